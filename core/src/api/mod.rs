@@ -1,0 +1,28 @@
+//! The traits by which the services meet. Each service stands on these and on no other service; `cairn/wiring` hands each the
+//! implementations, in the same process or (over gRPC) in another.
+//!
+//! ```text
+//!   wfe ──► RegistrationAuthority ◄── ra ──► ValidationAuthority ◄── va
+//!    │                                ├────► PolicyAuthority      ◄── pa
+//!    │                                └────► CertificateAuthority ◄── ca ──┐
+//!    ├────► NonceService                                                  │
+//!    └────► StorageRead ◄┐                                                │
+//!           StorageAuthority = StorageRead + CertificateStore ◄── sa      │
+//!                                            CertificateStore ◄───────────┘
+//! ```
+//!
+//! Each consumer holds the narrowest trait that does: the front end can only read, and the CA can only record what it signs.
+
+pub mod ca;
+pub mod nonce;
+pub mod pa;
+pub mod ra;
+pub mod sa;
+pub mod va;
+
+pub use ca::{CertificateAuthority, IssuanceRequest};
+pub use nonce::NonceService;
+pub use pa::PolicyAuthority;
+pub use ra::RegistrationAuthority;
+pub use sa::{CertificateStore, StorageAuthority, StorageRead};
+pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

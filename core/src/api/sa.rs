@@ -1,0 +1,205 @@
+//! The Storage Authority: remembers. Three traits, each all that one kind of consumer may do.
+//!
+//! What a method reports as done is durable. Every change is guarded in the storage itself by the status that it starts from, so
+//! that of two racing changes one fails with `Conflict` and does nothing. All methods fail with `Internal` when the storage fails,
+//! and with `Unavailable` when it is too busy; then nothing was done.
+
+use async_trait::async_trait;
+use cairn_jose::Thumbprint;
+
+use crate::account::Account;
+use crate::authorization::{Authorization, AuthorizationProgress};
+use crate::certificate::{CertificateRecord, IssuerId, Revocation, Serial};
+use crate::challenge::ChallengeType;
+use crate::error::Result;
+use crate::id::{AccountId, AuthorizationId, OrderId};
+use crate::identifier::Identifier;
+use crate::order::{Order, OrderWithAuthorizations};
+use crate::problem::Problem;
+use crate::time::Timestamp;
+
+/// Reads by id, for the front end. Every read is one lookup by a key.
+#[async_trait]
+pub trait StorageRead: Send + Sync {
+    /// The account with this id.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>>;
+
+    /// The account whose key has this thumbprint.
+    async fn account_by_key(&self, thumbprint: Thumbprint) -> Result<Option<Account>>;
+
+    /// The order with this id, and its authorizations.
+    async fn order(&self, id: OrderId) -> Result<Option<OrderWithAuthorizations>>;
+
+    /// The authorization with this id.
+    async fn authorization(&self, id: AuthorizationId) -> Result<Option<Authorization>>;
+
+    /// The certificate with this serial. A serial that was only intended ([`CertificateStore::record_intent`]) is `None`.
+    async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>>;
+
+    /// Fails unless the storage can answer; for readiness.
+    async fn ping(&self) -> Result<()>;
+}
+
+/// What will be signed: stored before anything is.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The serial that the certificate will have; never used before.
+    pub serial: Serial,
+    /// The order that it is for.
+    pub order: Option<OrderId>,
+    /// The account that it is for.
+    pub account: Option<AccountId>,
+    /// Who will sign.
+    pub issuer: IssuerId,
+    /// The lint certificate, DER: the same to-be-signed part under a throw-away key's signature.
+    pub lint_certificate: Vec<u8>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A certificate that was signed.
+#[derive(Clone, Debug)]
+pub struct NewCertificate {
+    /// The serial of its intent.
+    pub serial: Serial,
+    /// The certificate, DER.
+    pub der: Vec<u8>,
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// What the CA may do: record what it signs, and nothing else.
+#[async_trait]
+pub trait CertificateStore: Send + Sync {
+    /// Stores the intent to sign.
+    ///
+    /// # Errors
+    /// `Conflict` if the serial was used before, or if an intent for the same order is stored.
+    async fn record_intent(&self, intent: Intent) -> Result<()>;
+
+    /// Stores a signed certificate.
+    ///
+    /// # Errors
+    /// `Conflict` unless there is an intent with its serial and no certificate yet.
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()>;
+}
+
+/// A new order and those of its authorizations that are new too; the others exist already.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    /// The order.
+    pub order: Order,
+    /// Authorizations to store with it.
+    pub new_authorizations: Vec<Authorization>,
+}
+
+/// A validation that was begun and has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningValidation {
+    /// The authorization, in progress `Validating`.
+    pub authorization: Authorization,
+    /// The thumbprint of its account's key.
+    pub thumbprint: Thumbprint,
+}
+
+/// An order that was finalized and has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessingOrder {
+    /// Which.
+    pub id: OrderId,
+    /// When it was finalized.
+    pub since: Timestamp,
+    /// The certificate, if one is stored for it.
+    pub certificate: Option<Serial>,
+}
+
+/// A revocation to store.
+#[derive(Clone, Debug)]
+pub struct NewRevocation {
+    /// Which certificate.
+    pub serial: Serial,
+    /// When and why.
+    pub revocation: Revocation,
+    /// The SHA-256 of the SubjectPublicKeyInfo to refuse from now on, when the key is known to be compromised.
+    pub blocked_key: Option<[u8; 32]>,
+}
+
+/// Everything, for the registration authority.
+#[async_trait]
+pub trait StorageAuthority: StorageRead + CertificateStore {
+    /// Stores an account, unless one with the same key exists: then that one comes back, and nothing is stored.
+    async fn new_account(&self, account: Account) -> Result<Option<Account>>;
+
+    /// Replaces a valid account's contacts.
+    async fn set_contact(&self, account: AccountId, contact: Vec<String>) -> Result<Account>;
+
+    /// Closes a valid account.
+    async fn deactivate_account(&self, account: AccountId) -> Result<Account>;
+
+    /// An open order of the account for exactly these identifiers (sorted) by this profile that expires after `until`: the newest.
+    async fn order_for_identifiers(
+        &self,
+        account: AccountId,
+        identifiers: &[Identifier],
+        profile: &str,
+        until: Timestamp,
+    ) -> Result<Option<OrderWithAuthorizations>>;
+
+    /// For each identifier (wildcards as such), in the same order, the account's valid authorization for it that expires last, if
+    /// one expires after `until`.
+    async fn valid_authorizations(
+        &self,
+        account: AccountId,
+        identifiers: &[Identifier],
+        until: Timestamp,
+    ) -> Result<Vec<Option<Authorization>>>;
+
+    /// Stores an order with its new authorizations, all or nothing.
+    async fn new_order_and_authorizations(&self, new: NewOrder) -> Result<()>;
+
+    /// Marks a pending, unexpired authorization as being validated by `challenge`, and gives the thumbprint of its account's key as
+    /// it is at this moment.
+    async fn set_authorization_processing(
+        &self,
+        authorization: AuthorizationId,
+        challenge: ChallengeType,
+        at: Timestamp,
+    ) -> Result<Thumbprint>;
+
+    /// Ends the validation of an authorization: `progress` is `Valid` or `Invalid`, `expires` its new end. Guarded by `Validating`.
+    async fn finalize_authorization(
+        &self,
+        authorization: AuthorizationId,
+        progress: AuthorizationProgress,
+        expires: Timestamp,
+    ) -> Result<()>;
+
+    /// Gives up an authorization that is pending, being validated or valid.
+    async fn deactivate_authorization(&self, authorization: AuthorizationId, at: Timestamp) -> Result<Authorization>;
+
+    /// Marks an order as being issued. Guarded by its being ready at `at`: open, unexpired, all its authorizations valid.
+    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()>;
+
+    /// Ends the issuance of an order with its certificate. Guarded by `Processing`.
+    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()>;
+
+    /// Ends the issuance of an order without one. Guarded by `Processing`.
+    async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()>;
+
+    /// At most `limit` orders that have been processing since `before` or longer, the oldest first.
+    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>>;
+
+    /// At most `limit` validations that have been running since `before` or longer, the oldest first.
+    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>>;
+
+    /// Stores a revocation.
+    ///
+    /// # Errors
+    /// `AlreadyRevoked` if there is one; `NotFound` if there is no such certificate.
+    async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()>;
+
+    /// Whether the key with this SHA-256 of its SubjectPublicKeyInfo was blocked by a revocation.
+    async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool>;
+}
