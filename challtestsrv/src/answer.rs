@@ -1,13 +1,14 @@
 //! From a question to its answer: RFC 1034 §4.3.2 for a zone that holds every name.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use hickory_proto::{
     op::{LowerQuery, ResponseCode},
-    rr::{DNSClass, Name, RData, Record, RecordType, rdata::CNAME},
+    rr::{DNSClass, LowerName, Name, RData, Record, RecordType, rdata::CNAME},
 };
 
-use crate::zone::{Host, Records, Zone};
+use crate::{
+    records::{Host, Records},
+    zone::Zone,
+};
 
 /// Tests change the zone between two questions, so nobody may keep an answer.
 pub(crate) const TTL: u32 = 0;
@@ -30,7 +31,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn failed(code: ResponseCode) -> Self {
+    /// No answer, and the reason.
+    pub(crate) fn failed(code: ResponseCode) -> Self {
         Self { code, records: Vec::new(), no_data: false }
     }
 }
@@ -47,7 +49,7 @@ impl Zone {
         let mut records = Vec::new();
         // In the case in which it was asked, so that a client comparing octets recognises its name.
         let mut owner = question.original().name().clone();
-        let mut host = zone.hosts.get(question.name());
+        let mut host = zone.host(question.name());
         while records.len() <= MAX_ALIASES {
             if host.is_some_and(|host| host.servfail) {
                 return Answer::failed(ResponseCode::ServFail);
@@ -59,43 +61,31 @@ impl Zone {
                 records.extend(found.into_iter().map(|data| Record::from_rdata(owner.clone(), TTL, data)));
                 return Answer { code: ResponseCode::NoError, records, no_data };
             };
-            let next = Name::from(target);
-            records.push(Record::from_rdata(owner, TTL, RData::CNAME(CNAME(next.clone()))));
-            host = zone.hosts.get(target);
-            owner = next;
+            records.push(Record::from_rdata(owner, TTL, alias_of(target)));
+            host = zone.host(target);
+            owner = Name::from(target);
         }
         Answer::failed(ResponseCode::ServFail)
     }
 }
 
 impl Records {
-    /// A host's records of one type, or the default.
+    /// A host's records of one type, or else the default.
     fn of_type(&self, host: Option<&Host>, wanted: RecordType) -> Vec<RData> {
-        let own = |set: fn(&Host) -> &Vec<RData>| -> Vec<RData> {
-            host.map(|host| set(host).iter().take(MAX_ANSWER_RECORDS).cloned().collect()).unwrap_or_default()
-        };
-        let or_default = |own: Vec<RData>, default: Option<RData>| match own.is_empty() {
-            true => default.into_iter().collect(),
-            false => own,
-        };
-        match wanted {
-            RecordType::A => or_default(own(|host| &host.a), self.default_ipv4.map(ipv4)),
-            RecordType::AAAA => or_default(own(|host| &host.aaaa), self.default_ipv6.map(ipv6)),
-            RecordType::TXT => own(|host| &host.txt),
-            RecordType::CAA => own(|host| &host.caa),
-            RecordType::CNAME => {
-                let alias = host.and_then(|host| host.cname.as_ref());
-                alias.map(|target| RData::CNAME(CNAME(target.into()))).into_iter().collect()
-            }
-            _ => Vec::new(),
+        let own = host.map_or(&[][..], |host| host.of_type(wanted));
+        if !own.is_empty() {
+            return own.iter().take(MAX_ANSWER_RECORDS).cloned().collect();
         }
+        let only = match wanted {
+            RecordType::A => self.default_ipv4.map(|address| RData::A(address.into())),
+            RecordType::AAAA => self.default_ipv6.map(|address| RData::AAAA(address.into())),
+            RecordType::CNAME => host.and_then(|host| host.cname.as_ref()).map(alias_of),
+            _ => None,
+        };
+        only.into_iter().collect()
     }
 }
 
-fn ipv4(address: Ipv4Addr) -> RData {
-    RData::A(address.into())
-}
-
-fn ipv6(address: Ipv6Addr) -> RData {
-    RData::AAAA(address.into())
+fn alias_of(target: &LowerName) -> RData {
+    RData::CNAME(CNAME(target.into()))
 }

@@ -40,17 +40,16 @@ impl Authority {
     }
 
     fn answer(&self, request: &Request) -> Answer {
-        let refusal = |code| Answer { code, records: Vec::new(), no_data: false };
         if request.edns.as_ref().is_some_and(|edns| edns.version() > EDNS_VERSION) {
-            return refusal(ResponseCode::BADVERS);
+            return Answer::failed(ResponseCode::BADVERS);
         }
         if request.metadata.op_code != OpCode::Query {
-            return refusal(ResponseCode::NotImp);
+            return Answer::failed(ResponseCode::NotImp);
         }
         match request.queries.queries() {
             [question] => self.zone.answer(question),
             // RFC 9619: one question, no more and no less.
-            _ => refusal(ResponseCode::FormErr),
+            _ => Answer::failed(ResponseCode::FormErr),
         }
     }
 }

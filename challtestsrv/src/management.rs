@@ -20,7 +20,10 @@ use axum::{
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use crate::zone::{self, CaaPolicy, Zone, ZoneError};
+use crate::{
+    rdata,
+    zone::{CaaPolicy, Zone, ZoneError},
+};
 
 /// Longest body of a command: room for a few ten thousand addresses.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -106,7 +109,7 @@ fn clear(deed: fn(&Zone, &str)) -> MethodRouter<Zone> {
     post(move |State(zone): State<Zone>, body: Bytes| async move {
         let Host { host } = serde_json::from_slice(&body)?;
         // The zone passes over a host that is no name; here it is a mistake somebody wants to hear of.
-        zone::name(&host)?;
+        rdata::name(&host)?;
         deed(&zone, &host);
         Ok::<_, Refusal>(())
     })

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod answers;
+mod loud;
 mod management;
 mod messages;
 mod world;

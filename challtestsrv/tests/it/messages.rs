@@ -1,11 +1,22 @@
 //! The DNS messages themselves: flags, sizes, and what is not a proper question.
 
+use std::net::Ipv4Addr;
+
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
     rr::{DNSClass, Name, RecordType},
 };
 
-use crate::world::{World, query};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UdpSocket},
+    time::timeout,
+};
+
+use crate::{
+    loud::Loud,
+    world::{PATIENCE, World, query},
+};
 
 fn decoded(octets: &[u8]) -> Message {
     Message::from_vec(octets).unwrap()
@@ -85,7 +96,7 @@ async fn over_tcp_everything_arrives() {
 #[tokio::test]
 async fn what_not_even_tcp_holds_is_truncated() {
     let world = World::new().await;
-    let addresses = vec![std::net::Ipv4Addr::LOCALHOST; 50_000];
+    let addresses = vec![Ipv4Addr::LOCALHOST; 50_000];
     world.zone.add_a("many.test", &addresses).unwrap();
     let answer = decoded(&world.tcp(&query("many.test.", RecordType::A).to_vec().unwrap()).await);
     assert!(answer.metadata.truncation);
@@ -124,10 +135,11 @@ async fn questions_we_do_not_take_are_answered_with_the_reason() {
 }
 
 #[tokio::test]
-async fn malformed_messages_leave_the_server_standing() {
+async fn malformed_messages_leave_the_server_standing_and_quiet() {
+    let loud = Loud::listen();
     let world = World::new().await;
     let good = with_edns(query("example.test.", RecordType::A), 1232).to_vec().unwrap();
-    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
 
     let mut bad: Vec<Vec<u8>> = (0..good.len()).map(|length| good[..length].to_vec()).collect();
     // Every octet of the header and the question, turned over.
@@ -152,13 +164,14 @@ async fn malformed_messages_leave_the_server_standing() {
         assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
         assert_eq!(answer.answers.len(), 1);
     }
-    // On TCP a message has at least its length, so each may end the connection, but not the server.
+    // Over TCP each may end its connection, but not the server.
     for message in &bad {
-        let mut stream = tokio::net::TcpStream::connect(world.dns).await.unwrap();
+        let mut stream = TcpStream::connect(world.dns).await.unwrap();
         let length = u16::try_from(message.len()).unwrap().to_be_bytes();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, &[&length, message.as_slice()].concat())
-            .await
-            .unwrap();
+        stream.write_all(&[&length, message.as_slice()].concat()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
     }
     assert_eq!(decoded(&world.tcp(&good).await).answers.len(), 1);
+    assert_eq!(loud.events(), [""; 0]);
 }
