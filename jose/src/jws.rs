@@ -81,7 +81,7 @@ impl Jws {
 impl ProtectedHeader {
     fn parse(json: &[u8]) -> Result<Self, JwsError> {
         let Object(members) = serde_json::from_slice::<Object<HeaderMembers<'_>>>(json).map_err(|error| {
-            malformed(format!("the protected header is not a JSON object: {}", shortened(&error.to_string())))
+            malformed(format!("the protected header cannot be read: {}", shortened(&error.to_string())))
         })?;
         // The algorithm comes first: RFC 8555 §6.2 speaks of a bad key only where the algorithm is supported.
         let algorithm = required("alg", members.alg)?.parse()?;

@@ -77,3 +77,6 @@ pub enum VerifyError {
     #[error("the signature of the JWS does not verify")]
     Signature,
 }
+
+#[cfg(test)]
+mod tests;
