@@ -1,0 +1,171 @@
+//! The command line: what can be asked of the binary, and nothing of how it is done.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use cairn_core::Period;
+use cairn_x509::signer::KeySpec;
+use clap::{Args, Parser, Subcommand};
+
+/// A self-hosted ACME certificate authority.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a whole CA for development and tests: one command, nothing to configure
+    Dev(Box<DevArgs>),
+    /// Run a CA for real use, as its configuration file says
+    Serve(ServeArgs),
+    /// Say what is wrong in a configuration file, where, and how to mend it
+    CheckConfig(CheckConfigArgs),
+    /// Make a root and an intermediate for `serve`, and a configuration to start from
+    Init(InitArgs),
+}
+
+/// Options of `cairn dev`.
+#[derive(Args, Clone, Debug)]
+pub struct DevArgs {
+    /// Where the hierarchy and the database live; made if it does not exist
+    #[arg(long, value_name = "DIR", default_value = "cairn-data")]
+    pub data_dir: PathBuf,
+
+    /// Keep nothing: a new hierarchy in memory, gone at the end
+    #[arg(long, conflicts_with = "data_dir")]
+    pub ephemeral: bool,
+
+    /// Addresses of the ACME API; port 0 takes a free one [default: 127.0.0.1:14000 and [::1]:14000]
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub listen: Vec<SocketAddr>,
+
+    /// Addresses of the management listener [default: 127.0.0.1:15000 and [::1]:15000]
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub management: Vec<SocketAddr>,
+
+    /// Address of the fake DNS, UDP and TCP
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::new(LOOPBACK, 8053))]
+    pub dns: SocketAddr,
+
+    /// Address of the management API of the fake DNS
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::new(LOOPBACK, 8055))]
+    pub dns_management: SocketAddr,
+
+    /// What the fake DNS answers for every name that was not set
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
+    pub default_ipv4: Ipv4Addr,
+
+    /// What the fake DNS answers to AAAA questions; without it, that there is no such record
+    #[arg(long, value_name = "IP")]
+    pub default_ipv6: Option<Ipv6Addr>,
+
+    /// The port where http-01 looks for the client's answer
+    #[arg(long, value_name = "PORT", default_value_t = 5002)]
+    pub http_port: u16,
+
+    /// The port where tls-alpn-01 looks for the client's answer
+    #[arg(long, value_name = "PORT", default_value_t = 5001)]
+    pub tls_port: u16,
+
+    /// The port for https redirects of http-01
+    #[arg(long, value_name = "PORT", default_value_t = 5003)]
+    pub https_port: u16,
+
+    /// A further name or address under which this server will be called
+    #[arg(long = "name", value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Write the addresses really bound to this file, as JSON, when everything listens
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
+    /// Lifetime of the certificates issued
+    #[arg(long, value_name = "TIME", default_value = "90d")]
+    pub certificate_lifetime: Period,
+
+    #[command(flatten)]
+    pub hierarchy: DevHierarchyArgs,
+}
+
+/// Keys and lifetimes of the hierarchy that `cairn dev` makes when there is none.
+#[derive(Args, Clone, Debug)]
+pub struct DevHierarchyArgs {
+    /// The root's key: p256, p384, rsa2048, rsa3072 or rsa4096
+    #[arg(long, value_name = "KEY", default_value = "p384")]
+    pub root_key: KeySpec,
+
+    /// The intermediate's key
+    #[arg(long, value_name = "KEY", default_value = "p256")]
+    pub intermediate_key: KeySpec,
+
+    /// Lifetime of the root
+    #[arg(long, value_name = "TIME", default_value = "10y")]
+    pub root_lifetime: Period,
+
+    /// Lifetime of the intermediate
+    #[arg(long, value_name = "TIME", default_value = "5y")]
+    pub intermediate_lifetime: Period,
+}
+
+/// Options of `cairn serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// The configuration file (docs/CONFIG.md)
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Write the addresses really bound to this file, as JSON, when everything listens
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// Options of `cairn check-config`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckConfigArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Options of `cairn init`.
+#[derive(Args, Clone, Debug)]
+pub struct InitArgs {
+    /// The organization, as it will stand in the names of root and intermediate
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+
+    /// The folder to make
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// The URL under which clients will reach the CA, for the configuration file
+    #[arg(long, value_name = "URL", default_value = "https://localhost:14000")]
+    pub base_url: String,
+
+    /// Read the passphrase for the root's key from this file instead of making one and printing it
+    #[arg(long, value_name = "FILE")]
+    pub root_passphrase_file: Option<PathBuf>,
+
+    /// The root's key: p256, p384, rsa2048, rsa3072 or rsa4096
+    #[arg(long, value_name = "KEY", default_value = "p384")]
+    pub root_key: KeySpec,
+
+    /// The intermediate's key
+    #[arg(long, value_name = "KEY", default_value = "p256")]
+    pub intermediate_key: KeySpec,
+
+    /// Lifetime of the root
+    #[arg(long, value_name = "TIME", default_value = "20y")]
+    pub root_lifetime: Period,
+
+    /// Lifetime of the intermediate
+    #[arg(long, value_name = "TIME", default_value = "5y")]
+    pub intermediate_lifetime: Period,
+}
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

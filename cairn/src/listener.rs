@@ -1,0 +1,204 @@
+//! Listeners: from a TCP connection to requests on a router, over TLS or without, HTTP/1.1 and HTTP/2.
+//!
+//! Our own accept loop over hyper-util, since it is the place where strangers are bounded before they have said a word: how many may
+//! be connected, how long a handshake or a request's head may take.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use cairn_wfe::ClientAddr;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+/// Connections that one listener holds at once; more wait in the kernel's queue. A connection costs some 30 KB with its TLS state.
+const MAX_CONNECTIONS: usize = 4096;
+/// How long a TLS handshake may take: a slow mobile client needs two seconds, and a silent one must not hold a place.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be idle between requests, and how long a request's head may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head: ACME's are a few hundred.
+const MAX_HEAD: usize = 16 * 1024;
+/// The same for HTTP/2.
+const MAX_HEAD_LIST: u32 = 16 * 1024;
+/// Streams that one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 64;
+/// How long to wait after `accept` failed, which it does when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a pair of ports is tried when both loopback addresses shall get the same free one.
+const PORT_ATTEMPTS: usize = 20;
+
+/// Where one of the server's listeners shall bind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// Exactly these addresses; failing one of them is an error.
+    Addresses(Vec<SocketAddr>),
+    /// Both loopback addresses with one port (0: any that is free on both); IPv4 alone where the machine has no IPv6.
+    Loopback(u16),
+}
+
+impl Bind {
+    /// `addresses`, or where there are none, loopback with `port`.
+    pub fn or_loopback(addresses: Vec<SocketAddr>, port: u16) -> Self {
+        if addresses.is_empty() { Self::Loopback(port) } else { Self::Addresses(addresses) }
+    }
+}
+
+/// Bound sockets that do not accept yet.
+#[derive(Debug)]
+pub struct Sockets(Vec<TcpListener>);
+
+impl Sockets {
+    /// Binds.
+    ///
+    /// # Errors
+    /// If an address is taken or not this machine's; says which, for what, and what to do.
+    pub async fn bind(what: &str, bind: &Bind) -> Result<Self> {
+        match bind {
+            Bind::Loopback(port) => Self::bind_loopback(*port).await.with_context(|| bind_failed(what, &format!("localhost:{port}"))),
+            Bind::Addresses(addresses) => {
+                let mut sockets = Vec::with_capacity(addresses.len());
+                for address in addresses {
+                    let socket = TcpListener::bind(address).await;
+                    sockets.push(socket.with_context(|| bind_failed(what, &address.to_string()))?);
+                }
+                Ok(Self(sockets))
+            }
+        }
+    }
+
+    async fn bind_loopback(port: u16) -> Result<Self> {
+        for _ in 0..PORT_ATTEMPTS {
+            let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+            match TcpListener::bind((Ipv6Addr::LOCALHOST, v4.local_addr()?.port())).await {
+                Ok(v6) => return Ok(Self(vec![v4, v6])),
+                // The free port that IPv4 got may be taken on IPv6: try another.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && port == 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error.into()),
+                // No IPv6 on this machine.
+                Err(_) => return Ok(Self(vec![v4])),
+            }
+        }
+        bail!("found no port that is free on both 127.0.0.1 and ::1")
+    }
+
+    /// The addresses really bound.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+}
+
+fn bind_failed(what: &str, address: &str) -> String {
+    format!("cannot listen on {address} for the {what}; free the address, or choose another one")
+}
+
+/// Accepts on bound sockets and serves a router.
+#[derive(Clone)]
+pub struct Listener {
+    /// What answers.
+    pub router: Router,
+    /// TLS, unless a proxy in front does it.
+    pub tls: Option<TlsAcceptor>,
+    /// Stops accepting and lets connections finish the request they are at.
+    pub shutdown: CancellationToken,
+    /// Where connections run.
+    pub tracker: TaskTracker,
+}
+
+impl Listener {
+    /// Starts serving.
+    pub fn start(self, sockets: Sockets) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let tracker = self.tracker.clone();
+        for socket in sockets.0 {
+            tracker.spawn(self.clone().accept(socket, Arc::clone(&places)));
+        }
+    }
+
+    async fn accept(self, socket: TcpListener, places: Arc<Semaphore>) {
+        let accepting = async {
+            loop {
+                // A place first, so that strangers beyond the bound wait in the kernel and not here. The semaphore is never closed.
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                match socket.accept().await {
+                    Ok((stream, peer)) => {
+                        self.tracker.spawn(self.clone().connection(stream, peer, place));
+                    }
+                    Err(error) => {
+                        warn!(%error, "accepting a connection failed");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        };
+        // Dropping the socket at once tells new clients that nobody is here.
+        self.shutdown.run_until_cancelled(accepting).await;
+    }
+
+    async fn connection(self, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
+        // Answers are small and complete: waiting for more to send only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%peer, %error, "connection is gone");
+            return;
+        }
+        match &self.tls {
+            None => self.http(stream, peer).await,
+            Some(tls) => {
+                let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+                match self.shutdown.run_until_cancelled(handshake).await {
+                    Some(Ok(Ok(stream))) => self.http(stream, peer).await,
+                    Some(Ok(Err(error))) => debug!(%peer, %error, "TLS handshake failed"),
+                    Some(Err(_)) => debug!(%peer, "TLS handshake took too long"),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr) {
+        let peer = SocketAddr::new(unmapped(peer.ip()), peer.port());
+        let service = self.router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ClientAddr(peer));
+            request
+        });
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEAD_LIST)
+            .keep_alive_interval(HEAD_TIMEOUT);
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let mut connection = std::pin::pin!(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = self.shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            debug!(%peer, %error, "connection ended early");
+        }
+    }
+}
+
+/// An IPv4 client on a dual-stack socket is an IPv4 client.
+fn unmapped(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}

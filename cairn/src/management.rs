@@ -1,0 +1,61 @@
+//! The management listener: the certificates to trust, and whether the server is ready. Nothing here is ACME.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use cairn_core::api::StorageRead;
+use http::{StatusCode, header};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// What the management listener tells about.
+pub struct Management {
+    /// Roots, PEM.
+    pub roots: Vec<String>,
+    /// Intermediates, PEM.
+    pub intermediates: Vec<String>,
+    /// Must answer for the server to be ready.
+    pub storage: Arc<dyn StorageRead>,
+    /// A server that is stopping is not ready.
+    pub shutdown: CancellationToken,
+}
+
+/// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`.
+pub fn router(management: Management) -> Router {
+    Router::new()
+        .route("/roots/{index}", get(root))
+        .route("/intermediates/{index}", get(intermediate))
+        .route("/readyz", get(readyz))
+        .with_state(Arc::new(management))
+}
+
+async fn root(State(management): State<Arc<Management>>, Path(index): Path<usize>) -> Response {
+    certificate(&management.roots, index)
+}
+
+async fn intermediate(State(management): State<Arc<Management>>, Path(index): Path<usize>) -> Response {
+    certificate(&management.intermediates, index)
+}
+
+fn certificate(certificates: &[String], index: usize) -> Response {
+    match certificates.get(index) {
+        Some(pem) => ([(header::CONTENT_TYPE, "application/pem-certificate-chain")], pem.clone()).into_response(),
+        None => (StatusCode::NOT_FOUND, format!("There are {}; the first is 0.\n", certificates.len())).into_response(),
+    }
+}
+
+async fn readyz(State(management): State<Arc<Management>>) -> Response {
+    if management.shutdown.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
+    }
+    match management.storage.ping().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer; see the log\n").into_response()
+        }
+    }
+}
