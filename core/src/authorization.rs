@@ -105,7 +105,9 @@ impl Authorization {
             AuthorizationProgress::Deactivated { .. } => AuthorizationStatus::Deactivated,
             _ if self.expires <= now => AuthorizationStatus::Expired,
             AuthorizationProgress::Valid { .. } => AuthorizationStatus::Valid,
-            AuthorizationProgress::Pending | AuthorizationProgress::Validating { .. } => AuthorizationStatus::Pending,
+            AuthorizationProgress::Pending | AuthorizationProgress::Validating { .. } => {
+                AuthorizationStatus::Pending
+            }
         }
     }
 
@@ -139,7 +141,11 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn valid() -> AuthorizationProgress {
-        AuthorizationProgress::Valid { challenge: ChallengeType::Http01, at: Timestamp::from_unix(1), records: Vec::new() }
+        AuthorizationProgress::Valid {
+            challenge: ChallengeType::Http01,
+            at: Timestamp::from_unix(1),
+            records: Vec::new(),
+        }
     }
 
     pub(crate) fn invalid() -> AuthorizationProgress {
@@ -164,7 +170,8 @@ pub(crate) mod tests {
     fn a_wildcard_and_its_base_need_an_authorization_each() {
         let plain = authorization(AuthorizationProgress::Pending);
         let wildcard = Authorization { wildcard: true, ..plain.clone() };
-        let (base, star) = (Identifier::parse("dns", "a.test").unwrap(), Identifier::parse("dns", "*.a.test").unwrap());
+        let (base, star) =
+            (Identifier::parse("dns", "a.test").unwrap(), Identifier::parse("dns", "*.a.test").unwrap());
         assert!(plain.serves(&base) && !plain.serves(&star));
         assert!(wildcard.serves(&star) && !wildcard.serves(&base));
     }

@@ -48,7 +48,7 @@ impl FromStr for Serial {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let digits = text.as_bytes();
-        if digits.len() % 2 != 0 || digits.len() > 2 * MAX_SERIAL {
+        if !digits.len().is_multiple_of(2) || digits.len() > 2 * MAX_SERIAL {
             return Err(IdError);
         }
         let octets = digits.chunks_exact(2).map(|pair| {

@@ -77,7 +77,9 @@ pub enum IdentifierError {
     #[error("the name is longer than {MAX_NAME} characters, or one of its labels longer than {MAX_LABEL}")]
     TooLong,
     /// A character outside letters, digits, hyphen and dot.
-    #[error("the name has a character that is not a letter, digit, hyphen or dot; write international names as A-labels (xn--…)")]
+    #[error(
+        "the name has a character that is not a letter, digit, hyphen or dot; write international names as A-labels (xn--…)"
+    )]
     BadCharacter,
     /// `a..b`, `.a` or a trailing dot.
     #[error("the name has an empty label; write it without a dot at either end")]
@@ -234,7 +236,7 @@ mod tests {
         assert_eq!(dns("bücher.test"), Err(IdentifierError::BadCharacter));
         assert_eq!(dns("ab--cd.test"), Err(IdentifierError::BadALabel));
         assert_eq!(dns("xn--a.test"), Err(IdentifierError::BadALabel));
-        assert_eq!(dns("xn--.test"), Err(IdentifierError::BadALabel));
+        assert_eq!(dns("xn--.test"), Err(IdentifierError::EdgeHyphen));
     }
 
     #[test]

@@ -106,7 +106,9 @@ impl OrderWithAuthorizations {
             match authz.status(now) {
                 AuthorizationStatus::Valid => {}
                 AuthorizationStatus::Pending => status = OrderStatus::Pending,
-                AuthorizationStatus::Invalid | AuthorizationStatus::Deactivated | AuthorizationStatus::Expired => {
+                AuthorizationStatus::Invalid
+                | AuthorizationStatus::Deactivated
+                | AuthorizationStatus::Expired => {
                     return OrderStatus::Invalid;
                 }
             }
@@ -122,14 +124,23 @@ impl OrderWithAuthorizations {
         if let OrderProgress::Failed { problem } = &self.order.progress {
             return Some(problem.clone());
         }
-        let mut failures: Vec<Subproblem> = self.authorizations.iter().filter_map(|authz| failure(authz, now)).collect();
+        let mut failures: Vec<Subproblem> =
+            self.authorizations.iter().filter_map(|authz| failure(authz, now)).collect();
         match failures.len() {
-            0 => Some(Problem::new(ProblemType::Malformed, "The order expired before it was finalized. Place a new order.")),
+            0 => Some(Problem::new(
+                ProblemType::Malformed,
+                "The order expired before it was finalized. Place a new order.",
+            )),
             // One failure is the order's error itself; `identifier` stands in subproblems only (RFC 8555 §6.7.1).
-            1 => failures.pop().map(|one| Problem::new(one.kind, format!("{}: {}", one.identifier, one.detail))),
+            1 => failures
+                .pop()
+                .map(|one| Problem::new(one.kind, format!("{}: {}", one.identifier, one.detail))),
             _ => Some(
-                Problem::new(ProblemType::Compound, "Several authorizations of this order failed; see subproblems.")
-                    .with_subproblems(failures),
+                Problem::new(
+                    ProblemType::Compound,
+                    "Several authorizations of this order failed; see subproblems.",
+                )
+                .with_subproblems(failures),
             ),
         }
     }
@@ -206,7 +217,8 @@ mod tests {
         let open = order(OrderProgress::Open, vec![valid()]);
         assert_eq!(open.status(late), OrderStatus::Invalid);
         assert!(open.error(late).unwrap().detail.contains("expired"));
-        let issued = order(OrderProgress::Issued { serial: Serial::from_bytes(&[1]).unwrap() }, vec![valid()]);
+        let issued =
+            order(OrderProgress::Issued { serial: Serial::from_bytes(&[1]).unwrap() }, vec![valid()]);
         assert_eq!(issued.status(late.plus(1000)), OrderStatus::Valid);
         assert_eq!(issued.error(late), None);
     }

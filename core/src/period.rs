@@ -51,7 +51,9 @@ impl Period {
 
 /// The text is no length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a length of time is written as numbers with units (y, w, d, h, m, s, ms), for example \"90d\" or \"1h 30m\"")]
+#[error(
+    "a length of time is written as numbers with units (y, w, d, h, m, s, ms), for example \"90d\" or \"1h 30m\""
+)]
 pub struct PeriodError;
 
 impl FromStr for Period {
@@ -117,7 +119,9 @@ mod tests {
 
     #[test]
     fn periods_read_and_print_as_operators_write_them() {
-        for (text, milliseconds) in [("90d", 90 * DAY), ("1h 30m", 5_400_000), ("50ms", 50), ("20y", 20 * 365 * DAY)] {
+        for (text, milliseconds) in
+            [("90d", 90 * DAY), ("1h 30m", 5_400_000), ("50ms", 50), ("20y", 20 * 365 * DAY)]
+        {
             let period: Period = text.parse().unwrap();
             assert_eq!(period, Period::from_millis(milliseconds));
             assert_eq!(period.to_string(), text);
@@ -128,7 +132,9 @@ mod tests {
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        for text in ["", "90", "d", "1 h", "-1s", "1.5h", "1fortnight", "99999999999999999999s", "600000000000y"] {
+        for text in
+            ["", "90", "d", "1 h", "-1s", "1.5h", "1fortnight", "99999999999999999999s", "600000000000y"]
+        {
             assert_eq!(text.parse::<Period>(), Err(PeriodError), "{text}");
         }
     }

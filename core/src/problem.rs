@@ -111,7 +111,13 @@ pub struct Subproblem {
 impl Problem {
     /// A problem with the usual status of its type.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), status: kind.status(), subproblems: Vec::new(), algorithms: Vec::new() }
+        Self {
+            kind,
+            detail: detail.into(),
+            status: kind.status(),
+            subproblems: Vec::new(),
+            algorithms: Vec::new(),
+        }
     }
 
     /// The same with another HTTP status.
@@ -250,11 +256,12 @@ mod tests {
 
     #[test]
     fn problems_have_the_json_form_of_the_rfc_and_read_back() {
-        let problem = Problem::new(ProblemType::RejectedIdentifier, "no").with_subproblems(vec![Subproblem {
-            kind: ProblemType::RejectedIdentifier,
-            detail: "not here".to_owned(),
-            identifier: Identifier::parse("dns", "a.test").unwrap(),
-        }]);
+        let problem =
+            Problem::new(ProblemType::RejectedIdentifier, "no").with_subproblems(vec![Subproblem {
+                kind: ProblemType::RejectedIdentifier,
+                detail: "not here".to_owned(),
+                identifier: Identifier::parse("dns", "a.test").unwrap(),
+            }]);
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!(
             json,
@@ -275,7 +282,10 @@ mod tests {
     #[test]
     fn empty_members_are_left_out() {
         let json = serde_json::to_string(&Problem::new(ProblemType::BadNonce, "again")).unwrap();
-        assert!(!json.contains("subproblems") && !json.contains("algorithms") && !json.contains("null"), "{json}");
+        assert!(
+            !json.contains("subproblems") && !json.contains("algorithms") && !json.contains("null"),
+            "{json}"
+        );
     }
 
     #[test]

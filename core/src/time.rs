@@ -40,7 +40,8 @@ impl Timestamp {
 /// RFC 3339 in UTC, as RFC 8555 §7.1.2 and following want dates: `2026-01-02T03:04:05Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = OffsetDateTime::from_unix_timestamp(self.0).ok().and_then(|date| date.format(&Rfc3339).ok());
+        let text =
+            OffsetDateTime::from_unix_timestamp(self.0).ok().and_then(|date| date.format(&Rfc3339).ok());
         // Dates outside the years 0 to 9999 have no RFC 3339 form; they can only come from a broken configuration.
         f.write_str(text.as_deref().unwrap_or("(out of range)"))
     }

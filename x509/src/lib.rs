@@ -1,1 +1,80 @@
-//! (to be written)
+//! Everything about certificates that needs no network, clock or database.
+//!
+//! Reading: [`PublicKey`], [`Csr`] (RFC 2986), [`Certificate`] (RFC 5280). Making: [`profile`] says what a
+//! certificate shall look like and builds a [`TbsCertificate`], whose exact bytes can be recorded before a
+//! [`Signer`] signs them. Judging: [`lint`] reads a finished certificate again, with other code than that
+//! which built it.
+//!
+//! Time, serial numbers and names come as arguments. Only key generation and signing take randomness, the
+//! system's, inside aws-lc-rs. Nothing here knows ACME: which names an order holds, whether a key is good
+//! enough, when a certificate may be issued are questions for other rooms.
+//!
+//! ```
+//! use cairn_x509::{
+//!     Certificate, FileSigner, KeySpec, LeafInputs, LeafProfile, Name, RootInputs, Signer, SubjectAltName,
+//!     Validity, leaf, lint_leaf, root, throwaway_signer,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ca_key = FileSigner::generate(KeySpec::P256)?;
+//! let subject = Name::new("Example Root", None)?;
+//! let validity = Validity { not_before: 1_700_000_000, not_after: 2_000_000_000 };
+//! let inputs = RootInputs { serial: &[1; 16], validity, public_key: ca_key.public_key(), subject: &subject };
+//! let ca = root(ca_key.algorithm(), inputs)?.sign(&ca_key)?;
+//!
+//! let key = FileSigner::generate(KeySpec::P256)?;
+//! let tbs = leaf(
+//!     &LeafProfile::default(),
+//!     &ca,
+//!     ca_key.algorithm(),
+//!     LeafInputs {
+//!         serial: &[2; 16],
+//!         validity: Validity { not_before: 1_750_000_000, not_after: 1_757_775_999 },
+//!         public_key: key.public_key(),
+//!         names: &[SubjectAltName::Dns("www.example.test".into())],
+//!         common_name: None,
+//!         crl_url: None,
+//!         ocsp_url: None,
+//!         issuer_url: None,
+//!     },
+//! )?;
+//! let rehearsal = tbs.sign(&throwaway_signer(&ca_key)?)?;
+//! assert!(lint_leaf(&rehearsal, &ca).is_empty());
+//! let certificate = tbs.sign(&ca_key)?;
+//! certificate.verify_issued_by(&ca)?;
+//! assert_eq!(Certificate::from_pem(&certificate.to_pem())?, certificate);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod algorithm;
+pub mod certificate;
+pub mod csr;
+mod extension;
+pub mod lint;
+pub mod name;
+mod oid;
+pub mod profile;
+pub mod san;
+pub mod signer;
+pub mod spki;
+pub mod tbs;
+pub mod validity;
+mod wire;
+
+pub use crate::{
+    algorithm::{AlgorithmError, SignatureAlgorithm},
+    certificate::{Certificate, CertificateError, VerifyError},
+    csr::{Csr, CsrError},
+    lint::{Finding, lint_ca, lint_leaf},
+    name::{Name, NameError},
+    profile::{
+        BuildError, IntermediateInputs, IntermediateProfile, LeafInputs, LeafProfile, RootInputs,
+        intermediate, leaf, root,
+    },
+    san::SubjectAltName,
+    signer::{FileSigner, KeyFileError, KeySpec, Signer, SignerError, throwaway_signer},
+    spki::{KeyKind, PublicKey, SignatureError, SpkiError},
+    tbs::{SignError, TbsCertificate},
+    validity::Validity,
+};

@@ -25,7 +25,12 @@ pub trait PolicyAuthority: Send + Sync {
     async fn willing_to_issue(&self, identifiers: &[Identifier]) -> Result<Vec<Vec<ChallengeType>>>;
 
     /// Whether `challenge` may (still) be used to prove `identifier`; `wildcard` when it stands for `*.identifier`.
-    async fn challenge_enabled(&self, challenge: ChallengeType, identifier: &Identifier, wildcard: bool) -> Result<bool>;
+    async fn challenge_enabled(
+        &self,
+        challenge: ChallengeType,
+        identifier: &Identifier,
+        wildcard: bool,
+    ) -> Result<bool>;
 
     /// Whether the key (a DER SubjectPublicKeyInfo) is good enough for its use.
     ///

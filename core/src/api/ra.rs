@@ -113,8 +113,11 @@ pub trait RegistrationAuthority: Send + Sync {
     async fn perform_validation(&self, request: PerformValidationRequest) -> Result<Authorization>;
 
     /// Gives up an authorization, RFC 8555 §7.5.2.
-    async fn deactivate_authorization(&self, account: AccountId, authorization: AuthorizationId)
-    -> Result<Authorization>;
+    async fn deactivate_authorization(
+        &self,
+        account: AccountId,
+        authorization: AuthorizationId,
+    ) -> Result<Authorization>;
 
     /// Starts issuance and waits a moment for it: the order that comes back is final if issuance was quick.
     ///

@@ -177,7 +177,11 @@ pub trait StorageAuthority: StorageRead + CertificateStore {
     ) -> Result<()>;
 
     /// Gives up an authorization that is pending, being validated or valid.
-    async fn deactivate_authorization(&self, authorization: AuthorizationId, at: Timestamp) -> Result<Authorization>;
+    async fn deactivate_authorization(
+        &self,
+        authorization: AuthorizationId,
+        at: Timestamp,
+    ) -> Result<Authorization>;
 
     /// Marks an order as being issued. Guarded by its being ready at `at`: open, unexpired, all its authorizations valid.
     async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()>;

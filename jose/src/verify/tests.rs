@@ -1,5 +1,5 @@
-//! The example signatures of the RFCs. They name no key in their headers, so they are no ACME requests, and can be
-//! checked from inside only.
+//! The example signatures of the RFCs. They name no key in their headers, so they are no ACME requests, and
+//! can be checked from inside only.
 
 use serde_json::json;
 

@@ -253,7 +253,12 @@ fn der_in_any_other_form_is_refused() {
     compressed[1] -= 32;
     compressed[24] -= 32;
     compressed[26] = 2 + (der[der.len() - 1] & 1);
-    assert_eq!(Jwk::from_spki_der(&compressed), Err(JwkError::NotOnCurve("P-256")));
+    assert_eq!(Jwk::from_spki_der(&compressed), Err(JwkError::Spki));
+
+    // The same point in the hybrid form of X9.62: 06 or 07, then both coordinates.
+    let mut hybrid = der.clone();
+    hybrid[26] = 6 + (der[der.len() - 1] & 1);
+    assert_eq!(Jwk::from_spki_der(&hybrid), Err(JwkError::Spki));
 
     // RFC 3279 §2.3.1: the parameters of rsaEncryption must be NULL. Here they are 05 00 turned into 04 00.
     let mut rsa = Jwk::from_value(&rfc_7638_key()).unwrap().to_spki_der();

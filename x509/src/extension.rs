@@ -1,0 +1,115 @@
+//! Writes the extensions of RFC 5280 §4.2 and RFC 7633 that profiles are made of, one function each.
+//! Criticality is part of what an extension means, so it is decided here and nowhere else.
+
+use const_oid::ObjectIdentifier;
+use der::{
+    Encode,
+    asn1::{Ia5String, OctetString},
+    flagset::FlagSet,
+};
+use x509_cert::ext::{
+    Extension,
+    pkix::{
+        AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
+        CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+        crl::dp::DistributionPoint,
+        name::{DistributionPointName, GeneralName},
+    },
+};
+
+use crate::{oid, san::SubjectAltName, spki::KeyKind};
+
+/// `SEQUENCE { INTEGER 5 }`: the status_request feature alone, known as must-staple (RFC 7633 §4).
+const MUST_STAPLE: [u8; 5] = [0x30, 3, 0x02, 1, 5];
+
+/// What a leaf's key does in TLS (RFC 5280 §4.2.1.3): it signs, and an RSA key may be encrypted to as well
+/// (RFC 8446 §1.3 left that to TLS 1.2).
+pub(crate) fn leaf_key_usage(key: KeyKind) -> der::Result<Extension> {
+    key_usage(match key {
+        KeyKind::Rsa { .. } => KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment,
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => {
+            KeyUsages::DigitalSignature.into()
+        }
+    })
+}
+
+/// A CA's key signs certificates and CRLs (RFC 5280 §4.2.1.3).
+pub(crate) fn ca_key_usage() -> der::Result<Extension> {
+    key_usage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)
+}
+
+fn key_usage(usages: FlagSet<KeyUsages>) -> der::Result<Extension> {
+    extension(oid::KEY_USAGE, true, &KeyUsage(usages))
+}
+
+/// extendedKeyUsage (RFC 5280 §4.2.1.12), not critical.
+pub(crate) fn extended_key_usage(server_auth: bool, client_auth: bool) -> der::Result<Extension> {
+    let purposes = [(server_auth, oid::SERVER_AUTH), (client_auth, oid::CLIENT_AUTH)];
+    let purposes = purposes.into_iter().filter_map(|(wanted, purpose)| wanted.then_some(purpose));
+    extension(oid::EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(purposes.collect()))
+}
+
+/// basicConstraints (RFC 5280 §4.2.1.9), always critical.
+pub(crate) fn basic_constraints(ca: bool, path_len: Option<u8>) -> der::Result<Extension> {
+    extension(oid::BASIC_CONSTRAINTS, true, &BasicConstraints { ca, path_len_constraint: path_len })
+}
+
+/// subjectKeyIdentifier (RFC 5280 §4.2.1.2), not critical.
+pub(crate) fn subject_key_identifier(identifier: [u8; 20]) -> der::Result<Extension> {
+    extension(oid::SUBJECT_KEY_IDENTIFIER, false, &SubjectKeyIdentifier(OctetString::new(identifier)?))
+}
+
+/// authorityKeyIdentifier with the keyIdentifier alone (RFC 5280 §4.2.1.1), not critical.
+pub(crate) fn authority_key_identifier(identifier: &[u8]) -> der::Result<Extension> {
+    let identifier = AuthorityKeyIdentifier {
+        key_identifier: Some(OctetString::new(identifier)?),
+        authority_cert_issuer: None,
+        authority_cert_serial_number: None,
+    };
+    extension(oid::AUTHORITY_KEY_IDENTIFIER, false, &identifier)
+}
+
+/// subjectAltName; critical if and only if there is no subject (RFC 5280 §4.2.1.6).
+pub(crate) fn subject_alt_name(names: &[SubjectAltName], subject_is_empty: bool) -> der::Result<Extension> {
+    let names = names.iter().map(GeneralName::try_from).collect::<der::Result<Vec<_>>>()?;
+    extension(oid::SUBJECT_ALT_NAME, subject_is_empty, &names)
+}
+
+/// authorityInfoAccess (RFC 5280 §4.2.2.1): where OCSP answers, and where the issuer's certificate lies.
+pub(crate) fn authority_info_access(
+    ocsp_url: Option<&str>,
+    issuer_url: Option<&str>,
+) -> der::Result<Option<Extension>> {
+    let descriptions = [(oid::OCSP, ocsp_url), (oid::CA_ISSUERS, issuer_url)]
+        .into_iter()
+        .filter_map(|(access_method, url)| Some((access_method, url?)))
+        .map(|(access_method, url)| Ok(AccessDescription { access_method, access_location: uri(url)? }))
+        .collect::<der::Result<Vec<_>>>()?;
+    if descriptions.is_empty() {
+        return Ok(None);
+    }
+    extension(oid::AUTHORITY_INFO_ACCESS, false, &AuthorityInfoAccessSyntax(descriptions)).map(Some)
+}
+
+/// cRLDistributionPoints with one full name (RFC 5280 §4.2.1.13), not critical.
+pub(crate) fn crl_distribution_point(url: &str) -> der::Result<Extension> {
+    let point = DistributionPoint {
+        distribution_point: Some(DistributionPointName::FullName(vec![uri(url)?])),
+        reasons: None,
+        crl_issuer: None,
+    };
+    extension(oid::CRL_DISTRIBUTION_POINTS, false, &CrlDistributionPoints(vec![point]))
+}
+
+/// The must-staple TLS feature (RFC 7633 §4), not critical: who does not know it may go on.
+pub(crate) fn must_staple() -> der::Result<Extension> {
+    Ok(Extension { extn_id: oid::TLS_FEATURE, critical: false, extn_value: OctetString::new(MUST_STAPLE)? })
+}
+
+fn uri(url: &str) -> der::Result<GeneralName> {
+    Ok(GeneralName::UniformResourceIdentifier(Ia5String::new(url)?))
+}
+
+fn extension(extn_id: ObjectIdentifier, critical: bool, value: &impl Encode) -> der::Result<Extension> {
+    Ok(Extension { extn_id, critical, extn_value: OctetString::new(value.to_der()?)? })
+}

@@ -1,0 +1,111 @@
+//! A second look at a certificate, by code that did not build it.
+//!
+//! Before a CA signs, it signs the same bytes with a throw-away key and has the result linted; a finding
+//! stops the issuance (BRs §4.3.1.2). So no lint looks at the signature, and every lint reads the DER anew,
+//! through x509-cert's types, not through what the builder remembers.
+//!
+//! One function is one lint. It cites what demands it and says in plain words what is wrong.
+
+mod cabf_br;
+mod rfc5280;
+
+use const_oid::ObjectIdentifier;
+use der::Decode;
+use x509_cert::{TbsCertificate, ext::Extension};
+
+use crate::certificate::Certificate;
+
+/// Something wrong with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The name of the lint, for logs and metrics.
+    pub lint: &'static str,
+    /// What demands otherwise.
+    pub citation: &'static str,
+    /// What is wrong here.
+    pub message: String,
+}
+
+/// Judges a subscriber's certificate that `issuer` is going to sign. No finding means it may be signed.
+#[must_use]
+pub fn lint_leaf(certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
+    run(&[rfc5280::ANY, rfc5280::LEAF, cabf_br::ANY, cabf_br::LEAF], certificate, issuer)
+}
+
+/// Judges a root (then `issuer` is the root itself) or an intermediate.
+#[must_use]
+pub fn lint_ca(certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
+    run(&[rfc5280::ANY, rfc5280::CA, cabf_br::ANY, cabf_br::CA], certificate, issuer)
+}
+
+/// A lint: an error is the message of its finding.
+struct Lint {
+    name: &'static str,
+    citation: &'static str,
+    check: fn(&Subject<'_>) -> Result<(), String>,
+}
+
+/// What lints look at.
+struct Subject<'a> {
+    der: &'a [u8],
+    parsed: x509_cert::Certificate,
+    issuer: &'a Certificate,
+}
+
+fn run(tables: &[&[Lint]], certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
+    let parsed = match x509_cert::Certificate::from_der(certificate.der()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            return vec![Finding {
+                lint: "readable", citation: "RFC 5280 §4.1", message: error.to_string()
+            }];
+        }
+    };
+    let subject = Subject { der: certificate.der(), parsed, issuer };
+    tables
+        .iter()
+        .copied()
+        .flatten()
+        .filter_map(|lint| {
+            let message = (lint.check)(&subject).err()?;
+            Some(Finding { lint: lint.name, citation: lint.citation, message })
+        })
+        .collect()
+}
+
+impl Subject<'_> {
+    fn tbs(&self) -> &TbsCertificate {
+        self.parsed.tbs_certificate()
+    }
+
+    fn extensions(&self) -> &[Extension] {
+        self.tbs().extensions().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn extension(&self, kind: ObjectIdentifier) -> Option<&Extension> {
+        self.extensions().iter().find(|extension| extension.extn_id == kind)
+    }
+
+    /// The extension of this kind as `(critical, value)`.
+    fn decoded<T>(&self, kind: ObjectIdentifier) -> Result<Option<(bool, T)>, String>
+    where
+        T: for<'a> Decode<'a, Error = der::Error>,
+    {
+        self.extension(kind)
+            .map(|extension| match T::from_der(extension.extn_value.as_bytes()) {
+                Ok(value) => Ok((extension.critical, value)),
+                Err(error) => Err(format!("extension {kind} does not decode: {error}")),
+            })
+            .transpose()
+    }
+
+    /// Whether the certificate names itself as its issuer.
+    fn is_self_issued(&self) -> bool {
+        self.tbs().issuer() == self.tbs().subject()
+    }
+}
+
+/// Fails with `message` unless `condition` holds.
+fn ensure(condition: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(message()) }
+}

@@ -1,0 +1,133 @@
+//! The private side: who can sign, and with what.
+//!
+//! [`Signer`] is all the CA sees of a key, so that a key in a file and a key in a module look the same.
+
+mod file;
+mod pem;
+
+use std::{fmt, str::FromStr};
+
+pub use self::file::{FileSigner, KeyFileError};
+pub use crate::algorithm::SignatureAlgorithm;
+use crate::spki::PublicKey;
+
+/// A private key in use.
+pub trait Signer: Send + Sync {
+    /// The key that checks what this one signs.
+    fn public_key(&self) -> &PublicKey;
+
+    /// The one algorithm this key signs with: P-256 with SHA-256, P-384 with SHA-384, RSA PKCS#1 v1.5 with
+    /// SHA-256.
+    fn algorithm(&self) -> SignatureAlgorithm;
+
+    /// Signs `message`; the result is what goes into a certificate's BIT STRING (ECDSA: DER, RFC 3279
+    /// §2.2.3).
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError>;
+}
+
+/// Why a key could not be made or did not sign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerError {
+    /// The cryptographic library could not make a key.
+    #[error("generating a {0} key failed")]
+    Generation(KeySpec),
+    /// The cryptographic library did not sign.
+    #[error("signing failed")]
+    Signing,
+    /// The private key cannot be written out.
+    #[error("the private key cannot be encoded")]
+    Encoding,
+    /// No key made here signs with that algorithm.
+    #[error("no key can be generated for {0}")]
+    Unsupported(SignatureAlgorithm),
+}
+
+/// A kind of key that can be generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeySpec {
+    /// ECDSA on P-256
+    P256,
+    /// ECDSA on P-384
+    P384,
+    /// RSA with 2048 bits
+    Rsa2048,
+    /// RSA with 3072 bits
+    Rsa3072,
+    /// RSA with 4096 bits
+    Rsa4096,
+}
+
+impl KeySpec {
+    const ALL: [Self; 5] = [Self::P256, Self::P384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::P384 => "p384",
+            Self::Rsa2048 => "rsa2048",
+            Self::Rsa3072 => "rsa3072",
+            Self::Rsa4096 => "rsa4096",
+        }
+    }
+}
+
+impl fmt::Display for KeySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is no [`KeySpec`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of key {0:?}: use p256, p384, rsa2048, rsa3072 or rsa4096")]
+pub struct UnknownKeySpec(String);
+
+impl FromStr for KeySpec {
+    type Err = UnknownKeySpec;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKeySpec> {
+        Self::ALL
+            .into_iter()
+            .find(|spec| spec.as_str() == text)
+            .ok_or_else(|| UnknownKeySpec(text.chars().take(32).collect()))
+    }
+}
+
+/// A fresh key that signs with the same algorithm as `like`, for lint certificates: what is about to be
+/// signed can be examined as a whole certificate while the real key has not touched it. Make it once per
+/// issuer; an RSA key takes a good part of a second.
+pub fn throwaway_signer(like: &dyn Signer) -> Result<FileSigner, SignerError> {
+    FileSigner::generate(match like.algorithm() {
+        SignatureAlgorithm::EcdsaSha256 => KeySpec::P256,
+        SignatureAlgorithm::EcdsaSha384 => KeySpec::P384,
+        SignatureAlgorithm::RsaSha256 => KeySpec::Rsa2048,
+        other @ (SignatureAlgorithm::EcdsaSha512
+        | SignatureAlgorithm::RsaSha384
+        | SignatureAlgorithm::RsaSha512
+        | SignatureAlgorithm::Ed25519) => return Err(SignerError::Unsupported(other)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_specs_read_back_as_they_print() {
+        for spec in KeySpec::ALL {
+            assert_eq!(spec.to_string().parse(), Ok(spec));
+        }
+        let error = "p521".parse::<KeySpec>().unwrap_err();
+        assert!(error.to_string().contains("p256, p384"), "{error}");
+    }
+
+    #[test]
+    fn a_throwaway_key_signs_with_the_same_algorithm_and_is_another_key() {
+        for spec in [KeySpec::P256, KeySpec::P384] {
+            let signer = FileSigner::generate(spec).unwrap();
+            let throwaway = throwaway_signer(&signer).unwrap();
+            assert_eq!(throwaway.algorithm(), signer.algorithm());
+            assert_ne!(throwaway.public_key(), signer.public_key());
+        }
+    }
+}

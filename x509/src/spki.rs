@@ -1,0 +1,275 @@
+//! Public keys as X.509 carries them: SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+//!
+//! A [`PublicKey`] is well-formed: an uncompressed point on its named curve (RFC 5480), an RSA key with
+//! NULL parameters (RFC 3279 §2.3.1), an Ed25519 key (RFC 8410). Whether it is *good* (size, exponent,
+//! known weaknesses, block lists) is a matter of policy and decided elsewhere.
+
+use std::fmt;
+
+use aws_lc_rs::{
+    digest,
+    signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm},
+};
+use const_oid::ObjectIdentifier;
+use der::Decode;
+use spki::SubjectPublicKeyInfoRef;
+
+use crate::{algorithm::SignatureAlgorithm, oid, wire::RsaPublicKeyFields};
+
+/// What kind of key a [`PublicKey`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// ECDSA on secp256r1
+    P256,
+    /// ECDSA on secp384r1
+    P384,
+    /// ECDSA on secp521r1
+    P521,
+    /// Ed25519
+    Ed25519,
+    /// RSA of any size
+    Rsa {
+        /// The length of the modulus without leading zeros.
+        modulus_bits: usize,
+    },
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::P256 => f.write_str("ECDSA P-256"),
+            Self::P384 => f.write_str("ECDSA P-384"),
+            Self::P521 => f.write_str("ECDSA P-521"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+            Self::Rsa { modulus_bits } => write!(f, "RSA {modulus_bits}"),
+        }
+    }
+}
+
+/// A well-formed public key with the exact bytes it came in.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PublicKey {
+    der: Vec<u8>,
+    kind: KeyKind,
+    /// Where the content of the BIT STRING begins; it runs to the end of `der`.
+    bits_at: usize,
+}
+
+/// Why bytes are not a [`PublicKey`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpkiError {
+    /// Not the DER of a SubjectPublicKeyInfo.
+    #[error("the public key is not valid DER: {0}")]
+    Malformed(#[from] der::Error),
+    /// An algorithm this CA does not know.
+    #[error("public key algorithm {0} is not supported; use ECDSA, RSA or Ed25519")]
+    UnsupportedAlgorithm(String),
+    /// An elliptic curve this CA does not know.
+    #[error("elliptic curve {0} is not supported; use P-256, P-384 or P-521")]
+    UnsupportedCurve(String),
+    /// The parameters beside the algorithm are not what its RFC demands.
+    #[error("the parameters of the {0} public key are wrong")]
+    Parameters(&'static str),
+    /// The key itself is no key: a point off the curve, a wrong length, a zero modulus.
+    #[error("the {0} public key is invalid")]
+    Invalid(&'static str),
+}
+
+/// Why a signature was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// Such a key cannot make such a signature. RSA is checked from 2048 to 8192 bits only.
+    #[error("a {key} key cannot be used with {algorithm}")]
+    Unfit {
+        /// The key that should check.
+        key: KeyKind,
+        /// The algorithm the signature claims.
+        algorithm: SignatureAlgorithm,
+    },
+    /// The signature is not one of this key over this message.
+    #[error("the signature does not verify")]
+    Wrong,
+}
+
+impl PublicKey {
+    /// Reads the DER of a SubjectPublicKeyInfo; trailing bytes are an error.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, SpkiError> {
+        Self::from_vec(bytes.to_vec())
+    }
+
+    pub(crate) fn from_vec(der: Vec<u8>) -> Result<Self, SpkiError> {
+        let info = SubjectPublicKeyInfoRef::from_der(&der)?;
+        let bits = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or_else(|| der::Error::from(der::Tag::BitString.value_error()))?;
+        let kind = match info.algorithm.oid {
+            oid::EC_PUBLIC_KEY => ec_kind(&info, bits)?,
+            oid::RSA_ENCRYPTION => rsa_kind(&info, bits)?,
+            oid::ED25519 => ed25519_kind(&info, bits)?,
+            other => return Err(SpkiError::UnsupportedAlgorithm(other.to_string())),
+        };
+        let bits_at = der.len().saturating_sub(bits.len());
+        Ok(Self { der, kind, bits_at })
+    }
+
+    /// The SubjectPublicKeyInfo, byte for byte as it was read.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The kind and size of the key.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The key identifier: the leftmost 160 bits of the SHA-256 hash of the BIT STRING's content
+    /// (RFC 7093 §2 method 1). RFC 5280 §4.2.1.2 would take SHA-1.
+    #[must_use]
+    pub fn key_identifier(&self) -> [u8; 20] {
+        let hash = digest::digest(&digest::SHA256, self.bits());
+        let mut identifier = [0; 20];
+        for (to, from) in identifier.iter_mut().zip(hash.as_ref()) {
+            *to = *from;
+        }
+        identifier
+    }
+
+    /// SHA-256 over the whole SubjectPublicKeyInfo: the name of a key in block lists and databases.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        sha256(&self.der)
+    }
+
+    /// The modulus of an RSA key, big-endian without leading zeros.
+    #[must_use]
+    pub fn rsa_modulus(&self) -> Option<&[u8]> {
+        self.rsa().map(|key| key.modulus.as_bytes())
+    }
+
+    /// The public exponent of an RSA key, big-endian without leading zeros.
+    #[must_use]
+    pub fn rsa_exponent(&self) -> Option<&[u8]> {
+        self.rsa().map(|key| key.exponent.as_bytes())
+    }
+
+    /// Checks a signature of this key. ECDSA signatures are in their DER form (RFC 3279 §2.2.3).
+    pub fn verify(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        let verifier =
+            verifier(self.kind, algorithm).ok_or(SignatureError::Unfit { key: self.kind, algorithm })?;
+        UnparsedPublicKey::new(verifier, self.bits())
+            .verify(message, signature)
+            .map_err(|_unspecified| SignatureError::Wrong)
+    }
+
+    fn bits(&self) -> &[u8] {
+        self.der.get(self.bits_at..).unwrap_or_default()
+    }
+
+    fn rsa(&self) -> Option<RsaPublicKeyFields<'_>> {
+        matches!(self.kind, KeyKind::Rsa { .. }).then(|| RsaPublicKeyFields::from_der(self.bits()).ok())?
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({}, ", self.kind)?;
+        self.key_identifier().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+/// SHA-256 of `bytes` as an array.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut array = [0; 32];
+    for (to, from) in array.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    array
+}
+
+fn ec_kind(info: &SubjectPublicKeyInfoRef<'_>, point: &[u8]) -> Result<KeyKind, SpkiError> {
+    const NAME: &str = "ECDSA";
+    // RFC 5480 §2.1.1: namedCurve; implicitCurve and specifiedCurve MUST NOT be used.
+    let curve = info
+        .algorithm
+        .parameters
+        .and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok())
+        .ok_or(SpkiError::Parameters(NAME))?;
+    let (kind, algorithm, coordinate): (_, &'static dyn VerificationAlgorithm, usize) = match curve {
+        oid::SECP256R1 => (KeyKind::P256, &signature::ECDSA_P256_SHA256_ASN1, 32),
+        oid::SECP384R1 => (KeyKind::P384, &signature::ECDSA_P384_SHA384_ASN1, 48),
+        oid::SECP521R1 => (KeyKind::P521, &signature::ECDSA_P521_SHA512_ASN1, 66),
+        other => return Err(SpkiError::UnsupportedCurve(other.to_string())),
+    };
+    // RFC 5480 §2.2: the uncompressed form MUST be supported; many verifiers know no other.
+    let is_uncompressed = point.first() == Some(&4) && point.len() == 1 + 2 * coordinate;
+    if !is_uncompressed || ParsedPublicKey::new(algorithm, point).is_err() {
+        return Err(SpkiError::Invalid(NAME));
+    }
+    Ok(kind)
+}
+
+fn rsa_kind(info: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyKind, SpkiError> {
+    const NAME: &str = "RSA";
+    // RFC 3279 §2.3.1: the parameters field MUST be NULL.
+    if !info.algorithm.parameters.is_some_and(|parameters| parameters.is_null()) {
+        return Err(SpkiError::Parameters(NAME));
+    }
+    let key = RsaPublicKeyFields::from_der(bits)?;
+    let modulus = key.modulus.as_bytes();
+    match modulus.first() {
+        None | Some(0) => Err(SpkiError::Invalid(NAME)),
+        Some(first) => {
+            let unused = usize::try_from(first.leading_zeros()).unwrap_or_default();
+            Ok(KeyKind::Rsa { modulus_bits: modulus.len() * 8 - unused })
+        }
+    }
+}
+
+fn ed25519_kind(info: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyKind, SpkiError> {
+    const NAME: &str = "Ed25519";
+    // RFC 8410 §3: the parameters MUST be absent.
+    if info.algorithm.parameters.is_some() {
+        return Err(SpkiError::Parameters(NAME));
+    }
+    if bits.len() == signature::ED25519_PUBLIC_KEY_LEN {
+        Ok(KeyKind::Ed25519)
+    } else {
+        Err(SpkiError::Invalid(NAME))
+    }
+}
+
+/// The one table of which key may check which signature.
+fn verifier(kind: KeyKind, algorithm: SignatureAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
+    use SignatureAlgorithm as Alg;
+    Some(match (kind, algorithm) {
+        (KeyKind::P256, Alg::EcdsaSha256) => &signature::ECDSA_P256_SHA256_ASN1,
+        (KeyKind::P256, Alg::EcdsaSha384) => &signature::ECDSA_P256_SHA384_ASN1,
+        (KeyKind::P256, Alg::EcdsaSha512) => &signature::ECDSA_P256_SHA512_ASN1,
+        (KeyKind::P384, Alg::EcdsaSha256) => &signature::ECDSA_P384_SHA256_ASN1,
+        (KeyKind::P384, Alg::EcdsaSha384) => &signature::ECDSA_P384_SHA384_ASN1,
+        (KeyKind::P384, Alg::EcdsaSha512) => &signature::ECDSA_P384_SHA512_ASN1,
+        (KeyKind::P521, Alg::EcdsaSha256) => &signature::ECDSA_P521_SHA256_ASN1,
+        (KeyKind::P521, Alg::EcdsaSha384) => &signature::ECDSA_P521_SHA384_ASN1,
+        (KeyKind::P521, Alg::EcdsaSha512) => &signature::ECDSA_P521_SHA512_ASN1,
+        (KeyKind::Rsa { modulus_bits: 2048..=8192 }, Alg::RsaSha256) => {
+            &signature::RSA_PKCS1_2048_8192_SHA256
+        }
+        (KeyKind::Rsa { modulus_bits: 2048..=8192 }, Alg::RsaSha384) => {
+            &signature::RSA_PKCS1_2048_8192_SHA384
+        }
+        (KeyKind::Rsa { modulus_bits: 2048..=8192 }, Alg::RsaSha512) => {
+            &signature::RSA_PKCS1_2048_8192_SHA512
+        }
+        (KeyKind::Ed25519, Alg::Ed25519) => &signature::ED25519,
+        _ => return None,
+    })
+}

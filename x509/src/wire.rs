@@ -1,0 +1,106 @@
+//! The ASN.1 shapes of RFC 5280 §4.1 and RFC 2986 §4, as this crate reads and writes them.
+//!
+//! Names and keys stay raw here (`AnyRef`), and [`Signed`] lends the signed bytes exactly as they came:
+//! what is signed, recorded and compared is bytes, never a re-encoding of a parsed structure.
+
+use const_oid::ObjectIdentifier;
+use der::{
+    Decode, Encode, Reader, Sequence, SliceReader,
+    asn1::{AnyRef, BitStringRef, ContextSpecific, IntRef, SetOfVec, UintRef},
+};
+use spki::AlgorithmIdentifierRef;
+use x509_cert::{Version, ext::Extension, time::Validity};
+
+/// The outermost SEQUENCE of a certificate (RFC 5280 §4.1.1) and of a CSR (RFC 2986 §4.2).
+pub(crate) struct Signed<'a> {
+    /// The signed part with its tag and length: the message of the signature.
+    pub(crate) message: &'a [u8],
+    pub(crate) algorithm: AlgorithmIdentifierRef<'a>,
+    pub(crate) signature: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    pub(crate) fn from_der(bytes: &'a [u8]) -> der::Result<Self> {
+        let mut reader = SliceReader::new(bytes)?;
+        let signed = reader.sequence(|body| -> der::Result<Self> {
+            let message = body.tlv_bytes()?;
+            let algorithm = AlgorithmIdentifierRef::decode(body)?;
+            let bits = BitStringRef::decode(body)?;
+            let signature = bits.as_bytes().ok_or_else(|| der::Tag::BitString.value_error())?;
+            Ok(Self { message, algorithm, signature })
+        })?;
+        reader.finish()?;
+        Ok(signed)
+    }
+
+    pub(crate) fn to_der(&self) -> der::Result<Vec<u8>> {
+        let signature = BitStringRef::from_bytes(self.signature)?;
+        SignedFields { message: AnyRef::from_der(self.message)?, algorithm: self.algorithm, signature }
+            .to_der()
+    }
+}
+
+#[derive(Sequence)]
+struct SignedFields<'a> {
+    message: AnyRef<'a>,
+    algorithm: AlgorithmIdentifierRef<'a>,
+    signature: BitStringRef<'a>,
+}
+
+/// TBSCertificate (RFC 5280 §4.1.2).
+#[derive(Sequence)]
+pub(crate) struct TbsCertificateFields<'a> {
+    #[asn1(context_specific = "0", default = "Default::default")]
+    pub(crate) version: Version,
+    pub(crate) serial: IntRef<'a>,
+    pub(crate) signature: AlgorithmIdentifierRef<'a>,
+    pub(crate) issuer: AnyRef<'a>,
+    pub(crate) validity: Validity,
+    pub(crate) subject: AnyRef<'a>,
+    pub(crate) public_key: AnyRef<'a>,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
+    pub(crate) issuer_unique_id: Option<BitStringRef<'a>>,
+    #[asn1(context_specific = "2", tag_mode = "IMPLICIT", optional = "true")]
+    pub(crate) subject_unique_id: Option<BitStringRef<'a>>,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
+    pub(crate) extensions: Option<Vec<Extension>>,
+}
+
+/// CertificationRequestInfo (RFC 2986 §4.1). Clients that ask for nothing leave the attributes out, though
+/// the ASN.1 wants an empty set there.
+#[derive(Sequence)]
+pub(crate) struct CsrInfoFields<'a> {
+    pub(crate) version: Version,
+    pub(crate) subject: AnyRef<'a>,
+    pub(crate) public_key: AnyRef<'a>,
+    #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
+    pub(crate) attributes: Option<SetOfVec<AttributeFields<'a>>>,
+}
+
+/// Attribute (RFC 2986 §4.1).
+#[derive(Clone, Sequence, der::ValueOrd)]
+pub(crate) struct AttributeFields<'a> {
+    pub(crate) kind: ObjectIdentifier,
+    pub(crate) values: SetOfVec<AnyRef<'a>>,
+}
+
+/// RSAPublicKey (RFC 8017 appendix A.1.1).
+#[derive(Sequence)]
+pub(crate) struct RsaPublicKeyFields<'a> {
+    pub(crate) modulus: UintRef<'a>,
+    pub(crate) exponent: UintRef<'a>,
+}
+
+/// The start of an ECPrivateKey (RFC 5915 §3), as far as it tells the curve.
+pub(crate) fn sec1_curve(bytes: &[u8]) -> der::Result<Option<ObjectIdentifier>> {
+    let mut reader = SliceReader::new(bytes)?;
+    let curve = reader.sequence(|body| -> der::Result<_> {
+        let _version = u8::decode(body)?;
+        let _private_key = <&der::asn1::OctetStringRef>::decode(body)?;
+        let curve = ContextSpecific::<ObjectIdentifier>::decode_explicit(body, der::TagNumber(0))?;
+        let _public_key = ContextSpecific::<BitStringRef<'_>>::decode_explicit(body, der::TagNumber(1))?;
+        Ok(curve.map(|field| field.value))
+    })?;
+    reader.finish()?;
+    Ok(curve)
+}
