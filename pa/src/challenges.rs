@@ -5,7 +5,8 @@ use cairn_core::{ChallengeType, Identifier};
 /// The switched-on challenges that can prove `identifier`, in the order in which they are offered. Clients that cannot choose
 /// take the first, so http-01 leads.
 pub(crate) fn offered(switched_on: &[ChallengeType], identifier: &Identifier) -> Vec<ChallengeType> {
-    let fits = |challenge: &ChallengeType| enabled(switched_on, *challenge, identifier, identifier.is_wildcard());
+    let fits =
+        |challenge: &ChallengeType| enabled(switched_on, *challenge, identifier, identifier.is_wildcard());
     ChallengeType::ALL.into_iter().filter(fits).collect()
 }
 

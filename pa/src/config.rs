@@ -130,7 +130,9 @@ pub enum KeyAlgorithm {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A list that needs an entry has none.
-    #[error("`{key}` is empty, so that nothing could ever be issued; list at least one, or leave `{key}` out for its default")]
+    #[error(
+        "`{key}` is empty, so that nothing could ever be issued; list at least one, or leave `{key}` out for its default"
+    )]
     Empty {
         /// The list.
         key: &'static str,
@@ -176,17 +178,24 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_values_are_refused() {
-        for text in ["alowed_names = []", "challenges = [\"tls-sni-01\"]", "allowed_networks = [\"10.0.0.0/33\"]"] {
+        for text in
+            ["alowed_names = []", "challenges = [\"tls-sni-01\"]", "allowed_networks = [\"10.0.0.0/33\"]"]
+        {
             assert!(toml::from_str::<Config>(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_wrong_entry_is_named_with_its_list() {
-        for (entry, advice) in [("*.corp.example", "leave out"), ("corp..example", "empty label"), ("10.0.0.1", "address")] {
+        for (entry, advice) in
+            [("*.corp.example", "leave out"), ("corp..example", "empty label"), ("10.0.0.1", "address")]
+        {
             let config = Config { denied_names: vec![entry.to_owned()], ..Config::default() };
             let error = config.validate().unwrap_err().to_string();
-            assert!(error.contains("denied_names") && error.contains(entry) && error.contains(advice), "{error}");
+            assert!(
+                error.contains("denied_names") && error.contains(entry) && error.contains(advice),
+                "{error}"
+            );
         }
     }
 

@@ -31,11 +31,15 @@ enum Rejection {
     Denied(DnsName),
     #[error("the wildcard would cover {0}, for which this CA does not issue; ask for each name by itself")]
     CoversDenied(DnsName),
-    #[error("the name is not under one of the domains that this CA issues for; ask its operator which names it serves")]
+    #[error(
+        "the name is not under one of the domains that this CA issues for; ask its operator which names it serves"
+    )]
     NotAllowed,
     #[error("the address does not belong to one host; ask for a name, or for the address of a host")]
     NotAHost,
-    #[error("the address is not in one of the networks that this CA issues for; ask for a name, or ask its operator")]
+    #[error(
+        "the address is not in one of the networks that this CA issues for; ask for a name, or ask its operator"
+    )]
     Network,
     #[error("wildcards are proven by dns-01, which this CA has switched off; ask for each name by itself")]
     NoChallengeForWildcard,
@@ -69,7 +73,9 @@ pub(crate) fn willing_to_issue(
 fn rejected_identifiers(rejected: Vec<Subproblem>) -> Error {
     let detail = match rejected.as_slice() {
         [one] => format!("{}: {}", one.identifier, one.detail),
-        several => format!("this CA does not issue for {} of the identifiers; see the subproblems", several.len()),
+        several => {
+            format!("this CA does not issue for {} of the identifiers; see the subproblems", several.len())
+        }
     };
     Error::new(ErrorKind::RejectedIdentifier, detail).with_subproblems(rejected)
 }

@@ -1,7 +1,7 @@
 //! The Policy Authority: what the CA is willing to do at all, whoever asks.
 //!
-//! Three questions, each a file of pure functions: may this name or address be certified ([`identifiers`]), how may it be
-//! proven ([`challenges`]), is this key good enough ([`keys`], with the arithmetic of RSA in [`rsa`]). Nothing here knows an
+//! Three questions, each a file of pure functions: may this name or address be certified (`identifiers`), how may it be
+//! proven (`challenges`), is this key good enough (`keys`, with the arithmetic of RSA in `rsa`). Nothing here knows an
 //! account, an order, a clock or a network, and names that DNS cannot hold never get here: [`cairn_core::DnsName`] exists only
 //! in valid form.
 //!
@@ -54,5 +54,28 @@ impl PolicyAuthority for Pa {
 
     async fn good_key(&self, spki: &[u8], key_use: KeyUse) -> Result<()> {
         keys::good_key(self.config.keys_for(key_use), key_use, spki)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_core::ErrorKind;
+
+    #[tokio::test]
+    async fn every_question_is_answered_by_the_configuration() {
+        let pa = Pa::new(Config { challenges: vec![ChallengeType::Http01], ..Config::default() }).unwrap();
+        let name = Identifier::parse("dns", "a.test").unwrap();
+        let offers = pa.willing_to_issue(std::slice::from_ref(&name)).await.unwrap();
+        assert_eq!(offers, [[ChallengeType::Http01]]);
+        assert!(pa.challenge_enabled(ChallengeType::Http01, &name, false).await.unwrap());
+        assert!(!pa.challenge_enabled(ChallengeType::Dns01, &name, false).await.unwrap());
+        let error = pa.good_key(b"no key", KeyUse::Account).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::BadPublicKey);
+    }
+
+    #[test]
+    fn no_policy_is_made_from_a_wrong_configuration() {
+        assert!(Pa::new(Config { allowed_names: vec!["*".to_owned()], ..Config::default() }).is_err());
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn has_small_factor(modulus: &[u8]) -> bool {
 /// then by every small prime it is some power of 65537.
 pub(crate) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     let modulus = limbs(modulus);
-    let mut primes = PRIMES.iter().copied().filter(|prime| (3..=LAST_ROCA_PRIME).contains(prime)).map(u64::from);
+    let mut primes =
+        PRIMES.iter().copied().filter(|prime| (3..=LAST_ROCA_PRIME).contains(prime)).map(u64::from);
     primes.all(|prime| is_power(remainder(&modulus, prime), ROCA_GENERATOR % prime, prime))
 }
 
@@ -194,7 +195,8 @@ pub(crate) mod tests {
 
     /// A number of 2048 bits without small factors, whose two factors are close to each other.
     pub(crate) fn product_of_close_numbers() -> Vec<u8> {
-        let below_2_to_the_1024 = (1..u16::MAX).rev().map(|low| [&[0xff; 126][..], &low.to_be_bytes()].concat());
+        let below_2_to_the_1024 =
+            (1..u16::MAX).rev().map(|low| [&[0xff; 126][..], &low.to_be_bytes()].concat());
         let mut factors = below_2_to_the_1024.filter(|number| !has_small_factor(number));
         product(&factors.next().unwrap(), &factors.next().unwrap())
     }
