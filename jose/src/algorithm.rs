@@ -6,8 +6,8 @@ use crate::{Jwk, KeyKind, json::shortened};
 
 /// A signature algorithm of a JWS.
 ///
-/// RFC 8555 §6.2 demands `ES256` and recommends `EdDSA`; the others are what clients in the field use. There is no
-/// variant for `none` or for a MAC, so no code can accept one.
+/// RFC 8555 §6.2 demands `ES256` and recommends `EdDSA`; the others are what clients in the field use. There
+/// is no variant for `none` or for a MAC, so no code can accept one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256.

@@ -1,8 +1,9 @@
 //! base64url without padding, as RFC 7515 §2 defines it for every binary member of a JWS or JWK.
 //!
-//! Strict in all three ways in which decoders differ. RFC 8555 §6.1 demands that a trailing `=` is refused; the
-//! alphabet is that of RFC 4648 §5 alone; and the unused bits of the last character must be zero (RFC 4648 §3.5),
-//! so that a value has exactly one spelling and nobody can alter a signed text without altering its bytes.
+//! Strict in all three ways in which decoders differ. RFC 8555 §6.1 demands that a trailing `=` is refused;
+//! the alphabet is that of RFC 4648 §5 alone; and the unused bits of the last character must be zero (RFC
+//! 4648 §3.5), so that a value has exactly one spelling and nobody can alter a signed text without altering
+//! its bytes.
 
 use base64::{DecodeError, Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

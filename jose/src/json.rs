@@ -1,8 +1,8 @@
 //! Reading a stranger's JSON object without copying it, and without serde's two leniencies.
 //!
 //! A derived `Deserialize` would take an array for a struct, element by element, and would take `null` for a
-//! missing member. Neither is the JSON object that RFC 7515 §7.2.2 and RFC 7517 §4 describe. Duplicate members are
-//! refused by the derived code itself (RFC 7515 §4 demands unique header parameter names).
+//! missing member. Neither is the JSON object that RFC 7515 §7.2.2 and RFC 7517 §4 describe. Duplicate
+//! members are refused by the derived code itself (RFC 7515 §4 demands unique header parameter names).
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -33,8 +33,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 /// A member of an object that should be a string.
 ///
-/// It takes any value, so that the reader of the object can say in its own words which member is wrong, and so
-/// that a member which must not be there is found whatever its value, `null` included.
+/// It takes any value, so that the reader of the object can say in its own words which member is wrong, and
+/// so that a member which must not be there is found whatever its value, `null` included.
 #[derive(Default)]
 pub(crate) enum Member<'a> {
     /// The object has no such member.

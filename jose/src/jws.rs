@@ -28,7 +28,8 @@ pub struct Jws {
 pub struct ProtectedHeader {
     /// `alg`, RFC 7515 §4.1.1.
     pub algorithm: Algorithm,
-    /// `nonce`, RFC 8555 §6.5.2, as it was written. An inner JWS has none, so it is for the caller to demand one.
+    /// `nonce`, RFC 8555 §6.5.2, as it was written. An inner JWS has none, so it is for the caller to demand
+    /// one.
     pub nonce: Option<String>,
     /// `url`, RFC 8555 §6.4.1, as it was written.
     pub url: Option<String>,
@@ -81,12 +82,12 @@ impl Jws {
 impl ProtectedHeader {
     fn parse(json: &[u8]) -> Result<Self, JwsError> {
         let Object(members) = serde_json::from_slice::<Object<HeaderMembers<'_>>>(json).map_err(|error| {
-            malformed(format!("the protected header is not a JSON object: {}", shortened(&error.to_string())))
+            malformed(format!("the protected header cannot be read: {}", shortened(&error.to_string())))
         })?;
         // The algorithm comes first: RFC 8555 §6.2 speaks of a bad key only where the algorithm is supported.
         let algorithm = required("alg", members.alg)?.parse()?;
-        // RFC 7515 §4.1.11: we understand no extension, so whatever is critical must be refused. `b64` (RFC 7797) is
-        // only valid when it is critical, and RFC 8555 §6.2 forbids it.
+        // RFC 7515 §4.1.11: we understand no extension, so whatever is critical must be refused. `b64` (RFC
+        // 7797) is only valid when it is critical, and RFC 8555 §6.2 forbids it.
         if members.crit.is_present() {
             return Err(malformed("the protected header has \"crit\", and no extension is supported"));
         }

@@ -1,7 +1,7 @@
 //! The other side: private keys that sign JWS, for ACME clients and for tests.
 //!
-//! [`SigningKey::jws`] signs exactly the header it is given and checks none of it, so that a test can send what a
-//! server must refuse. The keys come from aws-lc's own random generator, and so do their signatures.
+//! [`SigningKey::jws`] signs exactly the header it is given and checks none of it, so that a test can send
+//! what a server must refuse. The keys come from aws-lc's own random generator, and so do their signatures.
 
 use std::fmt;
 

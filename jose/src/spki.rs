@@ -1,8 +1,8 @@
 //! The same key as certificates and CSRs carry it: SubjectPublicKeyInfo, RFC 5280 §4.1.2.7.
 //!
-//! Each key has one encoding: RFC 5480 §2.1.1 with a named curve and an uncompressed point, RFC 8410 §4, RFC 3279
-//! §2.3.1 with NULL parameters. No other is read, so what was read is written back byte for byte, and two keys can
-//! be compared in either form.
+//! Each key has one encoding: RFC 5480 §2.1.1 with a named curve and an uncompressed point, RFC 8410 §4, RFC
+//! 3279 §2.3.1 with NULL parameters. No other is read, so what was read is written back byte for byte, and
+//! two keys can be compared in either form.
 
 use der::{
     Decode, Encode, Sequence, asn1::AnyRef, asn1::BitStringRef, asn1::ObjectIdentifier, asn1::UintRef,
@@ -49,7 +49,14 @@ impl Jwk {
                     .into_iter()
                     .find(|curve| curve.oid() == named)
                     .ok_or_else(|| JwkError::UnsupportedCurve(named.to_string()))?;
-                Self::from_point(bits.into(), curve)
+                // RFC 5480 §2.2: 04 before an uncompressed point. No other form is read.
+                match bits.split_first() {
+                    Some((4, coordinates)) if coordinates.len() == 2 * curve.coordinate_bytes() => {
+                        let (x, y) = coordinates.split_at(curve.coordinate_bytes());
+                        Self::from_coordinates(curve, x, y)
+                    }
+                    _ => Err(JwkError::Spki),
+                }
             }
             (ED25519, None) => Self::from_ed25519(bits),
             (RSA_ENCRYPTION, Some(parameters)) if parameters == AnyRef::NULL => {

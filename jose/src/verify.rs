@@ -1,4 +1,5 @@
-//! The one place where a signature is checked: RFC 7515 §5.2, with the algorithms of RFC 7518 §3 and RFC 8037 §3.1.
+//! The one place where a signature is checked: RFC 7515 §5.2, with the algorithms of RFC 7518 §3 and RFC 8037
+//! §3.1.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
@@ -50,7 +51,8 @@ pub(crate) fn is_on_curve(curve: Curve, point: &[u8]) -> bool {
 }
 
 impl Curve {
-    /// The curve's only JWS algorithm, with signatures as RFC 7518 §3.4 writes them: `r ‖ s`, each of full length.
+    /// The curve's only JWS algorithm, with signatures as RFC 7518 §3.4 writes them: `r ‖ s`, each of full
+    /// length.
     const fn ecdsa(self) -> &'static EcdsaVerificationAlgorithm {
         match self {
             Self::P256 => &ECDSA_P256_SHA256_FIXED,
@@ -63,8 +65,8 @@ impl Curve {
 /// Why a JWS is not signed by a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// The header's algorithm does not sign with this type of key. Becomes `badSignatureAlgorithm`: with a `kid` the
-    /// key is fixed, and the algorithm is what the client has to change.
+    /// The header's algorithm does not sign with this type of key. Becomes `badSignatureAlgorithm`: with a
+    /// `kid` the key is fixed, and the algorithm is what the client has to change.
     #[error("{algorithm} does not sign with this key, which is of type {kind}")]
     Unfit {
         /// The key's type.
@@ -72,8 +74,11 @@ pub enum VerifyError {
         /// The header's algorithm.
         algorithm: Algorithm,
     },
-    /// The signature is not one by this key over this header and payload. Becomes `malformed`. An RSA key below 2048
-    /// bits can be read but verifies nothing (RFC 7518 §3.3), so it ends here too.
+    /// The signature is not one by this key over this header and payload. Becomes `malformed`. An RSA key
+    /// below 2048 bits can be read but verifies nothing (RFC 7518 §3.3), so it ends here too.
     #[error("the signature of the JWS does not verify")]
     Signature,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! The binary's integration tests.
+#![cfg(test)]
+
+mod architecture;
