@@ -98,7 +98,7 @@ fn obtain(cairn: &Cairn, home: &Home) -> Result<Program> {
 
 /// certbot, unattended, with its three folders in `home` and the root trusted.
 fn certbot(cairn: &Cairn, home: &Home, command: &str) -> Result<Program> {
-    let certbot = home.program("certbot")?.env("REQUESTS_CA_BUNDLE", &cairn.ready.root_file);
+    let certbot = home.program("certbot")?.env("REQUESTS_CA_BUNDLE", cairn.root_file()?);
     let certbot = certbot.args([command, "--non-interactive", "--config-dir", "config"]);
     let certbot = certbot.args(["--work-dir", "work", "--logs-dir", "logs", "--server", &cairn.ready.directory]);
     Ok(match command {

@@ -5,11 +5,11 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use cairn_test_env::wait;
 
 /// One block; the longest builds Cairn from nothing on two cores.
 const BLOCK_LIMIT: &str = "2400";
@@ -21,9 +21,6 @@ const READY_LIMIT: Duration = Duration::from_secs(2400);
 const READY_URL: &str = "https://localhost:15000/readyz";
 
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-
-/// Pause between two looks at something awaited.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where blocks are run one after the other.
 pub(crate) struct Terminal {
@@ -61,19 +58,19 @@ impl Terminal {
         let screen = std::env::temp_dir().join(format!("cairn-readme-{}.log", std::process::id()));
         let file = File::create(&screen)?;
         let mut bash = Command::new("bash");
-        bash.args(["-ec", script]).current_dir(&self.folder).stdin(Stdio::null());
+        // Bash would die of the SIGTERM that is meant for what it runs; with a trap it waits for that to end.
+        bash.args(["-ec", &format!("trap : TERM\n{script}")]).current_dir(&self.folder).stdin(Stdio::null());
         // A group of its own, so that stopping reaches whatever the block started.
         bash.stdout(file.try_clone()?).stderr(file).process_group(0);
         let mut terminal = FirstTerminal { bash: bash.spawn()?, screen, closed: false };
 
-        let begin = Instant::now();
-        while !self.answers(READY_URL)? {
+        wait::until(READY_URL, READY_LIMIT, || {
             if let Some(status) = terminal.bash.try_wait()? {
-                bail!("it ended with {status}\n{}", terminal.shows());
+                bail!("it ended with {status}");
             }
-            ensure!(begin.elapsed() < READY_LIMIT, "{READY_URL} did not answer\n{}", terminal.shows());
-            thread::sleep(PAUSE);
-        }
+            Ok(self.answers(READY_URL)?.then_some(()))
+        })
+        .with_context(|| terminal.shows())?;
         Ok(terminal)
     }
 
@@ -95,16 +92,11 @@ impl FirstTerminal {
     /// Asks what runs there to stop, which must end well.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.signal("TERM")?;
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.bash.try_wait()? {
-                self.closed = true;
-                ensure!(status.success(), "asked to stop, it ended with {status}\n{}", self.shows());
-                return Ok(());
-            }
-            ensure!(begin.elapsed() < STOP_LIMIT, "asked to stop, it did not\n{}", self.shows());
-            thread::sleep(PAUSE);
-        }
+        let awaited = "the first terminal's command to stop";
+        let status = wait::until(awaited, STOP_LIMIT, || Ok(self.bash.try_wait()?)).with_context(|| self.shows())?;
+        self.closed = true;
+        ensure!(status.success(), "asked to stop, it ended with {status}\n{}", self.shows());
+        Ok(())
     }
 
     fn shows(&self) -> String {
