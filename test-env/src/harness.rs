@@ -243,7 +243,14 @@ impl World {
             command.arg("--data-dir").arg(self.data_dir());
         }
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.api_port));
-        command.args(["--management", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--dns-management", "127.0.0.1:0"]);
+        command.args([
+            "--management",
+            "127.0.0.1:0",
+            "--dns",
+            "127.0.0.1:0",
+            "--dns-management",
+            "127.0.0.1:0",
+        ]);
         command.arg("--http-port").arg(self.http_port.to_string());
         command.arg("--tls-port").arg(self.tls_port.to_string());
         command.arg("--ready-file").arg(&ready_file);
@@ -260,7 +267,9 @@ impl World {
                 bail!("cairn did not come up: it ended with {status}");
             }
             match fs::read(&ready_file) {
-                Ok(json) => Ok(Some(serde_json::from_slice(&json).context("the ready file is not as expected")?)),
+                Ok(json) => {
+                    Ok(Some(serde_json::from_slice(&json).context("the ready file is not as expected")?))
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error).context("the ready file cannot be read"),
             }

@@ -14,11 +14,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// If nothing was seen in time, or looking fails.
-pub fn until<T>(
-    awaited: &str,
-    limit: Duration,
-    mut look: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub fn until<T>(awaited: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let begin = Instant::now();
     loop {
         if let Some(seen) = look()? {

@@ -44,7 +44,10 @@ pub(crate) fn root(cairn: &Cairn) -> Result<String> {
     let file = bench.write("fetched.pem", &root)?;
     let openssl = bench.program("openssl")?.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]);
     let fingerprint = openssl.arg(file).run()?;
-    ensure!(fingerprint.trim_end().ends_with(&cairn.ready.root_sha256), "{fingerprint} is not what cairn said");
+    ensure!(
+        fingerprint.trim_end().ends_with(&cairn.ready.root_sha256),
+        "{fingerprint} is not what cairn said"
+    );
     Ok(root)
 }
 

@@ -20,7 +20,8 @@ fn paste_every_line(cairn: Cairn) -> Result<()> {
     let mut pasted = Vec::new();
     for (title, line) in lines(&cairn.banner()?)? {
         let client = title.split([' ', ',']).next().unwrap_or_default().to_owned();
-        paste(&cairn, &home, &client, &title, &line).with_context(|| format!("the line for {client}: {line}"))?;
+        paste(&cairn, &home, &client, &title, &line)
+            .with_context(|| format!("the line for {client}: {line}"))?;
         pasted.push(client);
     }
     for client in ["curl", "certbot", "lego", "acme.sh", "Caddy"] {
@@ -48,7 +49,10 @@ fn paste(cairn: &Cairn, home: &Home, client: &str, title: &str, line: &str) -> R
             chain::verify(cairn, &home.path("lego/certificates/lego.test.crt"), &["DNS:lego.test"])
         }
         "acme.sh" => {
-            ensure!(title.contains("not run by our tests"), "Debian has no acme.sh; a line nobody runs must say so");
+            ensure!(
+                title.contains("not run by our tests"),
+                "Debian has no acme.sh; a line nobody runs must say so"
+            );
             Ok(())
         }
         "Caddy" => {
@@ -73,7 +77,8 @@ fn lines(banner: &str) -> Result<Vec<(String, String)>> {
     for line in pasteable.lines().skip(1).map(str::trim).filter(|line| !line.is_empty()) {
         match line.strip_prefix("# ") {
             Some(comment) => title = Some(comment.to_owned()),
-            None => lines.push((title.take().with_context(|| format!("no comment above {line}"))?, line.to_owned())),
+            None => lines
+                .push((title.take().with_context(|| format!("no comment above {line}"))?, line.to_owned())),
         }
     }
     Ok(lines)

@@ -93,7 +93,8 @@ impl FirstTerminal {
     pub(crate) fn stop(mut self) -> Result<()> {
         self.signal("TERM")?;
         let awaited = "the first terminal's command to stop";
-        let status = wait::until(awaited, STOP_LIMIT, || Ok(self.bash.try_wait()?)).with_context(|| self.shows())?;
+        let status =
+            wait::until(awaited, STOP_LIMIT, || Ok(self.bash.try_wait()?)).with_context(|| self.shows())?;
         self.closed = true;
         ensure!(status.success(), "asked to stop, it ended with {status}\n{}", self.shows());
         Ok(())
