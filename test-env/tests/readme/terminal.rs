@@ -1,6 +1,7 @@
 //! The terminals of the person who follows README.md.
 
 use std::{
+    env,
     fs::{self, File},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -34,9 +35,9 @@ impl Terminal {
 
     /// Runs a block and returns what it printed.
     pub(crate) fn run(&self, script: &str) -> Result<String> {
-        let mut bash = Command::new("timeout");
+        let mut bash = self.shell("timeout");
         bash.args(["--kill-after=5", BLOCK_LIMIT, "bash", "-ec", &format!("exec 2>&1\n{script}")]);
-        let output = bash.current_dir(&self.folder).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+        let output = bash.stderr(Stdio::inherit()).output()?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "it ended with {}\n{printed}", output.status);
         Ok(printed)
@@ -55,11 +56,11 @@ impl Terminal {
 
     /// Runs a block in the first terminal, which stays open, and waits for the Cairn it starts.
     pub(crate) fn start(&self, script: &str) -> Result<FirstTerminal> {
-        let screen = std::env::temp_dir().join(format!("cairn-readme-{}.log", std::process::id()));
+        let screen = env::temp_dir().join(format!("cairn-readme-{}.log", std::process::id()));
         let file = File::create(&screen)?;
-        let mut bash = Command::new("bash");
+        let mut bash = self.shell("bash");
         // Bash would die of the SIGTERM that is meant for what it runs; with a trap it waits for that to end.
-        bash.args(["-ec", &format!("trap : TERM\n{script}")]).current_dir(&self.folder).stdin(Stdio::null());
+        bash.args(["-ec", &format!("trap : TERM\n{script}")]);
         // A group of its own, so that stopping reaches whatever the block started.
         bash.stdout(file.try_clone()?).stderr(file).process_group(0);
         let mut terminal = FirstTerminal { bash: bash.spawn()?, screen, closed: false };
@@ -72,6 +73,19 @@ impl Terminal {
         })
         .with_context(|| terminal.shows())?;
         Ok(terminal)
+    }
+
+    /// `program` in this folder, without what cargo has told this test: a cargo that README.md calls is another.
+    fn shell(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text == "CARGO" || text.starts_with("CARGO_") && text != "CARGO_HOME" {
+                command.env_remove(name);
+            }
+        }
+        command
     }
 
     fn answers(&self, url: &str) -> Result<bool> {
