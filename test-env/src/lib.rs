@@ -10,4 +10,4 @@ pub mod harness;
 pub mod home;
 pub mod port;
 pub mod program;
-mod wait;
+pub mod wait;
