@@ -24,7 +24,7 @@ use crate::{
 /// What a CA signs, or has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TbsCertificate {
-    der: Vec<u8>,
+    pub(crate) der: Vec<u8>,
     pub(crate) serial: Vec<u8>,
     pub(crate) algorithm: SignatureAlgorithm,
     pub(crate) issuer: Name,
@@ -108,7 +108,7 @@ impl TbsCertificate {
 }
 
 impl KnownExtensions {
-    fn read(extensions: &[Extension]) -> Result<Self, CertificateError> {
+    pub(crate) fn read(extensions: &[Extension]) -> der::Result<Self> {
         let mut known = Self::default();
         for extension in extensions {
             let value = extension.extn_value.as_bytes();
