@@ -72,7 +72,7 @@ impl TbsCertificate {
     pub(crate) fn from_vec(der: Vec<u8>) -> Result<Self, CertificateError> {
         let fields = TbsCertificateFields::from_der(&der)?;
         let serial = fields.serial.as_bytes();
-        // RFC 5280 §4.1.2.2: a positive integer. The longest serial in the wild stays within 20 octets.
+        // RFC 5280 §4.1.2.2: a positive integer. Its length is for lints to judge.
         if serial.first().is_none_or(|first| *first >= 0x80) {
             return Err(CertificateError::NegativeSerial);
         }
