@@ -19,13 +19,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use cairn_core::{Clock, Random};
-use cairn_x509::{Certificate, FileSigner, Signer};
+use cairn_x509::{Certificate, Signer};
 
 use super::staging::{PRIVATE, PUBLIC, Staging, make_folder, replace_file};
-use super::{Hierarchy, HierarchySpec, create, is_dev, read_key_file};
+use super::{HierarchySpec, Issuing, ROOT_FILE, create, is_dev, read_key_file};
 
 const FOLDER: &str = "ca";
-const ROOT: &str = "root.pem";
 const INTERMEDIATE: &str = "intermediate.pem";
 const INTERMEDIATE_KEY: &str = "intermediate-key.pem";
 const ROOT_KEY: &str = "offline/root-key.pem";
@@ -33,29 +32,11 @@ const ROOT_KEY: &str = "offline/root-key.pem";
 /// Longest certificate file in bytes; ours have 1 KB.
 const MAX_CERTIFICATE: u64 = 64 * 1024;
 
-/// What the server needs of a hierarchy: all but the root's key.
-#[derive(Debug)]
-pub struct DevHierarchy {
-    /// The root, which clients trust.
-    pub root: Certificate,
-    /// The intermediate.
-    pub intermediate: Certificate,
-    /// Its key, which signs leaves.
-    pub intermediate_key: FileSigner,
-}
-
-impl From<Hierarchy> for DevHierarchy {
-    fn from(hierarchy: Hierarchy) -> Self {
-        let Hierarchy { root, intermediate, intermediate_key, .. } = hierarchy;
-        Self { root, intermediate, intermediate_key }
-    }
-}
-
 /// The hierarchy in `data_dir`; `None` if there is none. Does not touch the root's key.
 ///
 /// # Errors
 /// If it is damaged, or not one for development. The text says what to do.
-pub fn load_dev(data_dir: &Path) -> Result<Option<DevHierarchy>> {
+pub fn load_dev(data_dir: &Path) -> Result<Option<Issuing>> {
     let folder = data_dir.join(FOLDER);
     if !folder.try_exists().with_context(|| format!("cannot look for {}", folder.display()))? {
         return Ok(None);
@@ -80,23 +61,23 @@ pub fn create_dev(
     spec: &HierarchySpec,
     clock: &dyn Clock,
     random: &dyn Random,
-) -> Result<DevHierarchy> {
+) -> Result<Issuing> {
     refuse_production(data_dir)?;
     make_folder(data_dir)?;
     let staging = Staging::new(&data_dir.join(FOLDER), random)?;
     let hierarchy = create(spec, clock, random)?;
     ensure!(is_dev(&hierarchy.root), "a hierarchy for development is named \"{}\"", super::DEV_ORGANIZATION);
     staging.write(ROOT_KEY, hierarchy.root_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
-    staging.write(ROOT, hierarchy.root.to_pem().as_bytes(), PUBLIC)?;
+    staging.write(ROOT_FILE, hierarchy.root.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE, hierarchy.intermediate.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE_KEY, hierarchy.intermediate_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
     staging.commit()?;
     publish_root(data_dir, &hierarchy.root)?;
-    Ok(hierarchy.into())
+    Ok(hierarchy.into_issuing())
 }
 
-fn read(folder: &Path) -> Result<DevHierarchy> {
-    let root = read_certificate(&folder.join(ROOT))?;
+fn read(folder: &Path) -> Result<Issuing> {
+    let root = read_certificate(&folder.join(ROOT_FILE))?;
     let intermediate = read_certificate(&folder.join(INTERMEDIATE))?;
     ensure!(
         is_dev(&root) && is_dev(&intermediate),
@@ -109,7 +90,7 @@ fn read(folder: &Path) -> Result<DevHierarchy> {
         intermediate_key.public_key() == intermediate.public_key(),
         "{INTERMEDIATE_KEY} is not the key of {INTERMEDIATE}"
     );
-    Ok(DevHierarchy { root, intermediate, intermediate_key })
+    Ok(Issuing { root, intermediate, intermediate_key })
 }
 
 fn read_certificate(path: &Path) -> Result<Certificate> {
@@ -123,7 +104,7 @@ fn read_certificate(path: &Path) -> Result<Certificate> {
 /// Puts the root where people look for it, unless it is there.
 fn publish_root(data_dir: &Path, root: &Certificate) -> Result<()> {
     refuse_production(data_dir)?;
-    let (path, pem) = (data_dir.join(ROOT), root.to_pem());
+    let (path, pem) = (data_dir.join(ROOT_FILE), root.to_pem());
     match fs::read_to_string(&path) {
         Ok(text) if text == pem => Ok(()),
         _ => replace_file(&path, pem.as_bytes(), PUBLIC),
@@ -132,7 +113,7 @@ fn publish_root(data_dir: &Path, root: &Certificate) -> Result<()> {
 
 /// `cairn init` puts its root into a file of the same name: it must not be replaced by one that anybody can misuse.
 fn refuse_production(data_dir: &Path) -> Result<()> {
-    let path = data_dir.join(ROOT);
+    let path = data_dir.join(ROOT_FILE);
     let of_development = match fs::metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         _ => read_certificate(&path).is_ok_and(|root| is_dev(&root)),
@@ -155,7 +136,7 @@ mod tests {
 
     static CLOCK: FakeClock = FakeClock::new(Timestamp::from_unix(1_800_000_000));
 
-    fn make(data_dir: &Path) -> Result<DevHierarchy> {
+    fn make(data_dir: &Path) -> Result<Issuing> {
         create_dev(data_dir, &HierarchySpec::dev(), &CLOCK, &SystemRandom)
     }
 
