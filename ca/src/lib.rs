@@ -1,7 +1,7 @@
 //! The Certificate Authority: the only room that signs certificates.
 //!
 //! It gets a public key, names that others have proven and the name of a profile, and never a CSR. What it is about to sign it
-//! stores first, so that no certificate can exist that nobody knows of. [`issuance`] is the whole cycle, numbered as in
+//! stores first, so that no certificate can exist that nobody knows of. `issuance.rs` is the whole cycle, numbered as in
 //! docs/ISSUANCE.md; the other files are its parts.
 //!
 //! It decides nothing about the names and the key: whether they are acceptable is the policy authority's question, and who may
