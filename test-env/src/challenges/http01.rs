@@ -25,7 +25,6 @@ const PREFIX: &str = "/.well-known/acme-challenge/";
 /// The server. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Http01 {
-    port: u16,
     shelf: Arc<Shelf>,
     gate: watch::Sender<bool>,
     _tasks: JoinSet<()>,
@@ -51,24 +50,19 @@ impl Shelf {
 }
 
 impl Http01 {
-    /// Starts on a free port.
+    /// Starts on the port where the validation looks.
     ///
     /// # Errors
-    /// If no port can be taken.
-    pub async fn start() -> io::Result<Self> {
-        let (port, listeners) = listen::loopback().await?;
+    /// If somebody else listens there.
+    pub async fn start(port: u16) -> io::Result<Self> {
+        let listeners = listen::loopback(port).await?;
         let shelf = Arc::new(Shelf::default());
         let (gate, _) = watch::channel(true);
         let mut tasks = JoinSet::new();
         for listener in listeners {
             tasks.spawn(accept(listener, Arc::clone(&shelf), gate.subscribe()));
         }
-        Ok(Self { port, shelf, gate, _tasks: tasks })
-    }
-
-    /// The port, for `--http-port`.
-    pub const fn port(&self) -> u16 {
-        self.port
+        Ok(Self { shelf, gate, _tasks: tasks })
     }
 
     /// Puts an answer under a token.

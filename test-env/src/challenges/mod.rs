@@ -1,6 +1,6 @@
 //! The subscriber's side of the challenges (RFC 8555 §8, RFC 8737): servers that answer where the validation looks.
 //!
-//! [`Http01`] and [`TlsAlpn01`] listen on a free port of both loopback addresses; the server under test is told the port. [`Dns01`]
+//! [`Http01`] and [`TlsAlpn01`] listen on both loopback addresses, on the port that the server under test was told. [`Dns01`]
 //! sets records in the fake DNS of `cairn dev` through its management API. [`Responder`] is one of them, chosen at run time.
 
 mod dns01;

@@ -30,7 +30,6 @@ const ALPN: &[u8] = b"acme-tls/1";
 /// The server. It ends when it is dropped.
 #[derive(Debug)]
 pub struct TlsAlpn01 {
-    port: u16,
     /// One key for all its certificates: nothing depends on it.
     key: KeyPair,
     signing_key: Arc<dyn SigningKey>,
@@ -55,27 +54,22 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl TlsAlpn01 {
-    /// Starts on a free port.
+    /// Starts on the port where the validation looks.
     ///
     /// # Errors
-    /// If no port can be taken.
-    pub async fn start() -> Result<Self> {
+    /// If somebody else listens there.
+    pub async fn start(port: u16) -> Result<Self> {
         let key = KeyPair::generate().map_err(Error::nonsense)?;
         let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signing_key = provider::sign::any_ecdsa_type(&der).map_err(Error::nonsense)?;
         let certificates = Arc::new(Certificates::default());
         let acceptor = acceptor(&certificates)?;
-        let (port, listeners) = listen::loopback().await.map_err(Error::connection)?;
+        let listeners = listen::loopback(port).await.map_err(Error::connection)?;
         let mut tasks = JoinSet::new();
         for listener in listeners {
             tasks.spawn(accept(listener, acceptor.clone()));
         }
-        Ok(Self { port, key, signing_key, certificates, _tasks: tasks })
-    }
-
-    /// The port, for `--tls-port`.
-    pub const fn port(&self) -> u16 {
-        self.port
+        Ok(Self { key, signing_key, certificates, _tasks: tasks })
     }
 
     /// Shows a certificate for the identifier from now on, and says under which SNI.
