@@ -12,7 +12,7 @@ pub mod harness;
 pub mod home;
 pub mod port;
 pub mod program;
-mod wait;
+pub mod wait;
 
 pub mod acme;
 pub mod challenges;
