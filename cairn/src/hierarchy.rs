@@ -20,7 +20,7 @@ use cairn_x509::{
     Validity, intermediate, lint_ca, root,
 };
 
-pub use self::dev::{create_dev, load_dev};
+pub use self::dev::{DevHierarchy, create_dev, load_dev};
 pub use self::init::{Init, InitPaths, init};
 pub use self::key_file::{read_key_file, read_passphrase_file};
 
@@ -63,25 +63,6 @@ pub struct Hierarchy {
     pub intermediate: Certificate,
     /// Its key, which signs leaves.
     pub intermediate_key: FileSigner,
-}
-
-/// What the server needs of a hierarchy: all but the root's key.
-#[derive(Debug)]
-pub struct Issuing {
-    /// The root, which clients trust.
-    pub root: Certificate,
-    /// The intermediate.
-    pub intermediate: Certificate,
-    /// Its key, which signs leaves.
-    pub intermediate_key: FileSigner,
-}
-
-impl Hierarchy {
-    /// Lets go of the root's key.
-    pub fn into_issuing(self) -> Issuing {
-        let Self { root, intermediate, intermediate_key, .. } = self;
-        Issuing { root, intermediate, intermediate_key }
-    }
 }
 
 /// Makes a hierarchy, in memory.
