@@ -3,8 +3,9 @@
 use cairn_core::api::ra::NewOrderRequest;
 use cairn_core::api::sa::NewOrder;
 use cairn_core::{
-    AccountId, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, Error, ErrorKind, Identifier, Order,
-    OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations, Result, Timestamp, Token,
+    AccountId, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, Error, ErrorKind,
+    Identifier, Order, OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations, Result, Timestamp,
+    Token,
 };
 
 use crate::{Ra, audit};
@@ -60,9 +61,9 @@ fn sorted(mut identifiers: Vec<Identifier>, most: usize) -> Result<Vec<Identifie
     let malformed = |detail: String| Err(Error::new(ErrorKind::Malformed, detail));
     match identifiers.len() {
         0 => malformed("the order has no identifiers; give at least one".to_owned()),
-        count if count > most => {
-            malformed(format!("the order has {count} identifiers; give at most {most}, and split it into several orders"))
-        }
+        count if count > most => malformed(format!(
+            "the order has {count} identifiers; give at most {most}, and split it into several orders"
+        )),
         _ => Ok(identifiers),
     }
 }

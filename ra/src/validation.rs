@@ -5,8 +5,8 @@ use std::time::Duration;
 use cairn_core::api::ra::PerformValidationRequest;
 use cairn_core::api::{ValidationRequest, ValidationResult};
 use cairn_core::{
-    AccountId, Authorization, AuthorizationId, AuthorizationProgress, AuthorizationStatus, ChallengeType, Error, ErrorKind,
-    Problem, ProblemType, Result, Thumbprint,
+    AccountId, Authorization, AuthorizationId, AuthorizationProgress, AuthorizationStatus, ChallengeType,
+    Error, ErrorKind, Problem, ProblemType, Result, Thumbprint,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
@@ -47,7 +47,8 @@ pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationReques
     };
     let progress = AuthorizationProgress::Validating { challenge: request.challenge, since: now };
     let validating = Authorization { progress, ..authz };
-    let validation = Validation { authz: validating.clone(), challenge: request.challenge, thumbprint, permit, working };
+    let validation =
+        Validation { authz: validating.clone(), challenge: request.challenge, thumbprint, permit, working };
     let task = ra.deps.tracker.spawn(run(ra.clone(), validation).in_current_span());
     // A task that is not finished goes on when its handle is dropped; one that panicked is left to the sweeper.
     match tokio::time::timeout(ra.config.answer_grace.duration(), task).await {
@@ -68,7 +69,9 @@ async fn check_possible(ra: &Ra, authz: &Authorization, challenge: ChallengeType
         return malformed("the authorization expired; place a new order".to_owned());
     }
     if !ra.deps.pa.challenge_enabled(challenge, &authz.identifier, authz.wildcard).await? {
-        return malformed(format!("this CA has switched {challenge} off; use another challenge, or place a new order"));
+        return malformed(format!(
+            "this CA has switched {challenge} off; use another challenge, or place a new order"
+        ));
     }
     Ok(())
 }
@@ -136,7 +139,9 @@ pub(crate) async fn end(
             Some(ended)
         }
         // Given up by its account in the meantime.
-        Err(error) if error.kind == ErrorKind::Conflict => ra.deps.sa.authorization(ended.id).await.ok().flatten(),
+        Err(error) if error.kind == ErrorKind::Conflict => {
+            ra.deps.sa.authorization(ended.id).await.ok().flatten()
+        }
         Err(_) => None,
     }
 }
