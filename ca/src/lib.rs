@@ -1,7 +1,7 @@
 //! The Certificate Authority: the only room that signs certificates.
 //!
 //! It gets a public key, names that others have proven and the name of a profile, and never a CSR. What it is about to sign it
-//! stores first, so that no certificate can exist that nobody knows of. [`issuance`] is the whole cycle, numbered as in
+//! stores first, so that no certificate can exist that nobody knows of. `issuance.rs` is the whole cycle, numbered as in
 //! docs/ISSUANCE.md; the other files are its parts.
 //!
 //! It decides nothing about the names and the key: whether they are acceptable is the policy authority's question, and who may
@@ -24,7 +24,7 @@ use cairn_core::api::ca::{CertificateAuthority, IssuanceRequest, IssuedCertifica
 use cairn_core::api::sa::CertificateStore;
 use cairn_core::{Clock, Random, Result};
 
-pub use crate::config::{Config, ConfigError, ProfileConfig};
+pub use crate::config::{Config, ConfigError, DEFAULT_PROFILE, ProfileConfig};
 pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::serial::SerialPrefix;
 

@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::banner::Banner;
 use crate::cli::DevArgs;
-use crate::hierarchy::{self, HierarchySpec};
+use crate::hierarchy::{self, HierarchySpec, Issuing};
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Listener, Sockets};
 use crate::lock::DirectoryLock;
@@ -28,8 +28,7 @@ use crate::wiring::{self, Configs, Foundation};
 /// The ports of the API and of the management listener, the same as Pebble's.
 const API_PORT: u16 = 14000;
 const MANAGEMENT_PORT: u16 = 15000;
-/// What stands in the names of a hierarchy made here; `serve` refuses it.
-const ORGANIZATION: &str = "Cairn Dev";
+
 /// What clients are told to wait between polls: nobody wants to wait for a test.
 const RETRY_AFTER: Period = Period::from_secs(1);
 
@@ -101,9 +100,9 @@ fn own_names(further: &[String]) -> Result<Vec<Identifier>> {
 }
 
 /// The hierarchy, and whether it was made just now.
-fn hierarchy(args: &DevArgs) -> Result<(hierarchy::Issuing, bool)> {
+fn hierarchy(args: &DevArgs) -> Result<(Issuing, bool)> {
     let spec = HierarchySpec {
-        organization: ORGANIZATION.to_owned(),
+        organization: hierarchy::DEV_ORGANIZATION.to_owned(),
         root_key: args.hierarchy.root_key,
         intermediate_key: args.hierarchy.intermediate_key,
         root_lifetime: args.hierarchy.root_lifetime,
@@ -137,7 +136,7 @@ fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr) -> Configs {
     configs.wfe.retry_after = RETRY_AFTER;
     // Each order is validated anew: that is what a test wants to see.
     configs.ra.reuse_orders = false;
-    configs.ra.authorization_reuse = false;
+    configs.ra.reuse_authorizations = false;
     configs.va.http_port = args.http_port;
     configs.va.https_port = args.https_port;
     configs.va.tls_alpn_port = args.tls_port;

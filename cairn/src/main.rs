@@ -27,7 +27,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Serve(args) => runtime()?.block_on(serve::run(args)),
         Command::CheckConfig(args) => say(&serve::check(&args)?),
-        Command::Init(args) => say(&init::run(&args)?),
+        Command::Init(args) => init::run(&args),
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn start(
     lifecycle: &Lifecycle,
 ) -> Result<()> {
     let Services { ca, ra, storage, acme, clock } = services;
-    ra.start().await?;
+    ra.start_sweeper();
     let tls = acceptor(tls, hierarchy, ca, clock, lifecycle).await?;
     let management = management::router(Management {
         roots: vec![hierarchy.root.to_pem()],

@@ -50,8 +50,8 @@ pub struct Ready {
     pub dns: SocketAddr,
     /// Where the fake DNS is managed.
     pub dns_management: SocketAddr,
-    /// The root to trust, PEM.
-    pub root_file: PathBuf,
+    /// The root to trust, PEM; absent when nothing is kept in files.
+    pub root_file: Option<PathBuf>,
     /// The SHA-256 fingerprint of the root.
     pub root_sha256: String,
 }
@@ -60,7 +60,15 @@ impl Cairn {
     /// A `cairn dev` to be started: its own data, ports that nobody else has.
     #[must_use]
     pub fn dev() -> Builder {
-        Builder { arguments: Vec::new() }
+        Builder { arguments: Vec::new(), ephemeral: false }
+    }
+
+    /// The file that holds the root to trust.
+    ///
+    /// # Errors
+    /// If nothing is kept in files.
+    pub fn root_file(&self) -> Result<&Path> {
+        self.ready.root_file.as_deref().context("this cairn keeps nothing in files")
     }
 
     /// The port where http-01 looks for the client's answer.
@@ -167,6 +175,7 @@ impl Stopped {
 #[derive(Debug)]
 pub struct Builder {
     arguments: Vec<OsString>,
+    ephemeral: bool,
 }
 
 impl Builder {
@@ -174,6 +183,13 @@ impl Builder {
     #[must_use]
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// It keeps nothing: a restart finds nothing.
+    #[must_use]
+    pub fn ephemeral(mut self) -> Self {
+        self.ephemeral = true;
         self
     }
 
@@ -188,6 +204,7 @@ impl Builder {
             http_port: port::free()?,
             tls_port: port::free()?,
             arguments: self.arguments,
+            ephemeral: self.ephemeral,
         }
         .start()
     }
@@ -201,6 +218,7 @@ struct World {
     http_port: u16,
     tls_port: u16,
     arguments: Vec<OsString>,
+    ephemeral: bool,
 }
 
 impl World {
@@ -219,9 +237,20 @@ impl World {
         let binary = binary()?;
         let mut command = Command::new(&binary);
         command.arg("dev");
-        command.arg("--data-dir").arg(self.data_dir());
+        if self.ephemeral {
+            command.arg("--ephemeral");
+        } else {
+            command.arg("--data-dir").arg(self.data_dir());
+        }
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.api_port));
-        command.args(["--management", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--dns-management", "127.0.0.1:0"]);
+        command.args([
+            "--management",
+            "127.0.0.1:0",
+            "--dns",
+            "127.0.0.1:0",
+            "--dns-management",
+            "127.0.0.1:0",
+        ]);
         command.arg("--http-port").arg(self.http_port.to_string());
         command.arg("--tls-port").arg(self.tls_port.to_string());
         command.arg("--ready-file").arg(&ready_file);
@@ -238,7 +267,9 @@ impl World {
                 bail!("cairn did not come up: it ended with {status}");
             }
             match fs::read(&ready_file) {
-                Ok(json) => Ok(Some(serde_json::from_slice(&json).context("the ready file is not as expected")?)),
+                Ok(json) => {
+                    Ok(Some(serde_json::from_slice(&json).context("the ready file is not as expected")?))
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error).context("the ready file cannot be read"),
             }

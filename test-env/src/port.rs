@@ -20,20 +20,23 @@ const COUNT: u16 = 16_000;
 /// How many ports the processes of one machine are apart in the range, so that two test runs seldom meet.
 const STRIDE: u32 = 97;
 
-static TAKEN: AtomicU16 = AtomicU16::new(0);
-
 /// A port on which nobody listens, and which no other caller in this process gets.
 ///
 /// # Errors
 /// If every port of the range is taken.
 pub fn free() -> Result<u16> {
+    static STEPS: AtomicU16 = AtomicU16::new(0);
+    first_free(&STEPS)
+}
+
+fn first_free(steps: &AtomicU16) -> Result<u16> {
     let start = process::id().wrapping_mul(STRIDE) % u32::from(COUNT);
     (0..COUNT)
         .filter_map(|_| {
-            let step = TAKEN.fetch_add(1, Ordering::Relaxed);
-            let offset = u16::try_from((start + u32::from(step)) % u32::from(COUNT)).ok()?;
-            Some(FIRST + offset)
+            let step = u32::from(steps.fetch_add(1, Ordering::Relaxed));
+            u16::try_from((start + step) % u32::from(COUNT)).ok()
         })
+        .map(|offset| FIRST + offset)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .context("no port is free between 16400 and 32400")
 }
@@ -49,9 +52,10 @@ mod tests {
 
     #[test]
     fn a_port_on_which_somebody_listens_is_not_given() {
-        let port = free().unwrap();
+        let steps = AtomicU16::new(0);
+        let port = first_free(&steps).unwrap();
         let _listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        TAKEN.fetch_sub(1, Ordering::Relaxed);
-        assert_ne!(free().unwrap(), port);
+        steps.store(0, Ordering::Relaxed);
+        assert_ne!(first_free(&steps).unwrap(), port);
     }
 }

@@ -80,7 +80,13 @@ impl Program {
     /// If it does not end well in time. The error tells what it was asked and what it printed.
     pub fn run(mut self) -> Result<String> {
         let output = self.output()?;
-        ensure!(output.status.success(), "{} ended with {}\n{}", self.shown(), output.status, printed(&output));
+        ensure!(
+            output.status.success(),
+            "{} ended with {}\n{}",
+            self.shown(),
+            output.status,
+            printed(&output)
+        );
         Ok(printed(&output))
     }
 
@@ -157,7 +163,8 @@ impl Running {
     /// If it does not end in time, or badly.
     pub fn stop(mut self) -> Result<()> {
         terminate(self.child.id())?;
-        let status = wait::until(&format!("{} to stop", self.shown), STOPPING_LIMIT, || Ok(self.child.try_wait()?))?;
+        let status =
+            wait::until(&format!("{} to stop", self.shown), STOPPING_LIMIT, || Ok(self.child.try_wait()?))?;
         self.ended = true;
         ensure!(status.success(), "{} ended with {status}\n{}", self.shown, self.printed());
         Ok(())
@@ -177,7 +184,8 @@ impl Drop for Running {
 /// Sends SIGTERM.
 pub(crate) fn terminate(process: u32) -> Result<()> {
     // The shell's own `kill`: the program of that name is missing on small systems.
-    let status = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh"]).arg(process.to_string()).status()?;
+    let status =
+        Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh"]).arg(process.to_string()).status()?;
     ensure!(status.success(), "cannot send SIGTERM to process {process}");
     Ok(())
 }

@@ -11,11 +11,10 @@ use anyhow::{Result, bail};
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks until there is something to see, at most for `limit`. `awaited` completes the sentence "gave up waiting for …".
-pub(crate) fn until<T>(
-    awaited: &str,
-    limit: Duration,
-    mut look: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
+///
+/// # Errors
+/// If nothing was seen in time, or looking fails.
+pub fn until<T>(awaited: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let begin = Instant::now();
     loop {
         if let Some(seen) = look()? {

@@ -44,3 +44,19 @@ impl From<Problem> for Failure {
         Self::Challenge(problem)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn only_the_lack_of_descriptors_is_our_fault() {
+        assert!(out_of_descriptors(&io::Error::from_raw_os_error(24)));
+        assert!(!out_of_descriptors(&io::ErrorKind::ConnectionRefused.into()));
+        let Failure::Ours(error) = unavailable(io::Error::from_raw_os_error(24)) else {
+            panic!("blamed another")
+        };
+        assert_eq!(error.kind, cairn_core::ErrorKind::Unavailable);
+    }
+}

@@ -1,1 +1,119 @@
-//! (to be written)
+//! The Web Front End: the only room that speaks ACME over HTTP (RFC 8555 §6 and §7). It decides nothing.
+//!
+//! A request passes three doors. [`edge`] stands around everything: it gives every answer its nonce, its links and its line in the
+//! log, and turns even a panic into a problem document. [`signed`] stands before every handler that acts for somebody: behind it,
+//! the request is proven. The handlers in `acme` then turn wire JSON into a call of the registration authority or a read of the
+//! storage, and the result into wire JSON again.
+//!
+//! | resource | path | methods |
+//! |---|---|---|
+//! | directory | `/dir` | GET, POST-as-GET |
+//! | newNonce | `/nonce` | HEAD, GET, POST-as-GET |
+//! | newAccount, newOrder, revokeCert | `/new-account`, `/new-order`, `/revoke-cert` | POST |
+//! | account | `/account/{id}` | POST |
+//! | order and its finalize | `/order/{id}`, `/order/{id}/finalize` | POST |
+//! | authorization | `/authz/{id}` | POST |
+//! | challenge | `/challenge/{authorization id}/{type}` | POST |
+//! | certificate | `/certificate/{serial}` | POST-as-GET |
+//!
+//! Key change, pre-authorization, external account binding, renewal information and lists of orders are not offered, and not
+//! advertised.
+
+mod acme;
+mod signed;
+mod wire;
+
+mod links;
+mod site;
+
+mod edge;
+mod problem;
+
+mod chains;
+mod client;
+mod config;
+mod nonce;
+mod text;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use cairn_core::Clock;
+use cairn_core::api::{NonceService, RegistrationAuthority, StorageRead};
+use cairn_x509::Certificate;
+use http::HeaderValue;
+use ipnet::IpNet;
+
+use crate::acme::{account, authorization, certificate, challenge, directory, order, revocation};
+use crate::chains::Chains;
+use crate::links::path;
+use crate::site::Site;
+
+pub use client::ClientAddr;
+pub use config::{Config, ConfigError};
+pub use nonce::Nonces;
+pub use site::{BaseUrl, BaseUrlError};
+
+/// What the front end stands on.
+pub struct Deps {
+    /// Decides and does.
+    pub ra: Arc<dyn RegistrationAuthority>,
+    /// Reads by id.
+    pub sa: Arc<dyn StorageRead>,
+    /// Makes and redeems nonces.
+    pub nonces: Arc<dyn NonceService>,
+    /// The time, which objects' statuses follow from.
+    pub clock: Arc<dyn Clock>,
+    /// Every CA certificate that a chain may be made of: issuers, and the roots and intermediates above them.
+    pub issuers: Vec<Certificate>,
+}
+
+/// The state of the router. Nothing in it ever changes.
+struct WebFrontEnd {
+    ra: Arc<dyn RegistrationAuthority>,
+    sa: Arc<dyn StorageRead>,
+    nonces: Arc<dyn NonceService>,
+    clock: Arc<dyn Clock>,
+    chains: Chains,
+    site: Site,
+    trusted_proxies: Vec<IpNet>,
+    /// For objects that are being processed. Seconds, never a date: not all clients can read one.
+    retry_after: HeaderValue,
+}
+
+/// The ACME API, to be served over TLS. The listener puts a [`ClientAddr`] into each request's extensions.
+///
+/// The configuration has been validated ([`Config::validate`]).
+pub fn router(deps: Deps, config: Config) -> Router {
+    let wfe = Arc::new(WebFrontEnd {
+        ra: deps.ra,
+        sa: deps.sa,
+        nonces: deps.nonces,
+        clock: deps.clock,
+        chains: Chains::new(&deps.issuers),
+        site: Site::new(&config),
+        trusted_proxies: config.trusted_proxies,
+        retry_after: HeaderValue::from(config.retry_after.seconds()),
+    });
+    Router::new()
+        .route(path::DIRECTORY, get(directory::directory).post(directory::directory_as_get))
+        .route(
+            path::NEW_NONCE,
+            get(directory::nonce).head(directory::nonce_head).post(directory::nonce_as_get),
+        )
+        .route(path::NEW_ACCOUNT, post(account::new_account))
+        .route(path::NEW_ORDER, post(order::new_order))
+        .route(path::REVOKE_CERT, post(revocation::revoke_certificate))
+        .route(path::ACCOUNT, post(account::account))
+        .route(path::ORDER, post(order::order))
+        .route(path::FINALIZE, post(order::finalize))
+        .route(path::AUTHORIZATION, post(authorization::authorization))
+        .route(path::CHALLENGE, post(challenge::challenge))
+        .route(path::CERTIFICATE, post(certificate::certificate))
+        .fallback(problem::no_such_resource)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn_with_state(wfe.clone(), edge::edge))
+        .with_state(wfe)
+}

@@ -21,19 +21,12 @@ fn caddy_obtains_by_tls_alpn_01_and_serves() -> Result<()> {
 
 fn obtains_and_serves(but: &str) -> Result<()> {
     let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
-    home.write("Caddyfile", &caddyfile(&cairn, but))?;
+    home.write("Caddyfile", &caddyfile(&cairn, but)?)?;
     let mut caddy = home.program("caddy")?.args(["run", "--config", "Caddyfile"]).start()?;
     caddy.listens_on(cairn.tls_port())?;
 
-    // Caddy listens before it has its certificate, and breaks off every handshake until it has.
-    let curl = home.program("curl")?.args(["--silent", "--show-error", "--fail", "--retry", "60"]);
-    let curl = curl.args(["--retry-delay", "1", "--retry-all-errors"]);
-    let curl = curl.arg("--cacert").arg(&cairn.ready.root_file);
-    let curl = curl.args(["--resolve", &format!("caddy.test:{}:127.0.0.1", cairn.tls_port())]);
-    let page = curl.arg(format!("https://caddy.test:{}/", cairn.tls_port())).run();
-    let page = page.with_context(|| caddy.printed())?;
-    // The tries before, if any, left their complaints behind the page.
-    ensure!(page.starts_with(PAGE), "{page}\n{}", caddy.printed());
+    let page = page(&cairn, &home).with_context(|| caddy.printed())?;
+    ensure!(page == PAGE, "{page}");
     chain::verify(&cairn, &chain_file(&home)?, &["DNS:caddy.test"])?;
 
     caddy.stop()?;
@@ -41,9 +34,19 @@ fn obtains_and_serves(but: &str) -> Result<()> {
     Ok(())
 }
 
+/// What `caddy.test` serves to a client that trusts the root.
+pub(crate) fn page(cairn: &Cairn, home: &Home) -> Result<String> {
+    home.write("root-to-trust.pem", &chain::root(cairn)?)?;
+    // Caddy listens before it has its certificate, and breaks off every handshake until it has.
+    let curl = home.program("curl")?.args(["--silent", "--fail", "--cacert", "root-to-trust.pem"]);
+    let curl = curl.args(["--retry", "60", "--retry-delay", "1", "--retry-all-errors"]);
+    let curl = curl.args(["--resolve", &format!("caddy.test:{}:127.0.0.1", cairn.tls_port())]);
+    curl.arg(format!("https://caddy.test:{}/", cairn.tls_port())).run()
+}
+
 /// The two ports that browsers use by default are here the two where Cairn looks for answers.
-fn caddyfile(cairn: &Cairn, but: &str) -> String {
-    format!(
+fn caddyfile(cairn: &Cairn, but: &str) -> Result<String> {
+    Ok(format!(
         r#"{{
 	admin off
 	acme_ca {directory}
@@ -64,10 +67,10 @@ caddy.test {{
 }}
 "#,
         directory = cairn.ready.directory,
-        root = cairn.ready.root_file.display(),
+        root = cairn.root_file()?.display(),
         http_port = cairn.http_port(),
         tls_port = cairn.tls_port(),
-    )
+    ))
 }
 
 /// Caddy keeps it in a folder named after the CA's directory.

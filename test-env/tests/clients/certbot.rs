@@ -28,7 +28,8 @@ fn certbot_obtains_by_http_01_and_renews() -> Result<()> {
 fn certbot_obtains_a_wildcard_and_its_base_name_by_dns_01() -> Result<()> {
     let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
     // Both names are proven at _acme-challenge.wild.test: two TXT values stand there side by side (RFC 8555 §8.4).
-    let publish = home.write_script("publish", &dns_hook(&cairn, "set-txt", r#","value":"'$CERTBOT_VALIDATION'""#))?;
+    let publish =
+        home.write_script("publish", &dns_hook(&cairn, "set-txt", r#","value":"'$CERTBOT_VALIDATION'""#))?;
     let withdraw = home.write_script("withdraw", &dns_hook(&cairn, "clear-txt", ""))?;
 
     let certbot = certbot(&cairn, &home, "certonly")?.args(["--manual", "--preferred-challenges", "dns"]);
@@ -64,7 +65,8 @@ fn certbot_revokes_by_the_certificates_own_key() -> Result<()> {
 
     let live = home.path("config/live/leaked.test");
     let revoke = || {
-        let certbot = certbot(&cairn, &home, "revoke")?.args(["--reason", "keycompromise", "--no-delete-after-revoke"]);
+        let certbot =
+            certbot(&cairn, &home, "revoke")?.args(["--reason", "keycompromise", "--no-delete-after-revoke"]);
         let certbot = certbot.arg("--cert-path").arg(live.join("cert.pem"));
         Ok::<_, anyhow::Error>(certbot.arg("--key-path").arg(live.join("privkey.pem")))
     };
@@ -98,11 +100,14 @@ fn obtain(cairn: &Cairn, home: &Home) -> Result<Program> {
 
 /// certbot, unattended, with its three folders in `home` and the root trusted.
 fn certbot(cairn: &Cairn, home: &Home, command: &str) -> Result<Program> {
-    let certbot = home.program("certbot")?.env("REQUESTS_CA_BUNDLE", &cairn.ready.root_file);
+    let certbot = home.program("certbot")?.env("REQUESTS_CA_BUNDLE", cairn.root_file()?);
     let certbot = certbot.args([command, "--non-interactive", "--config-dir", "config"]);
-    let certbot = certbot.args(["--work-dir", "work", "--logs-dir", "logs", "--server", &cairn.ready.directory]);
+    let certbot =
+        certbot.args(["--work-dir", "work", "--logs-dir", "logs", "--server", &cairn.ready.directory]);
     Ok(match command {
-        "certonly" | "register" => certbot.args(["--agree-tos", "--no-eff-email", "--email", "certbot@example.org"]),
+        "certonly" | "register" => {
+            certbot.args(["--agree-tos", "--no-eff-email", "--email", "certbot@example.org"])
+        }
         _ => certbot,
     })
 }

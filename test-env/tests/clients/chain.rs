@@ -10,7 +10,7 @@ use cairn_test_env::{harness::Cairn, home::Home};
 pub(crate) fn verify(cairn: &Cairn, chain: &Path, names: &[&str]) -> Result<()> {
     let bench = Home::new()?;
     let (leaf, intermediates) = leaf_and_intermediates(&std::fs::read_to_string(chain)?)?;
-    bench.write("root.pem", &root(cairn, &bench)?)?;
+    bench.write("root.pem", &root(cairn)?)?;
     bench.write("leaf.pem", &leaf)?;
     bench.write("intermediates.pem", &intermediates)?;
 
@@ -36,10 +36,19 @@ pub(crate) fn serial(chain: &Path) -> Result<String> {
     openssl.args(["x509", "-noout", "-serial", "-in"]).arg(chain).run()
 }
 
-/// The root as the management listener hands it out.
-fn root(cairn: &Cairn, bench: &Home) -> Result<String> {
-    let curl = bench.program("curl")?.args(["--silent", "--show-error", "--fail", "--cacert"]);
-    curl.arg(&cairn.ready.root_file).arg(cairn.management_url("/roots/0")?).run()
+/// The root as the management listener hands it out, trusted as a person would: by its fingerprint.
+pub(crate) fn root(cairn: &Cairn) -> Result<String> {
+    let bench = Home::new()?;
+    let curl = bench.program("curl")?.args(["--silent", "--show-error", "--fail", "--insecure"]);
+    let root = curl.arg(cairn.management_url("/roots/0")?).run()?;
+    let file = bench.write("fetched.pem", &root)?;
+    let openssl = bench.program("openssl")?.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]);
+    let fingerprint = openssl.arg(file).run()?;
+    ensure!(
+        fingerprint.trim_end().ends_with(&cairn.ready.root_sha256),
+        "{fingerprint} is not what cairn said"
+    );
+    Ok(root)
 }
 
 fn names(leaf: &Path) -> Result<BTreeSet<String>> {

@@ -76,7 +76,7 @@ fn lego_renews_and_revokes() -> Result<()> {
 
 /// lego for one name, with its folder in `home` and the root trusted.
 fn lego(cairn: &Cairn, home: &Home, name: &str) -> Result<Program> {
-    let lego = home.program("lego")?.env("LEGO_CA_CERTIFICATES", &cairn.ready.root_file);
+    let lego = home.program("lego")?.env("LEGO_CA_CERTIFICATES", cairn.root_file()?);
     let lego = lego.args(["--server", &cairn.ready.directory, "--path", "lego", "--accept-tos"]);
     Ok(lego.args(["--email", "lego@example.org", "--domains", name]))
 }

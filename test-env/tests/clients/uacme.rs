@@ -66,7 +66,7 @@ fn serve_challenges(cairn: &Cairn, home: &Home) -> Result<Running> {
 fn uacme(cairn: &Cairn, home: &Home) -> Result<Program> {
     // The GnuTLS build of libcurl reads the folder's files, whatever they are called.
     fs::create_dir_all(home.path("trusted"))?;
-    fs::copy(&cairn.ready.root_file, home.path("trusted/root.pem"))?;
+    fs::copy(cairn.root_file()?, home.path("trusted/root.pem"))?;
     let uacme = home.program("proot")?.args(["-b", "trusted:/etc/ssl/certs", "uacme"]);
     Ok(uacme.args(["--verbose", "--yes", "--confdir", "uacme", "--acme-url", &cairn.ready.directory]))
 }

@@ -50,7 +50,8 @@ pub(crate) fn of(markdown: &str) -> Result<Vec<Block>> {
         let kind = kind(info).with_context(|| format!("line {line} of README.md"))?;
         let mut text = String::new();
         loop {
-            let (next, _) = lines.next().with_context(|| format!("the block at line {line} is not closed"))?;
+            let (next, _) =
+                lines.next().with_context(|| format!("the block at line {line} is not closed"))?;
             let next = next.strip_prefix(margin).unwrap_or(next);
             if next.trim_end() == FENCE {
                 break;
@@ -103,14 +104,17 @@ mod tests {
 
     #[test]
     fn the_opening_fence_decides() {
-        let markdown = "```sh background\n```\n```console\n```\n```toml\n```\n```sh not-run: needs a real name\n```\n";
+        let markdown =
+            "```sh background\n```\n```console\n```\n```toml\n```\n```sh not-run: needs a real name\n```\n";
         let not_run = Kind::NotRun("needs a real name".into());
         assert_eq!(kinds(markdown), [Kind::Background, Kind::Console, Kind::NoCommand, not_run]);
     }
 
     #[test]
     fn a_block_that_would_silently_not_run_is_an_error() {
-        for markdown in ["```\nls\n```\n", "```bash\nls\n```\n", "```sh not-run:\n```\n", "```sh later\n```\n", "```sh\n"] {
+        for markdown in
+            ["```\nls\n```\n", "```bash\nls\n```\n", "```sh not-run:\n```\n", "```sh later\n```\n", "```sh\n"]
+        {
             assert!(of(markdown).is_err(), "{markdown}");
         }
     }

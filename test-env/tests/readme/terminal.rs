@@ -1,15 +1,16 @@
 //! The terminals of the person who follows README.md.
 
 use std::{
+    env,
     fs::{self, File},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use cairn_test_env::wait;
 
 /// One block; the longest builds Cairn from nothing on two cores.
 const BLOCK_LIMIT: &str = "2400";
@@ -21,9 +22,6 @@ const READY_LIMIT: Duration = Duration::from_secs(2400);
 const READY_URL: &str = "https://localhost:15000/readyz";
 
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-
-/// Pause between two looks at something awaited.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where blocks are run one after the other.
 pub(crate) struct Terminal {
@@ -37,9 +35,9 @@ impl Terminal {
 
     /// Runs a block and returns what it printed.
     pub(crate) fn run(&self, script: &str) -> Result<String> {
-        let mut bash = Command::new("timeout");
+        let mut bash = self.shell("timeout");
         bash.args(["--kill-after=5", BLOCK_LIMIT, "bash", "-ec", &format!("exec 2>&1\n{script}")]);
-        let output = bash.current_dir(&self.folder).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+        let output = bash.stderr(Stdio::inherit()).output()?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "it ended with {}\n{printed}", output.status);
         Ok(printed)
@@ -58,23 +56,36 @@ impl Terminal {
 
     /// Runs a block in the first terminal, which stays open, and waits for the Cairn it starts.
     pub(crate) fn start(&self, script: &str) -> Result<FirstTerminal> {
-        let screen = std::env::temp_dir().join(format!("cairn-readme-{}.log", std::process::id()));
+        let screen = env::temp_dir().join(format!("cairn-readme-{}.log", std::process::id()));
         let file = File::create(&screen)?;
-        let mut bash = Command::new("bash");
-        bash.args(["-ec", script]).current_dir(&self.folder).stdin(Stdio::null());
+        let mut bash = self.shell("bash");
+        // Bash would die of the SIGTERM that is meant for what it runs; with a trap it waits for that to end.
+        bash.args(["-ec", &format!("trap : TERM\n{script}")]);
         // A group of its own, so that stopping reaches whatever the block started.
         bash.stdout(file.try_clone()?).stderr(file).process_group(0);
         let mut terminal = FirstTerminal { bash: bash.spawn()?, screen, closed: false };
 
-        let begin = Instant::now();
-        while !self.answers(READY_URL)? {
+        wait::until(READY_URL, READY_LIMIT, || {
             if let Some(status) = terminal.bash.try_wait()? {
-                bail!("it ended with {status}\n{}", terminal.shows());
+                bail!("it ended with {status}");
             }
-            ensure!(begin.elapsed() < READY_LIMIT, "{READY_URL} did not answer\n{}", terminal.shows());
-            thread::sleep(PAUSE);
-        }
+            Ok(self.answers(READY_URL)?.then_some(()))
+        })
+        .with_context(|| terminal.shows())?;
         Ok(terminal)
+    }
+
+    /// `program` in this folder, without what cargo has told this test: a cargo that README.md calls is another.
+    fn shell(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text == "CARGO" || text.starts_with("CARGO_") && text != "CARGO_HOME" {
+                command.env_remove(name);
+            }
+        }
+        command
     }
 
     fn answers(&self, url: &str) -> Result<bool> {
@@ -95,16 +106,12 @@ impl FirstTerminal {
     /// Asks what runs there to stop, which must end well.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.signal("TERM")?;
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.bash.try_wait()? {
-                self.closed = true;
-                ensure!(status.success(), "asked to stop, it ended with {status}\n{}", self.shows());
-                return Ok(());
-            }
-            ensure!(begin.elapsed() < STOP_LIMIT, "asked to stop, it did not\n{}", self.shows());
-            thread::sleep(PAUSE);
-        }
+        let awaited = "the first terminal's command to stop";
+        let status =
+            wait::until(awaited, STOP_LIMIT, || Ok(self.bash.try_wait()?)).with_context(|| self.shows())?;
+        self.closed = true;
+        ensure!(status.success(), "asked to stop, it ended with {status}\n{}", self.shows());
+        Ok(())
     }
 
     fn shows(&self) -> String {

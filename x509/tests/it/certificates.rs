@@ -345,6 +345,10 @@ fn a_root_and_an_intermediate_have_the_extensions_of_rfc_5280_and_no_findings() 
     );
     assert_eq!(middle.certificate.path_len(), Some(0));
     assert!(middle.certificate.is_ca());
+    // What the builder says of its bytes is what the bytes say.
+    for ca in [&top, &middle] {
+        assert_eq!(Certificate::from_der(ca.certificate.der()).as_ref(), Ok(&ca.certificate));
+    }
     assert_eq!(lint_ca(&top.certificate, &top.certificate), []);
     assert_eq!(lint_ca(&middle.certificate, &top.certificate), []);
     // The root of these tests ends after 2049.

@@ -126,6 +126,16 @@ fn unsupported_keys_are_named() {
 }
 
 #[test]
+fn a_small_rsa_key_is_refused_for_its_size() {
+    // SEQUENCE { INTEGER 0, INTEGER 2^1024 - 1 }, which is as far as anybody needs to read.
+    let key = [&[0x30, 0x81, 135, 2, 1, 0, 2, 0x81, 129, 0][..], &[0xff; 128]].concat();
+    let document = der::SecretDocument::try_from(key.as_slice()).unwrap();
+    let pem = document.to_pem("RSA PRIVATE KEY", LineEnding::LF).unwrap();
+    let error = FileSigner::from_pem(&pem, None).unwrap_err();
+    assert_eq!(error, KeyFileError::UnsupportedKey("RSA 1024".to_owned()));
+}
+
+#[test]
 fn openssls_old_encryption_is_told_how_to_convert() {
     let pem = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMAA=\n\
                -----END EC PRIVATE KEY-----\n";
