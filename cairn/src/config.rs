@@ -13,9 +13,6 @@ use crate::telemetry;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The URL under which clients reach the CA, without a path: `"https://ca.example.com"`. It begins every link that clients get, and
-    /// account URLs never change, so choose a name that lasts. Required.
-    pub base_url: String,
     /// The folder of the database, made if it does not exist. One process uses it at a time. Required.
     pub data_dir: PathBuf,
     /// The ACME listener.
@@ -29,8 +26,7 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: telemetry::Config,
-    /// The ACME front end.
-    #[serde(default)]
+    /// The ACME front end. Its `base_url` is required.
     pub wfe: cairn_wfe::Config,
     /// Accounts and orders.
     #[serde(default)]
@@ -56,7 +52,7 @@ pub struct Api {
     /// The addresses to listen on. Default `["127.0.0.1:14000"]`: reachable from this machine alone, as behind a proxy; for clients
     /// elsewhere write for example `["0.0.0.0:443", "[::]:443"]`.
     pub listen: Vec<SocketAddr>,
-    /// Where the listener's certificate comes from. `"self"` (default): the CA issues it for the host in `base_url` and renews it.
+    /// Where the listener's certificate comes from. `"self"` (default): the CA issues it for the host in `wfe.base_url` and renews it.
     /// `"files"`: `certificate` and `key`, read again when they change. `"off"`: plain HTTP, for a proxy in front that does TLS; name
     /// the proxy in `wfe.trusted_proxies`.
     pub tls: Tls,
@@ -116,7 +112,7 @@ pub struct Issuer {
 }
 
 impl Config {
-    /// Reads and parses a file. What it says is not judged yet; `check::problems` does that.
+    /// Reads and parses a file. What it says is judged later, by [`crate::serve::prepare`].
     ///
     /// # Errors
     /// If the file cannot be read, is no TOML, or has a key that does not exist: with the line, and what was expected.

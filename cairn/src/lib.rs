@@ -1,1 +1,23 @@
-//! (to be written)
+//! The binary's inside: the command line, the configuration, the listeners, and the wiring of the services.
+
+pub mod cli;
+pub mod config;
+
+pub mod dev;
+pub mod init;
+pub mod serve;
+
+pub mod server;
+pub mod wiring;
+
+pub mod hierarchy;
+pub mod listener;
+pub mod management;
+pub mod tls;
+
+pub mod banner;
+pub mod lifecycle;
+pub mod lock;
+pub mod names;
+pub mod ready_file;
+pub mod telemetry;

@@ -1,1 +1,40 @@
-fn main() {}
+//! `cairn`: reads the command line and does what it says.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use cairn::cli::{Cli, Command};
+use cairn::{dev, init, serve, telemetry};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Dev(args) => {
+            telemetry::start(&telemetry::Config::default())?;
+            runtime()?.block_on(dev::run(*args))
+        }
+        Command::Serve(args) => runtime()?.block_on(serve::run(args)),
+        Command::CheckConfig(args) => say(&serve::check(&args)?),
+        Command::Init(args) => init::run(&args),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+fn say(text: &str) -> Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}

@@ -1,1 +1,157 @@
-//! (to be written)
+//! The Registration Authority: the one service that decides what an account may do, and does it (RFC 8555 §7.3 to §7.6).
+//!
+//! Each deed has a file named after it: `accounts`, `orders`, `validation`, `finalize`, `revocation`. What takes long (validating,
+//! issuing) runs as a task of its own, bounded in number, on the tracker that shutdown waits for; the client gets an answer after
+//! a moment, with the outcome if the task was quick. What a process began and did not end, because it was killed, the `sweeper` of
+//! the next one ends: a client that polls always reaches a final state.
+//!
+//! The front end has authenticated the account; that an object is the account's own is checked here, and an object of another
+//! account looks like one that does not exist. A CSR ends its way here: the certificate authority gets a key and names.
+
+mod config;
+
+mod accounts;
+mod finalize;
+mod orders;
+mod revocation;
+mod validation;
+
+mod sweeper;
+
+mod audit;
+mod in_flight;
+mod retry;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cairn_core::api::ra::{
+    FinalizeOrderRequest, NewAccountRequest, NewAccountResponse, NewOrderRequest, PerformValidationRequest,
+    RevokeCertificateRequest,
+};
+use cairn_core::api::{
+    CertificateAuthority, PolicyAuthority, RegistrationAuthority, StorageAuthority, ValidationAuthority,
+};
+use cairn_core::{
+    Account, AccountId, Authorization, AuthorizationId, Clock, Error, ErrorKind, OrderId, OrderWithAuthorizations, Random,
+    Result,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use crate::config::{Config, ConfigError};
+pub use crate::sweeper::Orphans;
+
+use crate::in_flight::InFlight;
+
+/// What the registration authority stands on. All of it is shared, and cheap to clone.
+#[derive(Clone)]
+pub struct Deps {
+    /// Remembers.
+    pub sa: Arc<dyn StorageAuthority>,
+    /// Knows the policy.
+    pub pa: Arc<dyn PolicyAuthority>,
+    /// Validates challenges.
+    pub va: Arc<dyn ValidationAuthority>,
+    /// Signs.
+    pub ca: Arc<dyn CertificateAuthority>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and tokens.
+    pub random: Arc<dyn Random>,
+    /// Validations, issuances and the sweeper run on it: shutdown waits for it.
+    pub tracker: TaskTracker,
+    /// Cancelled when shutdown begins: from then on nothing new is begun, and what was begun is finished.
+    pub shutdown: CancellationToken,
+}
+
+/// The registration authority. Clones are the same one: its tasks hold one each.
+#[derive(Clone)]
+pub struct Ra {
+    config: Arc<Config>,
+    deps: Deps,
+    /// One permit for each validation that may run.
+    validations: Arc<Semaphore>,
+    /// One permit for each issuance that may run.
+    issuances: Arc<Semaphore>,
+    /// The authorizations that a task of this process is validating.
+    validating: InFlight<AuthorizationId>,
+    /// The orders that a task of this process is issuing for.
+    issuing: InFlight<OrderId>,
+}
+
+impl Ra {
+    /// A registration authority that decides by `config`.
+    pub fn new(config: Config, deps: Deps) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Ok(Self {
+            validations: Arc::new(Semaphore::new(config.max_validations)),
+            issuances: Arc::new(Semaphore::new(config.max_issuances)),
+            validating: InFlight::default(),
+            issuing: InFlight::default(),
+            config: Arc::new(config),
+            deps,
+        })
+    }
+
+    /// Leave to begin one more task that `permits` bounds.
+    fn permit(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+        if self.deps.shutdown.is_cancelled() {
+            return Err(Error::new(ErrorKind::Unavailable, "the CA is restarting; try again in a moment"));
+        }
+        let busy = |_| Error::new(ErrorKind::Unavailable, "the CA is busy; try again in a moment");
+        Arc::clone(permits).try_acquire_owned().map_err(busy)
+    }
+}
+
+impl fmt::Debug for Ra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ra").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The same answer for what does not exist and for what is another's (RFC 8555 §10.5).
+fn not_found(what: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no such {what}"))
+}
+
+#[async_trait]
+impl RegistrationAuthority for Ra {
+    async fn new_account(&self, request: NewAccountRequest) -> Result<NewAccountResponse> {
+        accounts::new_account(self, request).await
+    }
+
+    async fn update_account(&self, account: AccountId, contact: Vec<String>) -> Result<Account> {
+        accounts::update_account(self, account, contact).await
+    }
+
+    async fn deactivate_account(&self, account: AccountId) -> Result<Account> {
+        accounts::deactivate_account(self, account).await
+    }
+
+    async fn new_order(&self, request: NewOrderRequest) -> Result<OrderWithAuthorizations> {
+        orders::new_order(self, request).await
+    }
+
+    async fn perform_validation(&self, request: PerformValidationRequest) -> Result<Authorization> {
+        validation::perform_validation(self, request).await
+    }
+
+    async fn deactivate_authorization(
+        &self,
+        account: AccountId,
+        authorization: AuthorizationId,
+    ) -> Result<Authorization> {
+        validation::deactivate_authorization(self, account, authorization).await
+    }
+
+    async fn finalize_order(&self, request: FinalizeOrderRequest) -> Result<OrderWithAuthorizations> {
+        finalize::finalize_order(self, request).await
+    }
+
+    async fn revoke_certificate(&self, request: RevokeCertificateRequest) -> Result<()> {
+        revocation::revoke_certificate(self, request).await
+    }
+}

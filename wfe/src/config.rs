@@ -17,12 +17,13 @@ use crate::site::BaseUrl;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The URL that clients reach the API under: every link in an answer begins with it, and clients sign it. It is compared character
-    /// for character, so write it as clients see it, before any proxy. A proxy in front must take a path in it off again. Default:
-    /// none; then links follow the request's host, which must be in `allowed_hosts`. If it is wrong, clients that were given the
-    /// directory's URL fail at their first signed request.
+    /// for character, so write it as clients see it, before any proxy. A proxy in front must take a path in it off again. Account URLs
+    /// begin with it and never change, so choose a name that lasts. Required. If it is wrong, clients that were given the directory's
+    /// URL fail at their first signed request.
     pub base_url: Option<BaseUrl>,
-    /// Without `base_url`: the host names and IP addresses, without ports, under which the API may be reached. Default: none. A
-    /// request for any other host is refused. Not used with `base_url`.
+    /// For development alone, and not in a configuration file: without `base_url`, links follow the request's host, which must be one
+    /// of these names and addresses (without ports). A request for any other host is refused.
+    #[serde(skip)]
     pub allowed_hosts: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` header is believed in the log. Default: none. If it holds addresses that clients
     /// can have, they can forge the addresses in the log.
@@ -94,14 +95,16 @@ mod tests {
     #[test]
     fn a_ca_without_a_name_is_refused() {
         assert_eq!(Config::default().validate(), Err(ConfigError::NoName));
-        assert_eq!(parse("allowed_hosts = [\"localhost\"]").unwrap().validate(), Ok(()));
+        let dev = Config { allowed_hosts: vec!["localhost".to_owned()], ..Config::default() };
+        assert_eq!(dev.validate(), Ok(()));
+        assert!(parse("allowed_hosts = [\"localhost\"]").is_err(), "for development alone");
     }
 
     #[test]
     fn a_retry_after_that_no_header_can_say_is_refused() {
         for period in ["0s", "1500ms", "2h"] {
             let config =
-                parse(&format!("allowed_hosts = [\"localhost\"]\nretry_after = \"{period}\"")).unwrap();
+                parse(&format!("base_url = \"https://ca.test\"\nretry_after = \"{period}\"")).unwrap();
             assert!(matches!(config.validate(), Err(ConfigError::RetryAfter(_))), "{period}");
         }
     }

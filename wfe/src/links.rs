@@ -94,6 +94,12 @@ impl Base {
         url.strip_prefix(self.url.as_str())
     }
 
+    /// The host, with a port if the URL has one.
+    pub(crate) fn authority(&self) -> &str {
+        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or(rest)
+    }
+
     pub(crate) const fn index(&self) -> &HeaderValue {
         &self.index
     }

@@ -28,6 +28,16 @@ pub struct BaseUrl(Arc<Base>);
 )]
 pub struct BaseUrlError;
 
+impl BaseUrl {
+    /// The host, without a port: what a certificate for this URL must name.
+    pub fn host(&self) -> &str {
+        let rest = self.0.authority();
+        // An IPv6 address has colons of its own, inside brackets.
+        let end = if rest.starts_with('[') { rest.find(']').map(|end| end + 1) } else { rest.find(':') };
+        end.and_then(|end| rest.get(..end)).unwrap_or(rest)
+    }
+}
+
 impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 
@@ -174,6 +184,13 @@ mod tests {
             ("https://[2001:db8::1]", "https://[2001:db8::1]"),
         ] {
             assert_eq!(text.parse::<BaseUrl>().unwrap().to_string(), url);
+        }
+        for (text, host) in [
+            ("https://ca.test", "ca.test"),
+            ("https://ca.test:14000/acme", "ca.test"),
+            ("https://[2001:db8::1]:14000/acme", "[2001:db8::1]"),
+        ] {
+            assert_eq!(text.parse::<BaseUrl>().unwrap().host(), host);
         }
         for text in [
             "",

@@ -19,7 +19,7 @@ use crate::{
     wire::{AttributeFields, CsrInfoFields, Signed},
 };
 
-/// status_request, the TLS feature that is must-staple (RFC 7633 §4.2.3.1, RFC 6066 §8).
+/// status_request, the TLS feature that is must-staple (RFC 7633 §4.2.3.1; its number is in RFC 6066 §1.1).
 const STATUS_REQUEST: u16 = 5;
 
 /// A longer text is no DNS name (RFC 1035 §2.3.4), and error messages repeat names.
@@ -157,15 +157,19 @@ fn common_name(subject: &Name) -> Result<Option<String>, CsrError> {
     }
 }
 
-/// Letters, digits, hyphens and dots, perhaps behind `*.`: anything else cannot be an identifier of an
-/// order. Which names may be issued is for policy to say.
+/// Labels of letters, digits and hyphens, perhaps behind `*.`: nothing else can be an identifier of an order.
+/// Which names may be issued is for policy to say.
 fn check_name(name: &SubjectAltName) -> Result<(), CsrError> {
     let SubjectAltName::Dns(text) = name else { return Ok(()) };
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
     let bare = text.strip_prefix("*.").unwrap_or(text);
-    let is_plausible = !bare.is_empty()
-        && text.len() <= MAX_NAME_LEN
-        && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-    if is_plausible { Ok(()) } else { Err(CsrError::InvalidName(text.chars().take(MAX_NAME_LEN).collect())) }
+    if text.len() <= MAX_NAME_LEN && bare.split('.').all(is_label) {
+        Ok(())
+    } else {
+        Err(CsrError::InvalidName(text.chars().take(MAX_NAME_LEN).collect()))
+    }
 }
 
 /// What the extensionRequest attribute (RFC 2985 §5.4.2) asks for.

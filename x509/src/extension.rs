@@ -22,8 +22,8 @@ use crate::{oid, san::SubjectAltName, spki::KeyKind};
 /// `SEQUENCE { INTEGER 5 }`: the status_request feature alone, known as must-staple (RFC 7633 §4).
 const MUST_STAPLE: [u8; 5] = [0x30, 3, 0x02, 1, 5];
 
-/// What a leaf's key does in TLS (RFC 5280 §4.2.1.3): it signs, and an RSA key may be encrypted to as well
-/// (RFC 8446 §1.3 left that to TLS 1.2).
+/// What a leaf's key does in TLS (RFC 5280 §4.2.1.3): it signs, and TLS 1.2 may encrypt to an RSA key as
+/// well (RFC 5246 §7.4.2).
 pub(crate) fn leaf_key_usage(key: KeyKind) -> der::Result<Extension> {
     key_usage(match key {
         KeyKind::Rsa { .. } => KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment,

@@ -11,12 +11,12 @@ use x509_cert::{Version, ext::Extension};
 
 use crate::{
     algorithm::SignatureAlgorithm,
-    certificate::{Certificate, CertificateError},
+    certificate::Certificate,
     extension,
     name::{Name, NameError},
     san::SubjectAltName,
     spki::{KeyKind, PublicKey},
-    tbs::TbsCertificate,
+    tbs::{KnownExtensions, TbsCertificate},
     validity::Validity,
     wire::TbsCertificateFields,
 };
@@ -171,9 +171,6 @@ pub enum BuildError {
     /// A name or URL cannot be written into DER, most likely because it is not ASCII.
     #[error("the certificate cannot be encoded: {0}")]
     Encoding(#[from] der::Error),
-    /// What was built does not read back.
-    #[error("the certificate does not read back: {0}")]
-    ReadBack(#[from] CertificateError),
 }
 
 /// Builds a leaf. The extensions stand in a fixed order: keyUsage, extendedKeyUsage, basicConstraints,
@@ -334,9 +331,10 @@ struct Parts<'a> {
     extensions: Vec<Extension>,
 }
 
-/// Writes the bytes once, and reads them back.
+/// Writes the bytes, once and for all.
 fn assemble(parts: Parts<'_>) -> Result<TbsCertificate, BuildError> {
     let validity = parts.validity.to_wire().ok_or(BuildError::Validity { validity: parts.validity })?;
+    let known = KnownExtensions::read(&parts.extensions)?;
     let fields = TbsCertificateFields {
         version: Version::V3,
         serial: serial(parts.serial)?,
@@ -349,7 +347,16 @@ fn assemble(parts: Parts<'_>) -> Result<TbsCertificate, BuildError> {
         subject_unique_id: None,
         extensions: Some(parts.extensions),
     };
-    Ok(TbsCertificate::from_vec(fields.to_der()?)?)
+    Ok(TbsCertificate {
+        der: fields.to_der()?,
+        serial: parts.serial.to_vec(),
+        algorithm: parts.signature,
+        issuer: parts.issuer.clone(),
+        subject: parts.subject.clone(),
+        validity: parts.validity,
+        public_key: parts.public_key.clone(),
+        extensions: known,
+    })
 }
 
 fn serial(octets: &[u8]) -> Result<IntRef<'_>, BuildError> {

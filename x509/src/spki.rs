@@ -14,7 +14,11 @@ use const_oid::ObjectIdentifier;
 use der::Decode;
 use spki::SubjectPublicKeyInfoRef;
 
-use crate::{algorithm::SignatureAlgorithm, oid, wire::RsaPublicKeyFields};
+use crate::{
+    algorithm::SignatureAlgorithm,
+    oid,
+    wire::{RsaPublicKeyFields, bit_length},
+};
 
 /// What kind of key a [`PublicKey`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,12 +133,7 @@ impl PublicKey {
     /// (RFC 7093 §2 method 1). RFC 5280 §4.2.1.2 would take SHA-1.
     #[must_use]
     pub fn key_identifier(&self) -> [u8; 20] {
-        let hash = digest::digest(&digest::SHA256, self.bits());
-        let mut identifier = [0; 20];
-        for (to, from) in identifier.iter_mut().zip(hash.as_ref()) {
-            *to = *from;
-        }
-        identifier
+        leftmost(&digest::digest(&digest::SHA256, self.bits()))
     }
 
     /// SHA-256 over the whole SubjectPublicKeyInfo: the name of a key in block lists and databases.
@@ -188,8 +187,12 @@ impl fmt::Debug for PublicKey {
 
 /// SHA-256 of `bytes` as an array.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut array = [0; 32];
-    for (to, from) in array.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+    leftmost(&digest::digest(&digest::SHA256, bytes))
+}
+
+fn leftmost<const N: usize>(hash: &digest::Digest) -> [u8; N] {
+    let mut array = [0; N];
+    for (to, from) in array.iter_mut().zip(hash.as_ref()) {
         *to = *from;
     }
     array
@@ -224,13 +227,9 @@ fn rsa_kind(info: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyKind, 
         return Err(SpkiError::Parameters(NAME));
     }
     let key = RsaPublicKeyFields::from_der(bits)?;
-    let modulus = key.modulus.as_bytes();
-    match modulus.first() {
-        None | Some(0) => Err(SpkiError::Invalid(NAME)),
-        Some(first) => {
-            let unused = usize::try_from(first.leading_zeros()).unwrap_or_default();
-            Ok(KeyKind::Rsa { modulus_bits: modulus.len() * 8 - unused })
-        }
+    match bit_length(key.modulus.as_bytes()) {
+        0 => Err(SpkiError::Invalid(NAME)),
+        modulus_bits => Ok(KeyKind::Rsa { modulus_bits }),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 /// What a CA signs, or has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TbsCertificate {
-    der: Vec<u8>,
+    pub(crate) der: Vec<u8>,
     pub(crate) serial: Vec<u8>,
     pub(crate) algorithm: SignatureAlgorithm,
     pub(crate) issuer: Name,
@@ -72,7 +72,7 @@ impl TbsCertificate {
     pub(crate) fn from_vec(der: Vec<u8>) -> Result<Self, CertificateError> {
         let fields = TbsCertificateFields::from_der(&der)?;
         let serial = fields.serial.as_bytes();
-        // RFC 5280 §4.1.2.2: a positive integer. The longest serial in the wild stays within 20 octets.
+        // RFC 5280 §4.1.2.2: a positive integer. Its length is for lints to judge.
         if serial.first().is_none_or(|first| *first >= 0x80) {
             return Err(CertificateError::NegativeSerial);
         }
@@ -108,7 +108,7 @@ impl TbsCertificate {
 }
 
 impl KnownExtensions {
-    fn read(extensions: &[Extension]) -> Result<Self, CertificateError> {
+    pub(crate) fn read(extensions: &[Extension]) -> der::Result<Self> {
         let mut known = Self::default();
         for extension in extensions {
             let value = extension.extn_value.as_bytes();

@@ -91,6 +91,25 @@ pub(crate) struct RsaPublicKeyFields<'a> {
     pub(crate) exponent: UintRef<'a>,
 }
 
+/// The size of an RSAPrivateKey's modulus (RFC 8017 appendix A.1.2).
+pub(crate) fn pkcs1_modulus_bits(bytes: &[u8]) -> der::Result<usize> {
+    let mut reader = SliceReader::new(bytes)?;
+    reader.sequence(|body| -> der::Result<_> {
+        let _version = u8::decode(body)?;
+        let bits = bit_length(UintRef::decode(body)?.as_bytes());
+        while !body.is_finished() {
+            AnyRef::decode(body)?;
+        }
+        Ok(bits)
+    })
+}
+
+/// How many bits a big-endian number without leading zero octets has.
+pub(crate) fn bit_length(number: &[u8]) -> usize {
+    let unused = number.first().map_or(0, |first| first.leading_zeros());
+    (number.len() * 8).saturating_sub(usize::try_from(unused).unwrap_or_default())
+}
+
 /// The start of an ECPrivateKey (RFC 5915 §3), as far as it tells the curve.
 pub(crate) fn sec1_curve(bytes: &[u8]) -> der::Result<Option<ObjectIdentifier>> {
     let mut reader = SliceReader::new(bytes)?;

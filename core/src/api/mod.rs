@@ -22,7 +22,7 @@ pub mod va;
 
 pub use ca::{CertificateAuthority, IssuanceRequest};
 pub use nonce::NonceService;
-pub use pa::PolicyAuthority;
+pub use pa::{KeyUse, PolicyAuthority};
 pub use ra::RegistrationAuthority;
 pub use sa::{CertificateStore, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

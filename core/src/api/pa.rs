@@ -6,6 +6,15 @@ use crate::challenge::ChallengeType;
 use crate::error::Result;
 use crate::identifier::Identifier;
 
+/// What a key is to be used for: requests may be signed with keys that no certificate may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyUse {
+    /// To sign an account's requests, RFC 8555 §6.2.
+    Account,
+    /// To stand in a certificate.
+    Certificate,
+}
+
 /// Decides which identifiers, challenges and keys are acceptable. Knows no account and no order.
 #[async_trait]
 pub trait PolicyAuthority: Send + Sync {
@@ -23,9 +32,9 @@ pub trait PolicyAuthority: Send + Sync {
         wildcard: bool,
     ) -> Result<bool>;
 
-    /// Whether the key (a DER SubjectPublicKeyInfo) is good enough to certify or to sign requests.
+    /// Whether the key (a DER SubjectPublicKeyInfo) is good enough for its use.
     ///
     /// # Errors
     /// `BadPublicKey` with a detail that says what is wrong with it.
-    async fn good_key(&self, spki: &[u8]) -> Result<()>;
+    async fn good_key(&self, spki: &[u8], key_use: KeyUse) -> Result<()>;
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use der::Decode;
+use der::{Decode, Encode};
 use x509_cert::ext::pkix::{
     AuthorityInfoAccessSyntax, CrlDistributionPoints, ExtendedKeyUsage,
     name::{DistributionPointName, GeneralName},
@@ -12,20 +12,20 @@ use x509_cert::ext::pkix::{
 use super::{Lint, Subject, ensure};
 use crate::{algorithm::SignatureAlgorithm, name::Name, oid, spki::KeyKind, wire::RsaPublicKeyFields};
 
-/// BRs §7.1: serial numbers carry at least 64 bits from a CSPRNG.
+/// BRs §7.1.2: serial numbers carry at least 64 bits from a CSPRNG.
 const MIN_SERIAL_LEN: usize = 8;
 
 /// BRs §6.1.5.
 const MIN_RSA_BITS: usize = 2048;
 
-/// ub-common-name (RFC 5280 appendix A.1), repeated by BRs §7.1.4.2.
+/// BRs §7.1.4.2, which is ub-common-name of RFC 5280 appendix A.1.
 const MAX_COMMON_NAME_LEN: usize = 64;
 
 pub(super) const ANY: &[Lint] = &[
-    Lint { name: "serial_entropy", citation: "BRs §7.1.2.7", check: serial_entropy },
+    Lint { name: "serial_entropy", citation: "BRs §7.1.2", check: serial_entropy },
     Lint { name: "signature_fits_issuer", citation: "BRs §7.1.3.2", check: signature_fits_issuer },
     Lint { name: "rsa_key", citation: "BRs §6.1.5, §6.1.6", check: rsa_key },
-    Lint { name: "urls_are_http", citation: "BRs §7.1.2.7.7, RFC 5280 §8", check: urls_are_http },
+    Lint { name: "urls_are_http", citation: "BRs §7.1.2.7.7, §7.1.2.11.2", check: urls_are_http },
 ];
 
 pub(super) const LEAF: &[Lint] = &[
@@ -37,7 +37,7 @@ pub(super) const LEAF: &[Lint] = &[
     },
     Lint { name: "common_name_is_a_name", citation: "BRs §7.1.4.3", check: common_name_is_a_name },
     Lint { name: "names_are_dns_or_ip", citation: "BRs §7.1.2.7.12", check: names_are_dns_or_ip },
-    Lint { name: "names_stand_once", citation: "BRs §7.1.2.7.12", check: names_stand_once },
+    Lint { name: "names_stand_once", citation: "no standard; our own order", check: names_stand_once },
 ];
 
 pub(super) const CA: &[Lint] = &[Lint {
@@ -126,14 +126,19 @@ fn leaf_purposes(subject: &Subject<'_>) -> Result<(), String> {
 
 fn subject_is_common_name_only(subject: &Subject<'_>) -> Result<(), String> {
     let mut kinds = subject.tbs().subject().iter().map(|attribute| attribute.oid);
-    ensure(kinds.all(|kind| kind == oid::COMMON_NAME) && subject.tbs().subject().len() <= 1, || {
-        "the subject holds more than a common name".to_owned()
+    ensure(matches!((kinds.next(), kinds.next()), (None | Some(oid::COMMON_NAME), None)), || {
+        "the subject holds more than one common name".to_owned()
     })
 }
 
 fn common_name_is_a_name(subject: &Subject<'_>) -> Result<(), String> {
-    let name = x509_name(subject)?;
-    let Some(common_name) = name.common_name() else { return Ok(()) };
+    let der = subject.tbs().subject().to_der().map_err(|error| error.to_string())?;
+    let name = Name::from_der(&der).map_err(|error| error.to_string())?;
+    let common_name = match name.common_names().next() {
+        None => return Ok(()),
+        Some(None) => return Err("the common name is not UTF-8, printable or IA5 text".to_owned()),
+        Some(Some(common_name)) => common_name,
+    };
     ensure(common_name.chars().count() <= MAX_COMMON_NAME_LEN, || {
         format!("the common name has {} characters", common_name.chars().count())
     })?;
@@ -144,12 +149,6 @@ fn common_name_is_a_name(subject: &Subject<'_>) -> Result<(), String> {
         _ => false,
     });
     ensure(is_among_the_names, || format!("the common name {common_name:?} is not in the subjectAltName"))
-}
-
-fn x509_name(subject: &Subject<'_>) -> Result<Name, String> {
-    use der::Encode;
-    let der = subject.tbs().subject().to_der().map_err(|error| error.to_string())?;
-    Name::from_der(&der).map_err(|error| error.to_string())
 }
 
 fn ip_text(octets: &[u8]) -> Option<String> {
@@ -167,6 +166,7 @@ fn names_are_dns_or_ip(subject: &Subject<'_>) -> Result<(), String> {
     })
 }
 
+/// Nobody forbids it, but the builder's caller promised a set.
 fn names_stand_once(subject: &Subject<'_>) -> Result<(), String> {
     let names = subject.decoded::<Vec<GeneralName>>(oid::SUBJECT_ALT_NAME)?;
     let mut seen = HashSet::new();

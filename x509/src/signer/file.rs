@@ -102,20 +102,12 @@ impl FileSigner {
             PLAIN => from_pkcs8(document.as_bytes())?,
             ENCRYPTED => decrypt(document.as_bytes(), passphrase)?,
             SEC1 => from_sec1(document.as_bytes())?,
-            PKCS1 => Key::Rsa(
-                rsa::KeyPair::from_der(document.as_bytes()).map_err(|_rejected| KeyFileError::Damaged)?,
-            ),
+            PKCS1 => from_pkcs1(document.as_bytes())?,
             other => {
                 return Err(KeyFileError::UnsupportedKey(other.trim_end_matches(PLAIN).trim().to_owned()));
             }
         };
-        let signer = Self::from_key(key).ok_or(KeyFileError::Damaged)?;
-        match signer.public_key.kind() {
-            kind @ KeyKind::Rsa { modulus_bits } if modulus_bits < MIN_RSA_BITS => {
-                Err(KeyFileError::UnsupportedKey(kind.to_string()))
-            }
-            _ => Ok(signer),
-        }
+        Self::from_key(key).ok_or(KeyFileError::Damaged)
     }
 
     /// Whether the first private key of a PEM file needs a passphrase.
@@ -214,9 +206,7 @@ fn decrypt(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Key, KeyFileError>
 fn from_pkcs8(bytes: &[u8]) -> Result<Key, KeyFileError> {
     let info = PrivateKeyInfoRef::from_der(bytes).map_err(|_der_error| KeyFileError::Damaged)?;
     match info.algorithm.oid {
-        oid::RSA_ENCRYPTION => {
-            Ok(Key::Rsa(rsa::KeyPair::from_pkcs8(bytes).map_err(|_rejected| KeyFileError::Damaged)?))
-        }
+        oid::RSA_ENCRYPTION => from_pkcs1(info.private_key.as_bytes()),
         oid::EC_PUBLIC_KEY => {
             let curve = info.algorithm.parameters_oid().map_err(|_spki_error| KeyFileError::Damaged)?;
             from_ec(curve, |algorithm| EcdsaKeyPair::from_pkcs8(algorithm, bytes))
@@ -224,6 +214,14 @@ fn from_pkcs8(bytes: &[u8]) -> Result<Key, KeyFileError> {
         oid::ED25519 => Err(KeyFileError::UnsupportedKey("Ed25519".to_owned())),
         other => Err(KeyFileError::UnsupportedKey(other.to_string())),
     }
+}
+
+fn from_pkcs1(bytes: &[u8]) -> Result<Key, KeyFileError> {
+    let modulus_bits = wire::pkcs1_modulus_bits(bytes).map_err(|_der_error| KeyFileError::Damaged)?;
+    if modulus_bits < MIN_RSA_BITS {
+        return Err(KeyFileError::UnsupportedKey(KeyKind::Rsa { modulus_bits }.to_string()));
+    }
+    Ok(Key::Rsa(rsa::KeyPair::from_der(bytes).map_err(|_rejected| KeyFileError::Damaged)?))
 }
 
 fn from_sec1(bytes: &[u8]) -> Result<Key, KeyFileError> {

@@ -1,0 +1,183 @@
+//! The configuration of the certificate authority. Which files hold the issuer is the caller's configuration: this room reads none.
+
+use std::collections::BTreeMap;
+
+use cairn_core::Period;
+use serde::Deserialize;
+
+use crate::serial::SerialPrefix;
+
+/// The profile of orders that name none; it must exist.
+pub const DEFAULT_PROFILE: &str = "default";
+
+/// Apple's platforms refuse TLS server certificates that are valid longer, private roots included.
+const LONGEST_LIFETIME: Period = Period::from_days(825);
+/// A clock that is wrong by more than a day breaks so much else that certificates need not care.
+const LONGEST_BACKDATE: Period = Period::from_days(1);
+
+/// How certificates are issued.
+///
+/// ```
+/// # let text = r#"
+/// serial_prefix = 1
+///
+/// [profiles.default]
+/// lifetime = "90d"
+///
+/// [profiles.short]
+/// lifetime = "6d"
+/// common_name = false
+/// # "#;
+/// # let config: cairn_ca::Config = toml::from_str(text).unwrap();
+/// # config.validate().unwrap();
+/// # assert_eq!(config.profiles["short"].backdate, cairn_core::Period::from_secs(3600));
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The first octet of every serial number, 1 to 127. Default: 1. When several instances sign with the same issuer, each needs
+    /// its own, so that no two can ever make the same serial.
+    pub serial_prefix: SerialPrefix,
+    /// The kinds of certificates, by name; orders choose one by its name. Default: one named `default`. When this is set, it
+    /// replaces the default, and must contain a profile named `default`: orders that name no profile get that one.
+    pub profiles: BTreeMap<String, ProfileConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            serial_prefix: SerialPrefix::default(),
+            profiles: BTreeMap::from([(DEFAULT_PROFILE.to_owned(), ProfileConfig::default())]),
+        }
+    }
+}
+
+/// One kind of certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileConfig {
+    /// How long a certificate is valid, `backdate` included. Default: `90d`; at most `825d`, more than which Apple's platforms
+    /// refuse. Near the end of the issuer's own certificate, certificates get shorter: none outlives its issuer.
+    pub lifetime: Period,
+    /// How long before its issuance a certificate begins, so that clients whose clocks are slow accept it at once. Default: `1h`;
+    /// at most `1d`, and less than half of `lifetime`.
+    pub backdate: Period,
+    /// Whether the first name of at most 64 characters is also the subject's common name. Default: true, since some old software
+    /// looks nowhere else. Without it the subject is empty.
+    pub common_name: bool,
+    /// Whether the certificate is also good for TLS clients (extendedKeyUsage clientAuth). Default: false. Beware when other
+    /// services take any client certificate from this CA as a login: then whoever controls a name can log in.
+    pub client_auth: bool,
+}
+
+impl Default for ProfileConfig {
+    fn default() -> Self {
+        Self {
+            lifetime: Period::from_days(90),
+            backdate: Period::from_secs(60 * 60),
+            common_name: true,
+            client_auth: false,
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct ConfigError {
+    /// Which, as a path of keys.
+    pub key: String,
+    /// What is wrong, and how to mend it.
+    pub problem: String,
+}
+
+impl Config {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if !self.profiles.contains_key(DEFAULT_PROFILE) {
+            return Err(ConfigError {
+                key: "profiles".to_owned(),
+                problem: format!(
+                    "there is no profile named \"{DEFAULT_PROFILE}\", and orders that name none need one; \
+                     add [profiles.{DEFAULT_PROFILE}]"
+                ),
+            });
+        }
+        self.profiles.iter().try_for_each(|(name, profile)| profile.validate(name))
+    }
+}
+
+impl ProfileConfig {
+    fn validate(&self, name: &str) -> Result<(), ConfigError> {
+        let wrong = |field: &str, problem: String| {
+            Err(ConfigError { key: format!("profiles.{name}.{field}"), problem })
+        };
+        if self.lifetime > LONGEST_LIFETIME {
+            return wrong(
+                "lifetime",
+                format!("{} is too long; use at most {LONGEST_LIFETIME}", self.lifetime),
+            );
+        }
+        if self.backdate > LONGEST_BACKDATE {
+            return wrong(
+                "backdate",
+                format!("{} is too long; use at most {LONGEST_BACKDATE}", self.backdate),
+            );
+        }
+        if self.lifetime.seconds() <= 2 * self.backdate.seconds() {
+            return wrong(
+                "lifetime",
+                format!(
+                    "{} leaves too little after a backdate of {}; use more than twice the backdate",
+                    self.lifetime, self.backdate
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_of(text: &str) -> String {
+        let config: Config = toml::from_str(text).unwrap();
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_default_is_valid_and_an_empty_file_means_the_same() {
+        Config::default().validate().unwrap();
+        let empty: Config = toml::from_str("").unwrap();
+        assert_eq!(empty.profiles, Config::default().profiles);
+        assert_eq!(empty.serial_prefix, SerialPrefix::default());
+    }
+
+    #[test]
+    fn there_must_be_a_default_profile() {
+        assert!(error_of("[profiles.short]\nlifetime = \"6d\"").contains("add [profiles.default]"));
+        assert!(error_of("profiles = {}").contains("add [profiles.default]"));
+    }
+
+    #[test]
+    fn a_lifetime_must_outlast_its_backdate_and_be_no_longer_than_clients_accept() {
+        assert!(
+            error_of("[profiles.default]\nlifetime = \"2h\"").starts_with("profiles.default.lifetime: 2h")
+        );
+        assert!(error_of("[profiles.default]\nlifetime = \"826d\"").contains("at most 2y 95d"));
+        assert!(error_of("[profiles.default]\nbackdate = \"25h\"").contains("at most 1d"));
+    }
+
+    #[test]
+    fn unknown_keys_and_impossible_prefixes_are_refused_while_reading() {
+        for text in
+            ["serial_prefix = 0", "serial_prefix = 128", "prefix = 1", "[profiles.default]\nlife = \"1d\""]
+        {
+            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+        }
+    }
+}

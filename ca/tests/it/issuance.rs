@@ -1,0 +1,138 @@
+//! Good paths: the order of the steps, and what the certificates contain.
+
+use std::net::IpAddr;
+
+use cairn_core::api::ca::IssuanceRequest;
+use cairn_x509::{Certificate, KeySpec, SubjectAltName, lint_leaf};
+
+use crate::world::{DAY, Event, Hierarchy, NOW, World, request};
+
+/// The DER of id-kp-clientAuth, 1.3.6.1.5.5.7.3.2.
+const CLIENT_AUTH: [u8; 10] = [6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 2];
+
+fn contains(certificate: &Certificate, bytes: &[u8]) -> bool {
+    certificate.der().windows(bytes.len()).any(|window| window == bytes)
+}
+
+#[tokio::test]
+async fn the_intent_is_stored_before_the_key_signs_and_the_certificate_before_it_is_given_out() {
+    let world = World::new();
+    let request = request(&[("dns", "www.example.test")]);
+    let issued = world.issue(request.clone()).await.unwrap();
+
+    assert_eq!(world.journal.letters(), "ISC");
+    let events = world.journal.events().clone();
+    let [Event::Intent(intent), Event::Signature { message }, Event::Certificate(stored)] = events.as_slice()
+    else {
+        panic!("{events:?}")
+    };
+    let recorded = Certificate::from_der(&intent.lint_certificate).unwrap();
+    let certificate = Certificate::from_der(&issued.der).unwrap();
+    assert_eq!(recorded.tbs_der(), message);
+    assert_eq!(certificate.tbs_der(), message);
+    assert_eq!((intent.order, intent.account, intent.at), (request.order, request.account, NOW));
+    assert_eq!(intent.issuer.as_bytes(), world.intermediate.subject_key_identifier().unwrap());
+    assert_eq!((&intent.serial, &stored.serial), (&issued.serial, &issued.serial));
+    assert_eq!(certificate.serial(), issued.serial.as_bytes());
+    assert_eq!(stored.der, issued.der);
+    assert_eq!(stored.not_after.unix(), certificate.validity().not_after);
+}
+
+#[tokio::test]
+async fn the_lint_certificate_is_not_the_issuers_and_so_no_client_would_accept_it() {
+    let world = World::new();
+    world.issue(request(&[("dns", "www.example.test")])).await.unwrap();
+    let recorded = Certificate::from_der(&world.journal.intents()[0].lint_certificate).unwrap();
+    assert!(recorded.verify_issued_by(&world.intermediate).is_err());
+}
+
+#[tokio::test]
+async fn issuers_of_every_kind_issue_certificates_that_verify() {
+    for spec in [KeySpec::P256, KeySpec::P384, KeySpec::Rsa2048] {
+        let world = World::with_hierarchy(Hierarchy::new(spec, 1825));
+        let request = request(&[("dns", "www.example.test")]);
+        let issued = world.issue(request.clone()).await.unwrap();
+        let certificate = Certificate::from_der(&issued.der).unwrap();
+        certificate.verify_issued_by(&world.intermediate).unwrap();
+        assert_eq!(certificate.public_key().der(), request.public_key);
+        assert_eq!(lint_leaf(&certificate, &world.intermediate), []);
+    }
+}
+
+#[tokio::test]
+async fn addresses_wildcards_and_single_labels_are_certified_in_the_order_given() {
+    let world = World::new();
+    let identifiers =
+        [("ip", "192.0.2.1"), ("ip", "2001:db8::1"), ("dns", "*.example.test"), ("dns", "intranet")];
+    let issued = world.issue(request(&identifiers)).await.unwrap();
+    let certificate = Certificate::from_der(&issued.der).unwrap();
+    let ip = |text: &str| SubjectAltName::Ip(text.parse::<IpAddr>().unwrap());
+    let dns = |text: &str| SubjectAltName::Dns(text.to_owned());
+    let names = [ip("192.0.2.1"), ip("2001:db8::1"), dns("*.example.test"), dns("intranet")];
+    assert_eq!(certificate.names(), names);
+    assert_eq!(certificate.subject().common_name(), Some("*.example.test"));
+}
+
+#[tokio::test]
+async fn a_certificate_for_addresses_or_long_names_alone_has_an_empty_subject() {
+    let world = World::new();
+    let long = format!("{}.{}.test", "a".repeat(60), "b".repeat(60));
+    let issued = world.issue(request(&[("ip", "::1"), ("dns", &long)])).await.unwrap();
+    assert!(Certificate::from_der(&issued.der).unwrap().subject().is_empty());
+}
+
+#[tokio::test]
+async fn the_profile_decides_lifetime_common_name_and_purposes() {
+    let world = World::with_config(
+        "[profiles.default]\n[profiles.short]\nlifetime = \"6d\"\ncommon_name = false\nclient_auth = true",
+    );
+    let ordinary = world.issue(request(&[("dns", "www.example.test")])).await.unwrap();
+    let ordinary = Certificate::from_der(&ordinary.der).unwrap();
+    assert_eq!(ordinary.validity().lifetime(), 90 * DAY);
+    assert_eq!(ordinary.subject().common_name(), Some("www.example.test"));
+    assert!(!contains(&ordinary, &CLIENT_AUTH));
+
+    let request = IssuanceRequest {
+        profile: "short".to_owned(),
+        order: None,
+        ..request(&[("dns", "www.example.test")])
+    };
+    let short = Certificate::from_der(&world.issue(request).await.unwrap().der).unwrap();
+    assert_eq!(short.validity().lifetime(), 6 * DAY);
+    assert!(short.subject().is_empty());
+    assert!(contains(&short, &CLIENT_AUTH));
+}
+
+#[tokio::test]
+async fn certificates_begin_an_hour_ago() {
+    let world = World::new();
+    let issued = world.issue(request(&[("dns", "www.example.test")])).await.unwrap();
+    let certificate = Certificate::from_der(&issued.der).unwrap();
+    assert_eq!(certificate.validity().not_before, NOW.unix() - 3600);
+}
+
+#[tokio::test]
+async fn without_an_order_the_same_names_are_certified_again_under_another_serial() {
+    let world = World::new();
+    let request = IssuanceRequest { order: None, account: None, ..request(&[("dns", "ca.example.test")]) };
+    let first = world.issue(request.clone()).await.unwrap();
+    let second = world.issue(request).await.unwrap();
+    assert_ne!(first.serial, second.serial);
+    assert_eq!(world.journal.letters(), "ISCISC");
+}
+
+#[tokio::test]
+async fn serials_carry_the_configured_prefix() {
+    let world = World::with_config("serial_prefix = 42");
+    let issued = world.issue(request(&[("dns", "www.example.test")])).await.unwrap();
+    assert_eq!((issued.serial.as_bytes()[0], issued.serial.as_bytes().len()), (42, 16));
+}
+
+#[tokio::test]
+async fn a_certificate_never_outlives_its_issuer() {
+    let world = World::with_hierarchy(Hierarchy::new(KeySpec::P256, 30));
+    let issued = world.issue(request(&[("dns", "www.example.test")])).await.unwrap();
+    let certificate = Certificate::from_der(&issued.der).unwrap();
+    assert_eq!(certificate.validity().not_after, world.intermediate.validity().not_after);
+    certificate.verify_issued_by(&world.intermediate).unwrap();
+}

@@ -1,0 +1,11 @@
+//! Stories of the certificate authority, told from outside: what it stores, signs, refuses and logs.
+
+// Redundant to the compiler; it tells clippy that the helpers in here are test code too.
+#![cfg(test)]
+
+mod audit;
+mod issuance;
+mod issuers;
+mod refusals;
+mod storage;
+mod world;

@@ -1,0 +1,122 @@
+//! `cairn init`: a root and an intermediate for `serve`, and a configuration to start from.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cairn_core::SystemRandom;
+use cairn_core::time::SystemClock;
+use cairn_wfe::BaseUrl;
+
+use crate::cli::InitArgs;
+use crate::hierarchy::{self, HierarchySpec, InitPaths};
+
+/// The configuration's file in the new folder.
+const CONFIG_FILE: &str = "cairn.toml";
+
+/// Makes the folder, and says what is in it and what to do now.
+///
+/// # Errors
+/// If it exists, or cannot be written.
+pub fn run(args: &InitArgs) -> Result<()> {
+    let base_url: BaseUrl = args.base_url.parse().context("--base-url")?;
+    let passphrase = args.root_passphrase_file.as_deref().map(hierarchy::read_passphrase_file).transpose()?;
+    let spec = HierarchySpec {
+        organization: args.name.clone(),
+        root_key: args.root_key,
+        intermediate_key: args.intermediate_key,
+        root_lifetime: args.root_lifetime,
+        intermediate_lifetime: args.intermediate_lifetime,
+    };
+    let made = hierarchy::init(&spec, &args.out, passphrase, &SystemClock, &SystemRandom)?;
+    made.add_file(CONFIG_FILE, &configuration(made.paths(), &base_url))?;
+
+    let mut out = std::io::stdout().lock();
+    if let Some(passphrase) = made.root_passphrase() {
+        // Before the folder appears: a root key whose passphrase nobody has seen must not exist.
+        writeln!(
+            out,
+            "The passphrase of the root's key. It is shown this once and kept nowhere: write it down, and keep it apart\n\
+             from the key.\n\n    {passphrase}\n"
+        )?;
+        out.flush()?;
+    }
+    let root = made.root().clone();
+    let paths = made.commit()?;
+    let fingerprint: Vec<String> = root.sha256_fingerprint().iter().map(|octet| format!("{octet:02X}")).collect();
+    let (folder, offline) = (paths.folder.display(), paths.offline.display());
+    let config = paths.folder.join(CONFIG_FILE);
+    writeln!(
+        out,
+        "Made {folder}: {}.\n\
+         SHA-256 {}\n\n\
+         1. Take {offline} offline: move it to a medium that no machine on a network ever reads.\n\
+         2. Have your clients trust {}.\n\
+         3. Read {config} and change what is different with you, then\n\n    \
+            cairn check-config --config {config}\n    \
+            cairn serve --config {config}",
+        root.subject(),
+        fingerprint.join(":"),
+        paths.root.display(),
+        config = config.display(),
+    )?;
+    Ok(())
+}
+
+/// A configuration that works as it is, on this machine alone. Paths are relative to its own folder.
+fn configuration(paths: &InitPaths, base_url: &BaseUrl) -> String {
+    let file = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+    format!(
+        r#"# Cairn's configuration; docs/CONFIG.md explains every key.
+
+data_dir = "data"
+
+[api]
+# This machine alone. For clients elsewhere: ["0.0.0.0:443", "[::]:443"]
+listen = ["127.0.0.1:14000"]
+
+[issuer]
+root = "{root}"
+certificate = "{certificate}"
+key = "{key}"
+passphrase_file = "{passphrase}"
+
+[wfe]
+# Every link that clients get begins with this, and account URLs never change: choose a name that lasts.
+base_url = "{base_url}"
+
+[pa]
+# The names that certificates are issued for, each with all names below it. Empty: every name that passes validation.
+allowed_names = []
+# The networks whose IP addresses certificates are issued for. Empty: none.
+allowed_networks = []
+
+[va]
+# The name servers to ask. Empty: those of this machine.
+resolvers = []
+# Your own networks, if your hosts are in private ones, for example ["10.0.0.0/8"]. Empty: public addresses alone are dialled.
+allowed_networks = []
+
+[ca.profiles.default]
+lifetime = "90d"
+"#,
+        root = file(&paths.root),
+        certificate = file(&paths.intermediate),
+        key = file(&paths.intermediate_key),
+        passphrase = file(&paths.intermediate_passphrase),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_configuration_that_init_writes_is_one() {
+        let paths = InitPaths::in_folder(Path::new("/etc/cairn"));
+        let text = configuration(&paths, &"https://ca.example.com".parse().unwrap());
+        let config: Config = toml::from_str(&text).unwrap();
+        assert_eq!(config.issuer.key.to_str(), Some("intermediate-key.pem"));
+    }
+}

@@ -1,0 +1,95 @@
+//! docs/CONFIG.md against the code: its reference is the documentation of the fields themselves, and its examples parse.
+//!
+//! After a change of a setting, `CAIRN_BLESS=1 cargo test -p cairn --test it config_docs` writes the reference anew.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use cairn::config::Config;
+
+/// The sections of the file: the TOML table, the source that documents it, the struct.
+const SECTIONS: &[(&str, &str, &str)] = &[
+    ("", "cairn/src/config.rs", "Config"),
+    ("[api]", "cairn/src/config.rs", "Api"),
+    ("[management]", "cairn/src/config.rs", "Management"),
+    ("[issuer]", "cairn/src/config.rs", "Issuer"),
+    ("[log]", "cairn/src/telemetry.rs", "Config"),
+    ("[wfe]", "wfe/src/config.rs", "Config"),
+    ("[ra]", "ra/src/config.rs", "Config"),
+    ("[va]", "va/src/config.rs", "Config"),
+    ("[ca]", "ca/src/config.rs", "Config"),
+    ("[ca.profiles.NAME]", "ca/src/config.rs", "ProfileConfig"),
+    ("[sa]", "sa/src/config.rs", "Config"),
+    ("[pa]", "pa/src/config.rs", "Config"),
+];
+
+/// Fields of the outermost struct that are tables of their own.
+const TABLES: &[&str] = &["api", "management", "issuer", "log", "wfe", "ra", "va", "ca", "sa", "pa"];
+
+/// What the reference begins with in docs/CONFIG.md; everything behind it is written by this file.
+const MARK: &str = "<!-- The rest is written from the code by cairn/tests/it/config_docs.rs. -->\n";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The public fields of a struct that a file can set, with their documentation, in the order of the source.
+fn fields(source: &str, name: &str) -> Vec<(String, String)> {
+    let start = source.find(&format!("pub struct {name} {{")).unwrap_or_else(|| panic!("no struct {name}"));
+    let body = &source[start..][..source[start..].find("\n}").unwrap()];
+    let (mut fields, mut documentation, mut skipped) = (Vec::new(), String::new(), false);
+    for line in body.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("///") {
+            documentation = format!("{documentation} {}", text.trim()).trim().to_owned();
+        } else if line.starts_with("#[serde(skip") {
+            skipped = true;
+        } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|line| line.split_once(':')) {
+            assert!(!documentation.is_empty(), "{name}.{field} is not documented");
+            if !skipped {
+                fields.push((field.to_owned(), std::mem::take(&mut documentation)));
+            }
+            (documentation, skipped) = (String::new(), false);
+        }
+    }
+    assert!(!fields.is_empty(), "{name} has no fields");
+    fields
+}
+
+fn reference() -> String {
+    let mut text = String::new();
+    for (table, file, name) in SECTIONS {
+        let source = std::fs::read_to_string(root().join(file)).unwrap();
+        let title = if table.is_empty() { "At the top".to_owned() } else { format!("`{table}`") };
+        writeln!(text, "\n## {title}\n").unwrap();
+        for (field, documentation) in fields(&source, name) {
+            if !table.is_empty() || !TABLES.contains(&field.as_str()) {
+                writeln!(text, "- **`{field}`**: {documentation}").unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_reference_is_what_the_code_says() {
+    let path = root().join("docs/CONFIG.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (introduction, written) = text.split_once(MARK).expect("the mark before the reference");
+    let expected = reference();
+    if std::env::var_os("CAIRN_BLESS").is_some() {
+        std::fs::write(&path, format!("{introduction}{MARK}{expected}")).unwrap();
+    } else {
+        assert!(written == expected, "docs/CONFIG.md is not what the code says; run this test with CAIRN_BLESS=1");
+    }
+}
+
+#[test]
+fn the_examples_parse() {
+    let text = std::fs::read_to_string(root().join("docs/CONFIG.md")).unwrap();
+    let examples: Vec<&str> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        toml::from_str::<Config>(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Placing orders, RFC 8555 §7.4.
+
+use cairn_core::api::ra::NewOrderRequest;
+use cairn_core::api::sa::NewOrder;
+use cairn_core::{
+    AccountId, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, Error, ErrorKind, Identifier, Order,
+    OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations, Result, Timestamp, Token,
+};
+
+use crate::{Ra, audit};
+
+/// Places an order, or gives back an open one.
+///
+/// 1. The identifiers are sorted, duplicates dropped, their number bounded.
+/// 2. The policy authority must be willing to issue for each.
+/// 3. An open order for exactly these identifiers is given back.
+/// 4. Valid authorizations are taken over; for the other identifiers new ones are made.
+/// 5. The order expires with the first of its authorizations, and is stored with the new ones in one step.
+#[tracing::instrument(skip_all, fields(account.id = %request.account))]
+pub(crate) async fn new_order(ra: &Ra, request: NewOrderRequest) -> Result<OrderWithAuthorizations> {
+    let identifiers = sorted(request.identifiers, ra.config.max_identifiers)?;
+    let offers = ra.deps.pa.willing_to_issue(&identifiers).await?;
+
+    let now = ra.deps.clock.now();
+    if let Some(open) = open_order(ra, request.account, &identifiers, now).await? {
+        return Ok(open);
+    }
+    let reused = reusable_authorizations(ra, request.account, &identifiers, &offers, now).await?;
+    let mut new_authorizations = Vec::new();
+    let mut authorizations = Vec::with_capacity(identifiers.len());
+    for ((identifier, challenges), reused) in identifiers.iter().zip(offers).zip(reused) {
+        authorizations.push(reused.unwrap_or_else(|| {
+            let new = new_authorization(ra, request.account, identifier, challenges, now);
+            new_authorizations.push(new.clone());
+            new
+        }));
+    }
+    let expires = authorizations
+        .iter()
+        .map(|authz| authz.expires)
+        .fold(now.plus(ra.config.order_lifetime.seconds()), Timestamp::min);
+    let order = Order {
+        id: OrderId::new(now, ra.deps.random.as_ref()),
+        account: request.account,
+        identifiers,
+        authorizations: authorizations.iter().map(|authz| authz.id).collect(),
+        profile: ra.config.profile.clone(),
+        created: now,
+        expires,
+        progress: OrderProgress::Open,
+    };
+    ra.deps.sa.new_order_and_authorizations(NewOrder { order: order.clone(), new_authorizations }).await?;
+    audit::order_placed(&order);
+    Ok(OrderWithAuthorizations { order, authorizations })
+}
+
+fn sorted(mut identifiers: Vec<Identifier>, most: usize) -> Result<Vec<Identifier>> {
+    identifiers.sort_unstable();
+    identifiers.dedup();
+    let malformed = |detail: String| Err(Error::new(ErrorKind::Malformed, detail));
+    match identifiers.len() {
+        0 => malformed("the order has no identifiers; give at least one".to_owned()),
+        count if count > most => {
+            malformed(format!("the order has {count} identifiers; give at most {most}, and split it into several orders"))
+        }
+        _ => Ok(identifiers),
+    }
+}
+
+/// An order of the account that asks for the same and can still be used.
+async fn open_order(
+    ra: &Ra,
+    account: AccountId,
+    identifiers: &[Identifier],
+    now: Timestamp,
+) -> Result<Option<OrderWithAuthorizations>> {
+    if !ra.config.reuse_orders {
+        return Ok(None);
+    }
+    let until = now.plus(ra.config.reuse_margin.seconds());
+    let open = ra.deps.sa.order_for_identifiers(account, identifiers, &ra.config.profile, until).await?;
+    // One whose authorization failed is open in the storage, but nothing can come of it.
+    Ok(open.filter(|open| matches!(open.status(now), OrderStatus::Pending | OrderStatus::Ready)))
+}
+
+/// For each identifier a valid authorization that was proven in a way the policy still offers and that lasts.
+async fn reusable_authorizations(
+    ra: &Ra,
+    account: AccountId,
+    identifiers: &[Identifier],
+    offers: &[Vec<ChallengeType>],
+    now: Timestamp,
+) -> Result<Vec<Option<Authorization>>> {
+    if !ra.config.reuse_authorizations {
+        return Ok(vec![None; identifiers.len()]);
+    }
+    let until = now.plus(ra.config.reuse_margin.seconds());
+    let valid = ra.deps.sa.valid_authorizations(account, identifiers, until).await?;
+    let still_offered = |(authz, offer): (Option<Authorization>, &Vec<ChallengeType>)| {
+        authz.filter(|authz| {
+            matches!(&authz.progress, AuthorizationProgress::Valid { challenge, .. } if offer.contains(challenge))
+        })
+    };
+    Ok(valid.into_iter().zip(offers).map(still_offered).collect())
+}
+
+fn new_authorization(
+    ra: &Ra,
+    account: AccountId,
+    identifier: &Identifier,
+    challenges: Vec<ChallengeType>,
+    now: Timestamp,
+) -> Authorization {
+    let random = ra.deps.random.as_ref();
+    Authorization {
+        id: AuthorizationId::new(now, random),
+        account,
+        identifier: identifier.base(),
+        wildcard: identifier.is_wildcard(),
+        created: now,
+        expires: now.plus(ra.config.pending_authorization_lifetime.seconds()),
+        token: Token::new(random),
+        challenges,
+        progress: AuthorizationProgress::Pending,
+    }
+}

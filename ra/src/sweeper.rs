@@ -1,0 +1,115 @@
+//! Ends what a process that was killed began: an order or an authorization must not stay in processing for ever (RFC 8555 §7.1.6
+//! gives a client that polls nothing else to go by).
+
+use cairn_core::api::ValidationResult;
+use cairn_core::api::sa::{ProcessingOrder, RunningValidation};
+use cairn_core::{AuthorizationProgress, AuthorizationStatus, Error, ErrorKind, Problem, ProblemType, Result, Timestamp};
+
+use crate::validation::{self, Validation};
+use crate::{Ra, audit, finalize};
+
+/// How many orders, and how many validations, one sweep ends: more wait for the next.
+const BATCH: usize = 500;
+
+/// What counts as left undone. What a task of this very process works on never does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orphans {
+    /// Everything that was begun before now. True when a process starts and is the only registration authority.
+    All,
+    /// What is older than the configured `orphan_age`: longer than any process works on it.
+    Old,
+}
+
+impl Ra {
+    /// Sweeps once for all orphans, then for old ones in the configured interval, on the tracker and until shutdown begins.
+    pub fn start_sweeper(&self) {
+        let ra = self.clone();
+        self.deps.tracker.spawn(async move {
+            ra.sweep_and_log(Orphans::All).await;
+            while !ra.shutdown_within_an_interval().await {
+                ra.sweep_and_log(Orphans::Old).await;
+            }
+        });
+    }
+
+    async fn shutdown_within_an_interval(&self) -> bool {
+        let interval = self.config.sweep_interval.duration();
+        tokio::time::timeout(interval, self.deps.shutdown.cancelled()).await.is_ok()
+    }
+
+    async fn sweep_and_log(&self, orphans: Orphans) {
+        if let Err(error) = self.sweep(orphans).await {
+            tracing::error!(%error, "sweeping failed; the next sweep tries again");
+        }
+    }
+
+    /// Ends orders that were left in processing, and begins validations again that were left undone (they run on the tracker). One
+    /// sweep takes a bounded number of each.
+    ///
+    /// # Errors
+    /// Those of the storage, if it cannot say what was left. One that cannot be ended is logged, and stays for the next sweep.
+    pub async fn sweep(&self, orphans: Orphans) -> Result<()> {
+        let now = self.deps.clock.now();
+        let before = match orphans {
+            Orphans::All => now,
+            Orphans::Old => now.plus(-self.config.orphan_age.seconds()),
+        };
+        self.sweep_orders(before).await?;
+        self.sweep_validations(before).await
+    }
+
+    async fn sweep_orders(&self, before: Timestamp) -> Result<()> {
+        // What this process works on may be among the oldest, and must not crowd orphans out.
+        let limit = BATCH.saturating_add(self.issuing.count());
+        for order in self.deps.sa.processing_orders(before, limit).await? {
+            let id = order.id;
+            match self.end_order(order).await {
+                // Its own process ended it in the meantime.
+                Err(error) if error.kind == ErrorKind::Conflict => {}
+                Err(error) => tracing::error!(order.id = %id, %error, "an order left in processing could not be ended"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// With a certificate in the storage the order is done, whoever stored it. Without one there never will be: the storage takes
+    /// none for a second issuance of the same order.
+    async fn end_order(&self, order: ProcessingOrder) -> Result<()> {
+        let Some(_working) = self.issuing.begin(order.id) else { return Ok(()) };
+        match order.certificate {
+            Some(serial) => {
+                self.deps.sa.finalize_order(order.id, &serial).await?;
+                audit::issuance_done(order.id, &serial);
+            }
+            None => {
+                let cause = format!("left in processing since {}", order.since);
+                finalize::failed(self, order.id, &Error::internal("the order was not ended", cause)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_validations(&self, before: Timestamp) -> Result<()> {
+        let limit = BATCH.saturating_add(self.validating.count());
+        for running in self.deps.sa.running_validations(before, limit).await? {
+            // Without a free slot, the rest waits for the next sweep.
+            let Ok(permit) = self.permit(&self.validations) else { break };
+            let Some(working) = self.validating.begin(running.authorization.id) else { continue };
+            let RunningValidation { authorization: authz, thumbprint } = running;
+            let AuthorizationProgress::Validating { challenge, .. } = authz.progress else { continue };
+            if authz.status(self.deps.clock.now()) == AuthorizationStatus::Expired {
+                validation::end(self, authz, challenge, came_too_late()).await;
+                continue;
+            }
+            let again = Validation { authz, challenge, thumbprint, permit, working };
+            self.deps.tracker.spawn(validation::run(self.clone(), again));
+        }
+        Ok(())
+    }
+}
+
+fn came_too_late() -> ValidationResult {
+    let detail = "the authorization expired before its challenge could be validated; place a new order";
+    ValidationResult { records: Vec::new(), problem: Some(Problem::new(ProblemType::ServerInternal, detail)) }
+}

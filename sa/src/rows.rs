@@ -1,0 +1,340 @@
+//! Rows and what they mean: the columns that every engine stores, and the core types made of them.
+//!
+//! A row is plain numbers, texts and bytes. Rows are made from core types on the caller's side, before the writer sees
+//! the job, since the writer is the one thread that everybody waits for. What does not read back is an
+//! [`Inconsistency`]: nothing is guessed.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use cairn_core::{
+    Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress,
+    CertificateRecord, Identifier, IssuerId, Order, OrderId, OrderProgress, Revocation, RevocationReason,
+    Serial, Timestamp, Token,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Inconsistency;
+
+/// Octets in an id.
+const ID: usize = 16;
+
+/// A row of `accounts`; the thumbprint's column is the engine's index alone and follows from the key.
+pub(crate) struct AccountRow {
+    pub(crate) id: [u8; ID],
+    pub(crate) jwk: String,
+    pub(crate) contact: String,
+    pub(crate) status: String,
+    pub(crate) created: i64,
+}
+
+impl From<&Account> for AccountRow {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: *account.id.as_bytes(),
+            jwk: json(&account.key),
+            contact: json(&account.contact),
+            status: account.status.as_str().to_owned(),
+            created: account.created.unix(),
+        }
+    }
+}
+
+impl TryFrom<AccountRow> for Account {
+    type Error = Inconsistency;
+
+    fn try_from(row: AccountRow) -> Result<Self, Inconsistency> {
+        let id = AccountId::from_bytes(row.id);
+        let wrong = |column| Inconsistency::on("accounts", column).row(id);
+        let statuses = [AccountStatus::Valid, AccountStatus::Deactivated, AccountStatus::Revoked];
+        Ok(Self {
+            id,
+            key: from_json(&row.jwk).ok_or_else(|| wrong("jwk"))?,
+            contact: from_json(&row.contact).ok_or_else(|| wrong("contact"))?,
+            status: statuses
+                .into_iter()
+                .find(|status| status.as_str() == row.status)
+                .ok_or_else(|| wrong("status"))?,
+            created: Timestamp::from_unix(row.created),
+        })
+    }
+}
+
+/// A row of `orders`.
+pub(crate) struct OrderRow {
+    pub(crate) id: [u8; ID],
+    pub(crate) account_id: [u8; ID],
+    pub(crate) identifiers: String,
+    pub(crate) authorization_ids: Vec<u8>,
+    pub(crate) profile: String,
+    pub(crate) created: i64,
+    pub(crate) expires: i64,
+    pub(crate) status: String,
+    pub(crate) processing_since: Option<i64>,
+    pub(crate) serial: Option<Vec<u8>>,
+    pub(crate) problem: Option<String>,
+}
+
+impl From<&Order> for OrderRow {
+    fn from(order: &Order) -> Self {
+        let mut row = Self {
+            id: *order.id.as_bytes(),
+            account_id: *order.account.as_bytes(),
+            identifiers: json(&order.identifiers.iter().map(identifier_text).collect::<Vec<_>>()),
+            authorization_ids: order.authorizations.iter().flat_map(|id| *id.as_bytes()).collect(),
+            profile: order.profile.clone(),
+            created: order.created.unix(),
+            expires: order.expires.unix(),
+            status: String::new(),
+            processing_since: None,
+            serial: None,
+            problem: None,
+        };
+        let status = match &order.progress {
+            OrderProgress::Open => "open",
+            OrderProgress::Processing { since } => {
+                row.processing_since = Some(since.unix());
+                "processing"
+            }
+            OrderProgress::Issued { serial } => {
+                row.serial = Some(serial.as_bytes().to_vec());
+                "issued"
+            }
+            OrderProgress::Failed { problem } => {
+                row.problem = Some(json(problem));
+                "failed"
+            }
+        };
+        status.clone_into(&mut row.status);
+        row
+    }
+}
+
+impl TryFrom<OrderRow> for Order {
+    type Error = Inconsistency;
+
+    fn try_from(row: OrderRow) -> Result<Self, Inconsistency> {
+        let id = OrderId::from_bytes(row.id);
+        let wrong = |column| Inconsistency::on("orders", column).row(id);
+        let identifiers: Vec<String> = from_json(&row.identifiers).ok_or_else(|| wrong("identifiers"))?;
+        let identifiers = identifiers.iter().map(|text| identifier(text)).collect::<Option<Vec<_>>>();
+        let progress = match row.status.as_str() {
+            "open" => Some(OrderProgress::Open),
+            "processing" => row
+                .processing_since
+                .map(|since| OrderProgress::Processing { since: Timestamp::from_unix(since) }),
+            "issued" => row
+                .serial
+                .and_then(|serial| Serial::from_bytes(&serial))
+                .map(|serial| OrderProgress::Issued { serial }),
+            "failed" => {
+                row.problem.and_then(|text| from_json(&text)).map(|problem| OrderProgress::Failed { problem })
+            }
+            _ => None,
+        };
+        Ok(Self {
+            id,
+            account: AccountId::from_bytes(row.account_id),
+            identifiers: identifiers.ok_or_else(|| wrong("identifiers"))?,
+            authorizations: authorization_ids(&row.authorization_ids)
+                .ok_or_else(|| wrong("authorization_ids"))?,
+            profile: row.profile,
+            created: Timestamp::from_unix(row.created),
+            expires: Timestamp::from_unix(row.expires),
+            progress: progress.ok_or_else(|| wrong("status"))?,
+        })
+    }
+}
+
+/// The list of ids in a column that holds them end to end.
+pub(crate) fn authorization_ids(bytes: &[u8]) -> Option<Vec<AuthorizationId>> {
+    let (ids, rest) = bytes.as_chunks::<ID>();
+    rest.is_empty().then(|| ids.iter().map(|id| AuthorizationId::from_bytes(*id)).collect())
+}
+
+/// What two orders have in common that ask for the same: a key for an index, short and of one length whatever the
+/// number of names. Whoever finds a row by it compares the row itself.
+pub(crate) fn request_hash(profile: &str, identifiers: &[Identifier]) -> [u8; 16] {
+    let mut hash = Context::new(&SHA256);
+    hash.update(profile.as_bytes());
+    for identifier in identifiers {
+        // A separator that can stand in no identifier, so that two lists never run together to the same bytes.
+        hash.update(b"\n");
+        hash.update(identifier_text(identifier).as_bytes());
+    }
+    let mut key = [0; 16];
+    key.iter_mut().zip(hash.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    key
+}
+
+/// A row of `authorizations`.
+pub(crate) struct AuthorizationRow {
+    pub(crate) id: [u8; ID],
+    pub(crate) account_id: [u8; ID],
+    pub(crate) identifier: String,
+    pub(crate) wildcard: bool,
+    pub(crate) created: i64,
+    pub(crate) expires: i64,
+    pub(crate) token: [u8; 32],
+    pub(crate) challenges: String,
+    pub(crate) progress: ProgressColumns,
+}
+
+/// The columns of `authorizations` that change with its progress.
+pub(crate) struct ProgressColumns {
+    pub(crate) status: String,
+    pub(crate) challenge: Option<String>,
+    pub(crate) at: Option<i64>,
+    pub(crate) records: Option<String>,
+    pub(crate) problem: Option<String>,
+}
+
+impl From<&Authorization> for AuthorizationRow {
+    fn from(authorization: &Authorization) -> Self {
+        Self {
+            id: *authorization.id.as_bytes(),
+            account_id: *authorization.account.as_bytes(),
+            identifier: identifier_text(&authorization.identifier),
+            wildcard: authorization.wildcard,
+            created: authorization.created.unix(),
+            expires: authorization.expires.unix(),
+            token: *authorization.token.as_bytes(),
+            challenges: json(&authorization.challenges),
+            progress: ProgressColumns::from(&authorization.progress),
+        }
+    }
+}
+
+impl From<&AuthorizationProgress> for ProgressColumns {
+    fn from(progress: &AuthorizationProgress) -> Self {
+        let (status, challenge, at) = match progress {
+            AuthorizationProgress::Pending => ("pending", None, None),
+            AuthorizationProgress::Validating { challenge, since } => {
+                ("validating", Some(challenge), Some(since))
+            }
+            AuthorizationProgress::Valid { challenge, at, .. } => ("valid", Some(challenge), Some(at)),
+            AuthorizationProgress::Invalid { challenge, at, .. } => ("invalid", Some(challenge), Some(at)),
+            AuthorizationProgress::Deactivated { at } => ("deactivated", None, Some(at)),
+        };
+        let (records, problem) = match progress {
+            AuthorizationProgress::Valid { records, .. } => (Some(json(records)), None),
+            AuthorizationProgress::Invalid { records, problem, .. } => {
+                (Some(json(records)), Some(json(problem)))
+            }
+            _ => (None, None),
+        };
+        Self {
+            status: status.to_owned(),
+            challenge: challenge.map(|challenge| challenge.as_str().to_owned()),
+            at: at.map(|at| at.unix()),
+            records,
+            problem,
+        }
+    }
+}
+
+impl TryFrom<AuthorizationRow> for Authorization {
+    type Error = Inconsistency;
+
+    fn try_from(row: AuthorizationRow) -> Result<Self, Inconsistency> {
+        let id = AuthorizationId::from_bytes(row.id);
+        let wrong = |column| Inconsistency::on("authorizations", column).row(id);
+        Ok(Self {
+            id,
+            account: AccountId::from_bytes(row.account_id),
+            identifier: identifier(&row.identifier).ok_or_else(|| wrong("identifier"))?,
+            wildcard: row.wildcard,
+            created: Timestamp::from_unix(row.created),
+            expires: Timestamp::from_unix(row.expires),
+            token: Token::from_bytes(row.token),
+            challenges: from_json(&row.challenges).ok_or_else(|| wrong("challenges"))?,
+            progress: row.progress.progress().ok_or_else(|| wrong("status"))?,
+        })
+    }
+}
+
+impl ProgressColumns {
+    fn progress(self) -> Option<AuthorizationProgress> {
+        let at = self.at.map(Timestamp::from_unix);
+        let challenge = self.challenge.and_then(|name| name.parse().ok());
+        let records = self.records.and_then(|text| from_json(&text));
+        Some(match self.status.as_str() {
+            "pending" => AuthorizationProgress::Pending,
+            "validating" => AuthorizationProgress::Validating { challenge: challenge?, since: at? },
+            "valid" => AuthorizationProgress::Valid { challenge: challenge?, at: at?, records: records? },
+            "invalid" => AuthorizationProgress::Invalid {
+                challenge: challenge?,
+                at: at?,
+                records: records?,
+                problem: from_json(&self.problem?)?,
+            },
+            "deactivated" => AuthorizationProgress::Deactivated { at: at? },
+            _ => return None,
+        })
+    }
+}
+
+/// A row of `certificates`.
+pub(crate) struct CertificateRow {
+    pub(crate) serial: Vec<u8>,
+    pub(crate) order_id: Option<[u8; ID]>,
+    pub(crate) account_id: Option<[u8; ID]>,
+    pub(crate) issuer: [u8; 20],
+    pub(crate) der: Vec<u8>,
+    pub(crate) not_after: i64,
+    pub(crate) revoked_at: Option<i64>,
+    pub(crate) revocation_reason: Option<u8>,
+}
+
+impl TryFrom<CertificateRow> for CertificateRecord {
+    type Error = Inconsistency;
+
+    fn try_from(row: CertificateRow) -> Result<Self, Inconsistency> {
+        let serial = serial(&row.serial, "certificates")?;
+        let wrong = |column| Inconsistency::on("certificates", column).row(&serial);
+        let reason = match row.revocation_reason {
+            None => None,
+            Some(code) => Some(RevocationReason::from_code(code).ok_or_else(|| wrong("revocation_reason"))?),
+        };
+        let revocation = row.revoked_at.map(|at| Revocation { at: Timestamp::from_unix(at), reason });
+        Ok(Self {
+            order: row.order_id.map(OrderId::from_bytes),
+            account: row.account_id.map(AccountId::from_bytes),
+            issuer: IssuerId::from_bytes(row.issuer),
+            der: row.der,
+            not_after: Timestamp::from_unix(row.not_after),
+            revocation,
+            serial,
+        })
+    }
+}
+
+/// The serial in a column of `table`.
+pub(crate) fn serial(bytes: &[u8], table: &'static str) -> Result<Serial, Inconsistency> {
+    Serial::from_bytes(bytes).ok_or_else(|| Inconsistency::on(table, "serial"))
+}
+
+/// `dns:example.test` or `ip:192.0.2.1`.
+pub(crate) fn identifier_text(identifier: &Identifier) -> String {
+    format!("{}:{identifier}", identifier.kind())
+}
+
+fn identifier(text: &str) -> Option<Identifier> {
+    let (kind, value) = text.split_once(':')?;
+    Identifier::parse(kind, value).ok()
+}
+
+/// The JSON text of a column.
+#[expect(
+    clippy::expect_used,
+    reason = "keys, lists of text and problems have no part that JSON cannot express"
+)]
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("core's types serialise")
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests;

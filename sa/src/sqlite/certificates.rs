@@ -1,0 +1,68 @@
+//! Intents and certificates: what will be signed is stored before anything is, and what was signed at once after.
+
+use cairn_core::api::sa::{Intent, NewCertificate};
+use cairn_core::{CertificateRecord, Serial};
+use rusqlite::{Connection, Row, params};
+
+use super::query::{self, statements};
+use crate::error::DbError;
+use crate::rows::CertificateRow;
+
+macro_rules! columns {
+    () => {
+        "serial, order_id, account_id, issuer, der, not_after, revoked_at, revocation_reason"
+    };
+}
+
+statements! {
+    BY_SERIAL = concat!("SELECT ", columns!(), " FROM certificates WHERE serial = ?1");
+    /// Serial and order are unique: a second intent for either fails.
+    INTEND = "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    /// Inserts nothing if there was no intent.
+    INSERT = "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
+              SELECT serial, order_id, account_id, issuer, ?2, ?3, ?4 FROM intents WHERE serial = ?1";
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
+    Ok(CertificateRow {
+        serial: row.get(0)?,
+        order_id: row.get(1)?,
+        account_id: row.get(2)?,
+        issuer: row.get(3)?,
+        der: row.get(4)?,
+        not_after: row.get(5)?,
+        revoked_at: row.get(6)?,
+        revocation_reason: row.get(7)?,
+    })
+}
+
+pub(super) fn by_serial(db: &Connection, serial: &Serial) -> Result<Option<CertificateRecord>, DbError> {
+    let found = query::one(db, BY_SERIAL, [serial.as_bytes()], row)?;
+    Ok(found.map(CertificateRecord::try_from).transpose()?)
+}
+
+pub(super) fn intend(db: &Connection, intent: &Intent) -> Result<(), DbError> {
+    query::change(
+        db,
+        INTEND,
+        params![
+            intent.serial.as_bytes(),
+            intent.order.as_ref().map(|id| id.as_bytes()),
+            intent.account.as_ref().map(|id| id.as_bytes()),
+            intent.issuer.as_bytes(),
+            intent.lint_certificate,
+            intent.at.unix(),
+        ],
+    )
+}
+
+pub(super) fn insert(db: &Connection, certificate: &NewCertificate) -> Result<(), DbError> {
+    let values = params![
+        certificate.serial.as_bytes(),
+        certificate.der,
+        certificate.not_after.unix(),
+        certificate.at.unix(),
+    ];
+    if query::changes(db, INSERT, values)? { Ok(()) } else { Err(DbError::Conflict) }
+}

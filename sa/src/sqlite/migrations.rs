@@ -1,0 +1,157 @@
+//! Schema changes: `migrations/sqlite/NNNN_*.sql`, numbered from 1, each run once in a transaction of its own.
+//!
+//! The table `schema_version` has a row for each that was run. A row also tells the oldest program that can live with the
+//! schema from then on, by the number of the newest migration that such a program knows: so a program that was rolled
+//! back keeps working where the change allows it, and refuses to touch the database where not.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+/// A change of the schema. Its number is its place in [`ALL`], from 1.
+pub(super) struct Migration {
+    /// The file's name.
+    pub(super) name: &'static str,
+    /// Its text.
+    pub(super) sql: &'static str,
+    /// The number of the newest migration that a program must at least know to live with the schema after this one: this
+    /// migration's own number if it breaks older programs, a smaller one if it only adds what they do not look at.
+    pub(super) oldest_program: u32,
+}
+
+/// Every migration. Files that were released are never changed; a new one goes to the end.
+pub(super) const ALL: &[Migration] = &[Migration {
+    name: "0001_initial",
+    sql: include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    oldest_program: 1,
+}];
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug)]
+pub(super) enum MigrationError {
+    /// The file is a database of another program.
+    Foreign,
+    /// The schema at `found` wants a program that knows `needed`.
+    TooNew { found: u32, needed: u32 },
+    /// SQLite failed.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for MigrationError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Runs those of `migrations` that the database has not seen. Does not write when there are none.
+pub(super) fn migrate(db: &mut Connection, migrations: &[Migration]) -> Result<(), MigrationError> {
+    let (mut found, needed) = version(db)?;
+    let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+    if needed > known {
+        return Err(MigrationError::TooNew { found, needed });
+    }
+    let missing = migrations.iter().skip(usize::try_from(found).unwrap_or(usize::MAX));
+    for migration in missing {
+        found += 1;
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if found == 1 {
+            transaction.execute_batch(
+                "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, oldest_program INTEGER NOT NULL) STRICT",
+            )?;
+        }
+        transaction.execute_batch(migration.sql)?;
+        transaction.execute(
+            "INSERT INTO schema_version (version, name, oldest_program) VALUES (?1, ?2, ?3)",
+            params![found, migration.name, migration.oldest_program],
+        )?;
+        transaction.commit()?;
+        tracing::info!(version = found, migration = migration.name, "the database's schema was changed");
+    }
+    Ok(())
+}
+
+/// The newest migration that the database has seen, and the oldest program that can live with it; 0 when it is empty.
+fn version(db: &Connection) -> Result<(u32, u32), MigrationError> {
+    let table = |sql| db.query_row(sql, [], |_| Ok(())).optional().map(|found| found.is_some());
+    if table("SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'")? {
+        let versions = "SELECT max(version), max(oldest_program) FROM schema_version";
+        return Ok(db.query_row(versions, [], |row| Ok((row.get(0)?, row.get(1)?)))?);
+    }
+    if table("SELECT 1 FROM sqlite_schema")? { Err(MigrationError::Foreign) } else { Ok((0, 0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &[Migration] = &[
+        Migration { name: "0001_one", sql: "CREATE TABLE one (a INTEGER) STRICT", oldest_program: 1 },
+        Migration { name: "0002_two", sql: "CREATE TABLE two (a INTEGER) STRICT", oldest_program: 1 },
+    ];
+    const BREAKING: &[Migration] = &[
+        Migration { name: "0001_one", sql: "CREATE TABLE one (a INTEGER) STRICT", oldest_program: 1 },
+        Migration { name: "0002_two", sql: "DROP TABLE one", oldest_program: 2 },
+    ];
+
+    fn empty() -> Connection {
+        Connection::open_in_memory().unwrap()
+    }
+
+    #[test]
+    fn every_file_in_the_folder_is_listed_by_its_number_and_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let listed: Vec<String> = ALL.iter().map(|migration| format!("{}.sql", migration.name)).collect();
+        assert_eq!(files, listed);
+        for (number, migration) in (1..).zip(ALL) {
+            assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
+            assert!((1..=number).contains(&migration.oldest_program), "{}", migration.name);
+        }
+    }
+
+    #[test]
+    fn a_database_is_brought_up_to_date_once() {
+        let mut db = empty();
+        migrate(&mut db, &TWO[..1]).unwrap();
+        migrate(&mut db, TWO).unwrap();
+        migrate(&mut db, TWO).unwrap();
+        assert_eq!(version(&db).unwrap(), (2, 1));
+    }
+
+    #[test]
+    fn an_older_program_lives_with_a_change_that_only_adds() {
+        let mut db = empty();
+        migrate(&mut db, TWO).unwrap();
+        migrate(&mut db, &TWO[..1]).unwrap();
+        assert_eq!(version(&db).unwrap(), (2, 1));
+    }
+
+    #[test]
+    fn an_older_program_refuses_a_change_that_breaks_it() {
+        let mut db = empty();
+        migrate(&mut db, BREAKING).unwrap();
+        let refusal = migrate(&mut db, &BREAKING[..1]).unwrap_err();
+        assert!(matches!(refusal, MigrationError::TooNew { found: 2, needed: 2 }), "{refusal:?}");
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing_behind() {
+        const BROKEN: &[Migration] = &[Migration {
+            name: "0001_broken",
+            sql: "CREATE TABLE one (a INTEGER) STRICT; CREATE TABLE one (a INTEGER) STRICT",
+            oldest_program: 1,
+        }];
+        let mut db = empty();
+        assert!(matches!(migrate(&mut db, BROKEN), Err(MigrationError::Sqlite(_))));
+        assert_eq!(version(&db).unwrap(), (0, 0));
+    }
+
+    #[test]
+    fn another_programs_database_is_left_alone() {
+        let mut db = empty();
+        db.execute_batch("CREATE TABLE theirs (a INTEGER)").unwrap();
+        assert!(matches!(migrate(&mut db, ALL), Err(MigrationError::Foreign)));
+    }
+}

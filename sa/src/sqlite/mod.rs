@@ -1,0 +1,306 @@
+//! The embedded engine: SQLite with a write-ahead log, one thread that writes ([`writer`]) and a few connections that
+//! read ([`readers`]).
+//!
+//! This file opens and closes it and says, one line per method of the traits, which file does the deed and whether it
+//! is a read or a change.
+
+mod writer;
+
+mod readers;
+
+mod connection;
+mod migrations;
+mod query;
+
+mod accounts;
+mod authorizations;
+mod certificates;
+mod orders;
+mod revocations;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cairn_core::api::sa::{
+    CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
+    StorageAuthority, StorageRead,
+};
+use cairn_core::{
+    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
+    ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
+    Timestamp,
+};
+use rusqlite::{Connection, ErrorCode};
+
+use self::migrations::MigrationError;
+use self::readers::Readers;
+use self::writer::Writer;
+use crate::config::Config;
+use crate::error::{DbError, OpenError};
+use crate::rows::{AccountRow, AuthorizationRow, OrderRow, ProgressColumns, json, request_hash};
+
+/// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
+const PING_WAIT: Duration = Duration::from_secs(1);
+
+/// A storage in one SQLite database. Closing it ([`SqliteStorage::close`], or dropping it) waits until all that was
+/// begun is stored.
+pub struct SqliteStorage {
+    // Dropped first: the writer's connection is closed before the readers', the last of which tidies the log away.
+    writer: Arc<Writer>,
+    readers: Arc<Readers>,
+}
+
+impl SqliteStorage {
+    /// Opens the database that `config` names, makes it if there is none, and brings its schema up to date. Only one
+    /// process may have it open: the caller sees to that.
+    ///
+    /// # Errors
+    /// A configuration or file that cannot be used, told to the operator.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        config.validate()?;
+        let unusable = |error| refusal(&config.path, MigrationError::Sqlite(error));
+        let mut writer = connection::writer(&config.path).map_err(unusable)?;
+        migrations::migrate(&mut writer, migrations::ALL).map_err(|error| refusal(&config.path, error))?;
+        let readers: Vec<_> = (0..config.readers)
+            .map(|_| connection::reader(&config.path))
+            .collect::<Result<_, _>>()
+            .map_err(unusable)?;
+        Self::start(shared(writer), readers.into_iter().map(shared).collect(), config.queue)
+    }
+
+    /// A storage in memory, which no file ever holds and which is gone when it is dropped. It has one connection, shared
+    /// by the writer and the readers: a read may wait for a group of changes, but then nothing waits for a disk.
+    ///
+    /// # Errors
+    /// None that a running system would meet.
+    pub fn open_ephemeral() -> Result<Self, OpenError> {
+        let memory = || Path::new(":memory:");
+        let mut connection =
+            connection::in_memory().map_err(|error| refusal(memory(), MigrationError::Sqlite(error)))?;
+        migrations::migrate(&mut connection, migrations::ALL).map_err(|error| refusal(memory(), error))?;
+        let connection = shared(connection);
+        Self::start(connection.clone(), vec![connection], Config::default().queue)
+    }
+
+    fn start(
+        writer: Arc<Mutex<Connection>>,
+        readers: Vec<Arc<Mutex<Connection>>>,
+        queue: usize,
+    ) -> Result<Self, OpenError> {
+        let writer = Writer::start(writer, queue).map_err(OpenError::Thread)?;
+        Ok(Self { writer: Arc::new(writer), readers: Arc::new(Readers::new(readers)) })
+    }
+
+    /// Refuses further changes, waits until those that were begun are stored, and moves the log into the database.
+    /// Reads go on.
+    pub async fn close(&self) {
+        let writer = Arc::clone(&self.writer);
+        if let Err(error) = tokio::task::spawn_blocking(move || writer.stop()).await {
+            tracing::error!(%error, "the storage could not be closed");
+        }
+    }
+
+    /// A read of a few rows by their keys, on the caller's thread.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, DbError>) -> Result<T> {
+        self.readers.read(read).map_err(Error::from)
+    }
+
+    /// A read of many rows, away from the caller's thread.
+    async fn list<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T> {
+        let readers = Arc::clone(&self.readers);
+        let read = tokio::task::spawn_blocking(move || readers.read(read)).await;
+        read.unwrap_or(Err(DbError::Stopped("a read has panicked or was cancelled"))).map_err(Error::from)
+    }
+
+    /// A change, by the writer.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.submit(work).await.map_err(Error::from)
+    }
+}
+
+fn shared(connection: Connection) -> Arc<Mutex<Connection>> {
+    Arc::new(Mutex::new(connection))
+}
+
+/// Why the database at `path` is not used, for the operator.
+fn refusal(path: &Path, error: MigrationError) -> OpenError {
+    let path = path.display().to_string();
+    match error {
+        MigrationError::TooNew { found, needed } => OpenError::TooNew {
+            path,
+            found,
+            needed,
+            known: u32::try_from(migrations::ALL.len()).unwrap_or(u32::MAX),
+        },
+        MigrationError::Foreign => OpenError::Foreign { path },
+        MigrationError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            OpenError::Foreign { path }
+        }
+        MigrationError::Sqlite(error) => OpenError::Unusable { path, source: error.into() },
+    }
+}
+
+/// A row limit as SQLite takes it.
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl StorageRead for SqliteStorage {
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.read(|db| accounts::by_id(db, id))
+    }
+
+    async fn account_by_key(&self, thumbprint: Thumbprint) -> Result<Option<Account>> {
+        self.read(|db| accounts::by_key(db, thumbprint))
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<OrderWithAuthorizations>> {
+        self.read(|db| query::snapshot(db, |db| orders::by_id(db, id)))
+    }
+
+    async fn authorization(&self, id: AuthorizationId) -> Result<Option<Authorization>> {
+        self.read(|db| authorizations::by_id(db, id))
+    }
+
+    async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
+        self.read(|db| certificates::by_serial(db, serial))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        // A job that does nothing commits nothing and flushes nothing, but shows that the writer lives and takes jobs.
+        let writer = tokio::time::timeout(PING_WAIT, self.writer.submit(|_| Ok(()))).await;
+        writer.unwrap_or(Err(DbError::Busy("the writer does not answer")))?;
+        self.read(|db| accounts::by_id(db, AccountId::from_bytes([0; 16])))?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CertificateStore for SqliteStorage {
+    async fn record_intent(&self, intent: Intent) -> Result<()> {
+        self.change(move |db| certificates::intend(db, &intent)).await
+    }
+
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+        self.change(move |db| certificates::insert(db, &certificate)).await
+    }
+}
+
+#[async_trait]
+impl StorageAuthority for SqliteStorage {
+    async fn new_account(&self, account: Account) -> Result<Option<Account>> {
+        let (row, key) = (AccountRow::from(&account), account.thumbprint());
+        self.change(move |db| accounts::insert(db, &row, key)).await
+    }
+
+    async fn set_contact(&self, account: AccountId, contact: Vec<String>) -> Result<Account> {
+        let contact = json(&contact);
+        self.change(move |db| accounts::set_contact(db, account, &contact)).await
+    }
+
+    async fn deactivate_account(&self, account: AccountId) -> Result<Account> {
+        self.change(move |db| accounts::deactivate(db, account)).await
+    }
+
+    async fn order_for_identifiers(
+        &self,
+        account: AccountId,
+        identifiers: &[Identifier],
+        profile: &str,
+        until: Timestamp,
+    ) -> Result<Option<OrderWithAuthorizations>> {
+        self.read(|db| {
+            query::snapshot(db, |db| orders::for_identifiers(db, account, identifiers, profile, until))
+        })
+    }
+
+    async fn valid_authorizations(
+        &self,
+        account: AccountId,
+        identifiers: &[Identifier],
+        until: Timestamp,
+    ) -> Result<Vec<Option<Authorization>>> {
+        self.read(|db| query::snapshot(db, |db| authorizations::valid_for(db, account, identifiers, until)))
+    }
+
+    async fn new_order_and_authorizations(&self, new: NewOrder) -> Result<()> {
+        let rows = orders::NewRows {
+            order: OrderRow::from(&new.order),
+            request_hash: request_hash(&new.order.profile, &new.order.identifiers),
+            authorizations: new.new_authorizations.iter().map(AuthorizationRow::from).collect(),
+        };
+        self.change(move |db| orders::insert(db, &rows)).await
+    }
+
+    async fn set_authorization_processing(
+        &self,
+        authorization: AuthorizationId,
+        challenge: ChallengeType,
+        at: Timestamp,
+    ) -> Result<Thumbprint> {
+        self.change(move |db| authorizations::set_processing(db, authorization, challenge, at)).await
+    }
+
+    async fn finalize_authorization(
+        &self,
+        authorization: AuthorizationId,
+        progress: AuthorizationProgress,
+        expires: Timestamp,
+    ) -> Result<()> {
+        let (AuthorizationProgress::Valid { .. } | AuthorizationProgress::Invalid { .. }) = progress else {
+            return Err(DbError::Misuse("an authorization ends as valid or invalid").into());
+        };
+        let progress = ProgressColumns::from(&progress);
+        self.change(move |db| authorizations::finalize(db, authorization, &progress, expires)).await
+    }
+
+    async fn deactivate_authorization(
+        &self,
+        authorization: AuthorizationId,
+        at: Timestamp,
+    ) -> Result<Authorization> {
+        self.change(move |db| authorizations::deactivate(db, authorization, at)).await
+    }
+
+    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
+        self.change(move |db| orders::set_processing(db, order, at)).await
+    }
+
+    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
+        let serial = serial.clone();
+        self.change(move |db| orders::finalize(db, order, &serial)).await
+    }
+
+    async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {
+        let problem = json(&problem);
+        self.change(move |db| orders::set_error(db, order, &problem)).await
+    }
+
+    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
+        self.list(move |db| orders::processing(db, before, rows(limit))).await
+    }
+
+    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
+        self.list(move |db| authorizations::running(db, before, rows(limit))).await
+    }
+
+    async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
+        self.change(move |db| revocations::revoke(db, &revocation)).await
+    }
+
+    async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {
+        self.read(|db| revocations::key_blocked(db, spki_sha256))
+    }
+}
+
+#[cfg(test)]
+mod plans;

@@ -1,0 +1,64 @@
+//! Intents and certificates.
+
+use cairn_core::api::sa::Intent;
+use cairn_core::{CertificateRecord, ErrorKind, OrderId};
+
+use crate::world::{World, certificate, kind};
+
+const ORDER: OrderId = OrderId::from_bytes([3; 16]);
+
+pub(crate) async fn a_certificate_reads_back_with_what_its_intent_said(world: World) {
+    for order in [Some(ORDER), None] {
+        let intent = world.intent(order);
+        world.storage.record_intent(intent.clone()).await.unwrap();
+        let new = certificate(&intent.serial);
+        world.storage.add_certificate(new.clone()).await.unwrap();
+        let record = CertificateRecord {
+            serial: intent.serial.clone(),
+            order,
+            account: intent.account,
+            issuer: intent.issuer,
+            der: new.der,
+            not_after: new.not_after,
+            revocation: None,
+        };
+        assert_eq!(world.storage.certificate(&intent.serial).await, Ok(Some(record)));
+    }
+}
+
+pub(crate) async fn an_intent_alone_is_no_certificate(world: World) {
+    let intent = world.intent(Some(ORDER));
+    world.storage.record_intent(intent.clone()).await.unwrap();
+    assert_eq!(world.storage.certificate(&intent.serial).await, Ok(None));
+}
+
+pub(crate) async fn a_serial_and_an_order_are_used_once(world: World) {
+    let first = world.intent(Some(ORDER));
+    world.storage.record_intent(first.clone()).await.unwrap();
+    let same_serial = Intent { serial: first.serial.clone(), ..world.intent(None) };
+    assert_eq!(kind(world.storage.record_intent(same_serial).await), Some(ErrorKind::Conflict));
+    let same_order = world.intent(Some(ORDER));
+    assert_eq!(kind(world.storage.record_intent(same_order.clone()).await), Some(ErrorKind::Conflict));
+    let never_intended = world.storage.add_certificate(certificate(&same_order.serial)).await;
+    assert_eq!(kind(never_intended), Some(ErrorKind::Conflict), "the refused intent left nothing behind");
+}
+
+pub(crate) async fn certificates_without_orders_do_not_disturb_each_other(world: World) {
+    let (first, second) = (world.certificate(None).await, world.certificate(None).await);
+    assert_ne!(first, second);
+}
+
+pub(crate) async fn a_certificate_without_intent_is_refused(world: World) {
+    let serial = world.serial();
+    assert_eq!(kind(world.storage.add_certificate(certificate(&serial)).await), Some(ErrorKind::Conflict));
+    assert_eq!(world.storage.certificate(&serial).await, Ok(None));
+}
+
+pub(crate) async fn a_second_certificate_for_an_intent_is_refused(world: World) {
+    let serial = world.certificate(Some(ORDER)).await;
+    let mut other = certificate(&serial);
+    other.der = vec![1];
+    assert_eq!(kind(world.storage.add_certificate(other).await), Some(ErrorKind::Conflict));
+    let stored = world.storage.certificate(&serial).await.unwrap().unwrap();
+    assert_eq!(stored.der, certificate(&serial).der);
+}

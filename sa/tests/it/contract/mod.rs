@@ -1,0 +1,94 @@
+//! The stories that are true of every engine. Each is a function of a [`World`](crate::world::World); `contract!` makes
+//! tests of all of them for one engine.
+
+pub(crate) mod accounts;
+pub(crate) mod authorizations;
+pub(crate) mod certificates;
+pub(crate) mod orders;
+pub(crate) mod races;
+pub(crate) mod revocations;
+
+/// Lists the stories, so that `contract!(engine)` can make a test of each with a world that `engine()` makes. One that is
+/// not listed is dead code, and refused as that.
+macro_rules! stories {
+    ($($module:ident { $($story:ident)* })*) => {
+        macro_rules! contract {
+            ($engine:path) => {
+                $(mod $module {
+                    $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                    async fn $story() {
+                        crate::contract::$module::$story($engine()).await;
+                    })*
+                })*
+            };
+        }
+    };
+}
+
+stories! {
+    accounts {
+        an_account_is_found_by_its_id_and_by_its_key
+        a_second_account_with_the_same_key_is_not_stored_and_the_first_comes_back
+        an_account_with_the_id_of_another_is_a_conflict
+        contacts_are_replaced_and_cleared
+        a_deactivated_account_cannot_change_any_more
+        an_account_that_does_not_exist_cannot_change
+    }
+    authorizations {
+        an_authorization_reads_back_as_it_was_stored
+        a_validation_gives_the_thumbprint_of_the_accounts_key
+        a_validation_begins_only_once
+        an_expired_authorization_is_not_validated
+        a_validation_for_a_deactivated_account_is_refused_and_leaves_the_authorization_pending
+        a_validation_ends_as_valid_or_invalid_with_its_facts
+        a_validation_that_did_not_begin_or_has_ended_cannot_end
+        a_validation_cannot_end_as_anything_else
+        an_authorization_deactivated_during_validation_stays_deactivated
+        an_open_or_valid_authorization_can_be_deactivated_and_a_final_one_not
+        valid_authorizations_answer_each_identifier_in_its_place
+        the_valid_authorization_that_expires_last_is_given
+        another_accounts_authorizations_are_not_given
+        running_validations_are_listed_oldest_first_and_bounded
+    }
+    orders {
+        an_order_reads_back_with_its_authorizations_in_order
+        an_order_can_share_an_authorization_that_exists
+        an_order_with_a_missing_or_foreign_authorization_leaves_nothing_behind
+        an_order_of_a_deactivated_or_unknown_account_is_refused
+        an_order_is_stored_once
+        an_open_order_is_found_by_exactly_its_identifiers_and_profile
+        the_newest_of_several_open_orders_is_found
+        an_order_that_is_no_longer_open_is_not_found_for_its_identifiers
+        only_a_ready_order_begins_to_be_issued
+        an_order_with_an_expired_or_deactivated_authorization_is_not_ready
+        an_order_ends_with_its_certificate_or_its_problem_and_only_once
+        what_does_not_exist_cannot_change
+        processing_orders_are_listed_oldest_first_with_their_certificates
+    }
+    certificates {
+        a_certificate_reads_back_with_what_its_intent_said
+        an_intent_alone_is_no_certificate
+        a_serial_and_an_order_are_used_once
+        certificates_without_orders_do_not_disturb_each_other
+        a_certificate_without_intent_is_refused
+        a_second_certificate_for_an_intent_is_refused
+    }
+    revocations {
+        a_revocation_is_remembered_with_its_reason
+        a_second_revocation_is_refused_and_changes_nothing
+        what_was_never_issued_cannot_be_revoked
+        a_revocation_blocks_a_key_once_and_for_all
+        a_refused_revocation_blocks_no_key
+    }
+    races {
+        of_many_accounts_with_one_key_one_is_stored
+        one_validation_wins
+        one_result_of_a_validation_wins
+        one_finalization_of_an_order_wins
+        one_intent_for_an_order_wins
+        one_revocation_wins
+        of_deactivation_and_finalization_exactly_one_wins
+        changes_that_fail_do_not_disturb_those_beside_them
+    }
+}
+pub(crate) use contract;

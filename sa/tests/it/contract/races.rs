@@ -1,0 +1,179 @@
+//! Many callers at once: of changes that exclude each other one is made, and those that do not are all made.
+
+use std::sync::Arc;
+
+use cairn_core::api::sa::NewRevocation;
+use cairn_core::{
+    Account, AuthorizationProgress, ChallengeType, ErrorKind, OrderProgress, Result, Revocation, Timestamp,
+};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::world::{AUTHORIZATION_END, NOW, World, kind, valid};
+
+const CALLERS: usize = 16;
+
+/// What all callers got, when each makes its call at the same moment.
+async fn all_at_once<T, F>(call: impl Fn(usize) -> F) -> Vec<Result<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let barrier = Arc::new(Barrier::new(CALLERS));
+    let mut callers = JoinSet::new();
+    for caller in 0..CALLERS {
+        let (call, barrier) = (call(caller), barrier.clone());
+        callers.spawn(async move {
+            barrier.wait().await;
+            call.await
+        });
+    }
+    callers.join_all().await
+}
+
+/// Exactly one caller succeeded, and the others were told why not.
+fn one_won<T>(results: Vec<Result<T>>, others: ErrorKind) {
+    let kinds: Vec<_> = results.into_iter().map(kind).collect();
+    assert_eq!(kinds.iter().filter(|kind| kind.is_none()).count(), 1, "{kinds:?}");
+    assert!(kinds.iter().flatten().all(|kind| *kind == others), "{kinds:?}");
+}
+
+pub(crate) async fn of_many_accounts_with_one_key_one_is_stored(world: World) {
+    let key = world.unstored_account().key;
+    let accounts: Vec<_> =
+        (0..CALLERS).map(|_| Account { key: key.clone(), ..world.unstored_account() }).collect();
+    let results = all_at_once(|caller| {
+        let (storage, account) = (world.storage.clone(), accounts[caller].clone());
+        async move { storage.new_account(account).await }
+    })
+    .await;
+    let stored = world.storage.account_by_key(key.thumbprint()).await.unwrap().unwrap();
+    let mut others = 0;
+    for result in results {
+        if let Some(existing) = result.unwrap() {
+            assert_eq!(existing, stored);
+            others += 1;
+        }
+    }
+    assert_eq!(others, CALLERS - 1);
+}
+
+pub(crate) async fn one_validation_wins(world: World) {
+    let account = world.account().await.id;
+    let id = world.order(account, &["a.test"]).await.authorizations[0].id;
+    let results = all_at_once(|_| {
+        let storage = world.storage.clone();
+        async move { storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await }
+    })
+    .await;
+    one_won(results, ErrorKind::Conflict);
+}
+
+pub(crate) async fn one_result_of_a_validation_wins(world: World) {
+    let account = world.account().await.id;
+    let id = world.order(account, &["a.test"]).await.authorizations[0].id;
+    world.storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await.unwrap();
+    let results = all_at_once(|_| {
+        let storage = world.storage.clone();
+        async move { storage.finalize_authorization(id, valid(), AUTHORIZATION_END).await }
+    })
+    .await;
+    one_won(results, ErrorKind::Conflict);
+}
+
+pub(crate) async fn one_finalization_of_an_order_wins(world: World) {
+    let account = world.account().await.id;
+    let id = world.ready_order(account, &["a.test"]).await;
+    let results = all_at_once(|_| {
+        let storage = world.storage.clone();
+        async move { storage.set_order_processing(id, NOW).await }
+    })
+    .await;
+    one_won(results, ErrorKind::Conflict);
+    let results = all_at_once(|_| {
+        let (storage, serial) = (world.storage.clone(), world.serial());
+        async move { storage.finalize_order(id, &serial).await.map(|()| serial) }
+    })
+    .await;
+    let serial = results.iter().find_map(|result| result.clone().ok()).unwrap();
+    one_won(results, ErrorKind::Conflict);
+    let stored = world.storage.order(id).await.unwrap().unwrap().order.progress;
+    assert_eq!(stored, OrderProgress::Issued { serial });
+}
+
+pub(crate) async fn one_intent_for_an_order_wins(world: World) {
+    let account = world.account().await.id;
+    let order = world.ready_order(account, &["a.test"]).await;
+    let results = all_at_once(|_| {
+        let (storage, intent) = (world.storage.clone(), world.intent(Some(order)));
+        async move { storage.record_intent(intent).await }
+    })
+    .await;
+    one_won(results, ErrorKind::Conflict);
+}
+
+pub(crate) async fn one_revocation_wins(world: World) {
+    let serial = world.certificate(None).await;
+    let results =
+        all_at_once(|_| {
+            let (storage, serial) = (world.storage.clone(), serial.clone());
+            let revocation = Revocation { at: NOW, reason: None };
+            async move {
+                storage.revoke_certificate(NewRevocation { serial, revocation, blocked_key: None }).await
+            }
+        })
+        .await;
+    one_won(results, ErrorKind::AlreadyRevoked);
+}
+
+pub(crate) async fn of_deactivation_and_finalization_exactly_one_wins(world: World) {
+    let account = world.account().await.id;
+    let id = world.order(account, &["a.test"]).await.authorizations[0].id;
+    let results = all_at_once(|caller| {
+        let storage = world.storage.clone();
+        async move {
+            if caller % 2 == 0 {
+                storage.finalize_authorization(id, valid(), AUTHORIZATION_END).await
+            } else {
+                storage.deactivate_authorization(id, NOW).await.map(|_| ())
+            }
+        }
+    })
+    .await;
+    // It was pending: no validation can end, so a deactivation wins.
+    one_won(results, ErrorKind::Conflict);
+    let stored = world.storage.authorization(id).await.unwrap().unwrap().progress;
+    assert_eq!(stored, AuthorizationProgress::Deactivated { at: NOW });
+}
+
+pub(crate) async fn changes_that_fail_do_not_disturb_those_beside_them(world: World) {
+    let account = world.account().await.id;
+    let existing = world.order(account, &["a.test"]).await;
+    let orders: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let mut order = world.unstored_order(account, &["a.test", "b.test"]);
+            if caller % 2 == 1 {
+                // Fails at its last statement, when the authorizations are already inserted.
+                order.order.id = existing.order.id;
+            }
+            order.order.created = Timestamp::from_unix(i64::try_from(caller).unwrap());
+            order
+        })
+        .collect();
+    let world = Arc::new(world);
+    let results = all_at_once(|caller| {
+        let (world, order) = (world.clone(), orders[caller].clone());
+        async move { world.store(&order).await.map(|()| order.order.id) }
+    })
+    .await;
+    let stored = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!(stored, CALLERS / 2, "{results:?}");
+    for order in orders {
+        let kept = order.order.id != existing.order.id;
+        let found = world.storage.order(order.order.id).await.unwrap();
+        assert_eq!(found.as_ref() == Some(&order), kept);
+        for authorization in order.authorizations {
+            assert_eq!(world.storage.authorization(authorization.id).await.unwrap().is_some(), kept);
+        }
+    }
+}

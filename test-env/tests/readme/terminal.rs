@@ -1,0 +1,182 @@
+//! The terminals of the person who follows README.md.
+
+use std::{
+    env,
+    fs::{self, File},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use cairn_test_env::wait;
+
+/// One block; the longest builds Cairn from nothing on two cores.
+const BLOCK_LIMIT: &str = "2400";
+
+/// From the start of the first terminal's command, which may build Cairn first, until that Cairn is ready.
+const READY_LIMIT: Duration = Duration::from_secs(2400);
+
+/// Where `dev` and `serve` say that they are ready, if nothing else is configured.
+const READY_URL: &str = "https://localhost:15000/readyz";
+
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where blocks are run one after the other.
+pub(crate) struct Terminal {
+    folder: PathBuf,
+}
+
+impl Terminal {
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Runs a block and returns what it printed.
+    pub(crate) fn run(&self, script: &str) -> Result<String> {
+        let mut bash = self.shell("timeout");
+        bash.args(["--kill-after=5", BLOCK_LIMIT, "bash", "-ec", &format!("exec 2>&1\n{script}")]);
+        let output = bash.stderr(Stdio::inherit()).output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "it ended with {}\n{printed}", output.status);
+        Ok(printed)
+    }
+
+    /// Runs each command of a `console` block and compares what it prints.
+    pub(crate) fn converse(&self, text: &str) -> Result<()> {
+        let turns = text.strip_prefix("$ ").context("a console block begins with `$ `")?;
+        for turn in turns.split("\n$ ") {
+            let (command, expected) = turn.split_once('\n').unwrap_or((turn, ""));
+            let printed = self.run(command)?;
+            ensure!(matches(expected, &printed), "`{command}` printed something else:\n{printed}");
+        }
+        Ok(())
+    }
+
+    /// Runs a block in the first terminal, which stays open, and waits for the Cairn it starts.
+    pub(crate) fn start(&self, script: &str) -> Result<FirstTerminal> {
+        let screen = env::temp_dir().join(format!("cairn-readme-{}.log", std::process::id()));
+        let file = File::create(&screen)?;
+        let mut bash = self.shell("bash");
+        // Bash would die of the SIGTERM that is meant for what it runs; with a trap it waits for that to end.
+        bash.args(["-ec", &format!("trap : TERM\n{script}")]);
+        // A group of its own, so that stopping reaches whatever the block started.
+        bash.stdout(file.try_clone()?).stderr(file).process_group(0);
+        let mut terminal = FirstTerminal { bash: bash.spawn()?, screen, closed: false };
+
+        wait::until(READY_URL, READY_LIMIT, || {
+            if let Some(status) = terminal.bash.try_wait()? {
+                bail!("it ended with {status}");
+            }
+            Ok(self.answers(READY_URL)?.then_some(()))
+        })
+        .with_context(|| terminal.shows())?;
+        Ok(terminal)
+    }
+
+    /// `program` in this folder, without what cargo has told this test: a cargo that README.md calls is another.
+    fn shell(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text == "CARGO" || text.starts_with("CARGO_") && text != "CARGO_HOME" {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    fn answers(&self, url: &str) -> Result<bool> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--fail", "--insecure", "--max-time", "5", "--output", "/dev/null", url]);
+        Ok(curl.status().context("curl is needed to see whether Cairn is ready")?.success())
+    }
+}
+
+/// Where a Cairn runs while the other blocks are tried.
+pub(crate) struct FirstTerminal {
+    bash: Child,
+    screen: PathBuf,
+    closed: bool,
+}
+
+impl FirstTerminal {
+    /// Asks what runs there to stop, which must end well.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.signal("TERM")?;
+        let awaited = "the first terminal's command to stop";
+        let status =
+            wait::until(awaited, STOP_LIMIT, || Ok(self.bash.try_wait()?)).with_context(|| self.shows())?;
+        self.closed = true;
+        ensure!(status.success(), "asked to stop, it ended with {status}\n{}", self.shows());
+        Ok(())
+    }
+
+    fn shows(&self) -> String {
+        fs::read_to_string(&self.screen).unwrap_or_default()
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let mut kill = Command::new("sh");
+        kill.args(["-c", "kill -\"$1\" -- -\"$2\"", "sh", name]).arg(self.bash.id().to_string());
+        ensure!(kill.status()?.success(), "cannot send SIG{name}");
+        Ok(())
+    }
+}
+
+impl Drop for FirstTerminal {
+    fn drop(&mut self) {
+        if !self.closed {
+            let _ = self.signal("KILL");
+            let _ = self.bash.wait();
+        }
+        let _ = fs::remove_file(&self.screen);
+    }
+}
+
+/// `expected` with any text for each `…`. Space at the end does not count.
+fn matches(expected: &str, printed: &str) -> bool {
+    let mut pieces = expected.trim_end().split('…');
+    let Some(mut rest) = pieces.next().and_then(|first| printed.trim_end().strip_prefix(first)) else {
+        return false;
+    };
+    let mut last = "";
+    for piece in pieces {
+        match rest.split_once(piece) {
+            Some((_, after)) => (rest, last) = (after, piece),
+            None => return false,
+        }
+    }
+    // The last piece stands at the end, not merely somewhere.
+    rest.is_empty() || (expected.contains('…') && (last.is_empty() || rest.ends_with(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ellipsis_stands_for_any_text() {
+        assert!(matches("ready\n", "ready\n"));
+        assert!(matches("serial=…", "serial=03AB\n"));
+        assert!(matches("a…c", "abc") && matches("…c", "cbc") && matches("…", "anything\nat all"));
+        assert!(!matches("ready", "not ready") && !matches("ready", "ready or not"));
+        assert!(!matches("a…c", "abcd") && !matches("a…c", "ac d"));
+    }
+
+    #[test]
+    fn a_conversation_compares_each_answer() {
+        let terminal = Terminal::in_folder(Path::new("/"));
+        terminal.converse("$ echo one\none\n$ echo two; pwd\ntwo\n/\n").unwrap();
+        assert!(terminal.converse("$ echo one\ntwo\n").is_err());
+        assert!(terminal.converse("echo one\n").is_err());
+    }
+
+    #[test]
+    fn a_block_stops_at_the_first_command_that_fails() {
+        let error = Terminal::in_folder(Path::new("/")).run("echo before\nfalse\necho after").unwrap_err();
+        assert!(error.to_string().contains("before") && !error.to_string().contains("after"), "{error}");
+    }
+}

@@ -1,0 +1,17 @@
+//! Stories about certificates, told through the public face of the crate and checked by other people's code.
+
+// `cfg(test)` is always true here; it tells clippy that helper functions are test code too.
+#[cfg(test)]
+mod arbitrary_bytes;
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod csr;
+#[cfg(test)]
+mod key_files;
+#[cfg(test)]
+mod lints;
+#[cfg(test)]
+mod public_keys;
+#[cfg(test)]
+mod support;
