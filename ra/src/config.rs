@@ -130,7 +130,12 @@ impl Config {
         within("max_validations", self.max_validations, 1, MOST_TASKS)?;
         within("max_issuances", self.max_issuances, 1, MOST_TASKS)?;
         within("order_lifetime", self.order_lifetime, SHORTEST_LIFETIME, year)?;
-        within("pending_authorization_lifetime", self.pending_authorization_lifetime, SHORTEST_LIFETIME, year)?;
+        within(
+            "pending_authorization_lifetime",
+            self.pending_authorization_lifetime,
+            SHORTEST_LIFETIME,
+            year,
+        )?;
         within("valid_authorization_lifetime", self.valid_authorization_lifetime, self.order_lifetime, year)?;
         within("reuse_margin", self.reuse_margin, Period::from_secs(0), year)?;
         within("answer_grace", self.answer_grace, Period::from_secs(0), LONGEST_WAIT)?;
@@ -140,7 +145,12 @@ impl Config {
     }
 }
 
-fn within<T: PartialOrd + ToString>(key: &'static str, value: T, least: T, most: T) -> Result<(), ConfigError> {
+fn within<T: PartialOrd + ToString>(
+    key: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<(), ConfigError> {
     if value >= least && value <= most {
         return Ok(());
     }

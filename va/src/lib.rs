@@ -97,6 +97,7 @@ impl Va {
 #[async_trait]
 impl ValidationAuthority for Va {
     #[tracing::instrument(
+        level = "debug",
         skip_all,
         fields(
             authorization.id = %request.authorization,
@@ -119,12 +120,10 @@ impl ValidationAuthority for Va {
             Err(Failure::Challenge(problem)) => Some(problem),
             Err(Failure::Ours(error)) => return Err(error),
         };
-        tracing::info!(
-            target: "audit",
-            event = "validation",
-            valid = problem.is_none(),
+        tracing::debug!(
             problem = problem.as_ref().map(|problem| problem.detail.as_str()),
             ?records,
+            "validated"
         );
         Ok(ValidationResult { records, problem })
     }
