@@ -24,7 +24,7 @@ use cairn_core::api::ca::{CertificateAuthority, IssuanceRequest, IssuedCertifica
 use cairn_core::api::sa::CertificateStore;
 use cairn_core::{Clock, Random, Result};
 
-pub use crate::config::{Config, ConfigError, ProfileConfig};
+pub use crate::config::{Config, ConfigError, DEFAULT_PROFILE, ProfileConfig};
 pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::serial::SerialPrefix;
 

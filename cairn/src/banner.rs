@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cairn_x509::Certificate;
 
 use crate::cli::DevArgs;
-use crate::hierarchy::dev::ROOT;
+use crate::hierarchy::ROOT_FILE;
 
 /// The facts behind the text.
 pub struct Banner<'a> {
@@ -45,7 +45,7 @@ impl Banner<'_> {
     /// The file that holds the root, absolute; `None` when nothing is kept.
     pub fn root_file(&self) -> Option<PathBuf> {
         self.data_dir.as_ref().map(|folder| {
-            let path = folder.join(ROOT);
+            let path = folder.join(ROOT_FILE);
             std::path::absolute(&path).unwrap_or(path)
         })
     }

@@ -88,6 +88,7 @@ pub struct DevArgs {
     #[arg(long, value_name = "TIME", default_value = "90d")]
     pub certificate_lifetime: Period,
 
+    /// Keys and lifetimes of a new hierarchy.
     #[command(flatten)]
     pub hierarchy: DevHierarchyArgs,
 }

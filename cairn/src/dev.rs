@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::banner::Banner;
 use crate::cli::DevArgs;
-use crate::hierarchy::{self, DevHierarchy, HierarchySpec};
+use crate::hierarchy::{self, HierarchySpec, Issuing};
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Listener, Sockets};
 use crate::lock::DirectoryLock;
@@ -100,7 +100,7 @@ fn own_names(further: &[String]) -> Result<Vec<Identifier>> {
 }
 
 /// The hierarchy, and whether it was made just now.
-fn hierarchy(args: &DevArgs) -> Result<(DevHierarchy, bool)> {
+fn hierarchy(args: &DevArgs) -> Result<(Issuing, bool)> {
     let spec = HierarchySpec {
         organization: hierarchy::DEV_ORGANIZATION.to_owned(),
         root_key: args.hierarchy.root_key,
@@ -111,7 +111,7 @@ fn hierarchy(args: &DevArgs) -> Result<(DevHierarchy, bool)> {
     let (clock, random) = (SystemClock, SystemRandom);
     if args.ephemeral {
         // The root's key ends here.
-        return Ok((hierarchy::create(&spec, &clock, &random)?.into(), true));
+        return Ok((hierarchy::create(&spec, &clock, &random)?.into_issuing(), true));
     }
     match hierarchy::load_dev(&args.data_dir)? {
         Some(issuing) => Ok((issuing, false)),

@@ -20,7 +20,7 @@ use cairn_x509::{
     Validity, intermediate, lint_ca, root,
 };
 
-pub use self::dev::{create_dev, load_dev};
+pub use self::dev::{DevHierarchy, create_dev, load_dev};
 pub use self::init::{Init, InitPaths, init};
 pub use self::key_file::{read_key_file, read_passphrase_file};
 
@@ -31,8 +31,9 @@ pub const DEV_ORGANIZATION: &str = "Cairn Dev";
 /// The root's certificate in the folders of both `cairn init` and `cairn dev`: the file that people look for.
 pub const ROOT_FILE: &str = "root.pem";
 
-/// How long before they are made root and intermediate begin, for clients whose clocks are slow.
-const BACKDATE: i64 = 60 * 60;
+/// How long before they are made root and intermediate begin, for clients whose clocks are slow: as long as the longest backdate that
+/// a profile may have, since a leaf that began before its issuer would be refused.
+const BACKDATE: i64 = 24 * 60 * 60;
 /// ub-common-name (RFC 5280 appendix A.1) less the longest of what follows the organization, " Intermediate CA 1 " and a suffix.
 const MAX_ORGANIZATION: usize = 64 - 25;
 
@@ -62,25 +63,6 @@ pub struct Hierarchy {
     pub intermediate: Certificate,
     /// Its key, which signs leaves.
     pub intermediate_key: FileSigner,
-}
-
-/// What the server needs of a hierarchy: all but the root's key.
-#[derive(Debug)]
-pub struct Issuing {
-    /// The root, which clients trust.
-    pub root: Certificate,
-    /// The intermediate.
-    pub intermediate: Certificate,
-    /// Its key, which signs leaves.
-    pub intermediate_key: FileSigner,
-}
-
-impl Hierarchy {
-    /// Lets go of the root's key.
-    pub fn into_issuing(self) -> Issuing {
-        let Self { root, intermediate, intermediate_key, .. } = self;
-        Issuing { root, intermediate, intermediate_key }
-    }
 }
 
 /// Makes a hierarchy, in memory.

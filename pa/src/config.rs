@@ -69,8 +69,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// The first value that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.name_policy().map(|_| ())
+    }
+
     /// Checks everything once, and gives the rules for names in parsed form.
-    pub(crate) fn validate(&self) -> Result<NamePolicy, ConfigError> {
+    pub(crate) fn name_policy(&self) -> Result<NamePolicy, ConfigError> {
         for (key, empty) in [
             ("challenges", self.challenges.is_empty()),
             ("account_keys", self.account_keys.is_empty()),

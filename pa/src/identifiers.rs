@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn verdict(config: &Config, name: &str) -> Result<(), Rejection> {
-        judge(&config.validate().unwrap(), &config.challenges, &identifier(name)).map(|_| ())
+        judge(&config.name_policy().unwrap(), &config.challenges, &identifier(name)).map(|_| ())
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
     fn every_refused_identifier_has_its_subproblem() {
         let config = Config { wildcards: false, ..Config::default() };
         let identifiers = ["a.test", "*.a.test", "localhost"].map(identifier);
-        let policy = config.validate().unwrap();
+        let policy = config.name_policy().unwrap();
         let error = willing_to_issue(&policy, &config.challenges, &identifiers).unwrap_err();
         assert_eq!(error.kind, ErrorKind::RejectedIdentifier);
         let named: Vec<String> = error.subproblems.iter().map(|sub| sub.identifier.to_string()).collect();
@@ -263,7 +263,7 @@ mod tests {
     fn offers_come_in_the_order_of_the_identifiers() {
         let config = Config::default();
         let identifiers = ["a.test", "*.a.test"].map(identifier);
-        let offers = willing_to_issue(&config.validate().unwrap(), &config.challenges, &identifiers).unwrap();
+        let offers = willing_to_issue(&config.name_policy().unwrap(), &config.challenges, &identifiers).unwrap();
         assert_eq!(offers, [ChallengeType::ALL.to_vec(), vec![ChallengeType::Dns01]]);
     }
 }

@@ -32,7 +32,7 @@ pub struct Pa {
 impl Pa {
     /// The policy that `config` describes.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
-        let names = config.validate()?;
+        let names = config.name_policy()?;
         Ok(Self { config, names })
     }
 }

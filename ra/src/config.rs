@@ -120,7 +120,10 @@ const _: () = assert!(
 
 impl Config {
     /// Checks everything once.
-    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+    ///
+    /// # Errors
+    /// The first value that is out of its bounds.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         let day = Period::from_days(1);
         let year = LONGEST_LIFETIME;
         within("max_identifiers", self.max_identifiers, 1, MOST_IDENTIFIERS)?;

@@ -7,4 +7,5 @@ mod audit;
 mod issuance;
 mod issuers;
 mod refusals;
+mod storage;
 mod world;

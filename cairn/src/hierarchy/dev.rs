@@ -19,10 +19,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use cairn_core::{Clock, Random};
-use cairn_x509::{Certificate, Signer};
+use cairn_x509::{Certificate, FileSigner, Signer};
 
 use super::staging::{PRIVATE, PUBLIC, Staging, make_folder, replace_file};
-use super::{HierarchySpec, Issuing, ROOT_FILE, create, is_dev, read_key_file};
+use super::{Hierarchy, HierarchySpec, create, is_dev, read_key_file};
+
+/// The root's certificate in the data folder: the file that people look for.
+pub const ROOT: &str = "root.pem";
 
 const FOLDER: &str = "ca";
 const INTERMEDIATE: &str = "intermediate.pem";
@@ -32,11 +35,29 @@ const ROOT_KEY: &str = "offline/root-key.pem";
 /// Longest certificate file in bytes; ours have 1 KB.
 const MAX_CERTIFICATE: u64 = 64 * 1024;
 
+/// What the server needs of a hierarchy: all but the root's key.
+#[derive(Debug)]
+pub struct DevHierarchy {
+    /// The root, which clients trust.
+    pub root: Certificate,
+    /// The intermediate.
+    pub intermediate: Certificate,
+    /// Its key, which signs leaves.
+    pub intermediate_key: FileSigner,
+}
+
+impl From<Hierarchy> for DevHierarchy {
+    fn from(hierarchy: Hierarchy) -> Self {
+        let Hierarchy { root, intermediate, intermediate_key, .. } = hierarchy;
+        Self { root, intermediate, intermediate_key }
+    }
+}
+
 /// The hierarchy in `data_dir`; `None` if there is none. Does not touch the root's key.
 ///
 /// # Errors
 /// If it is damaged, or not one for development. The text says what to do.
-pub fn load_dev(data_dir: &Path) -> Result<Option<Issuing>> {
+pub fn load_dev(data_dir: &Path) -> Result<Option<DevHierarchy>> {
     let folder = data_dir.join(FOLDER);
     if !folder.try_exists().with_context(|| format!("cannot look for {}", folder.display()))? {
         return Ok(None);
@@ -61,23 +82,23 @@ pub fn create_dev(
     spec: &HierarchySpec,
     clock: &dyn Clock,
     random: &dyn Random,
-) -> Result<Issuing> {
+) -> Result<DevHierarchy> {
     refuse_production(data_dir)?;
     make_folder(data_dir)?;
     let staging = Staging::new(&data_dir.join(FOLDER), random)?;
     let hierarchy = create(spec, clock, random)?;
     ensure!(is_dev(&hierarchy.root), "a hierarchy for development is named \"{}\"", super::DEV_ORGANIZATION);
     staging.write(ROOT_KEY, hierarchy.root_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
-    staging.write(ROOT_FILE, hierarchy.root.to_pem().as_bytes(), PUBLIC)?;
+    staging.write(ROOT, hierarchy.root.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE, hierarchy.intermediate.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE_KEY, hierarchy.intermediate_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
     staging.commit()?;
     publish_root(data_dir, &hierarchy.root)?;
-    Ok(hierarchy.into_issuing())
+    Ok(hierarchy.into())
 }
 
-fn read(folder: &Path) -> Result<Issuing> {
-    let root = read_certificate(&folder.join(ROOT_FILE))?;
+fn read(folder: &Path) -> Result<DevHierarchy> {
+    let root = read_certificate(&folder.join(ROOT))?;
     let intermediate = read_certificate(&folder.join(INTERMEDIATE))?;
     ensure!(
         is_dev(&root) && is_dev(&intermediate),
@@ -90,7 +111,7 @@ fn read(folder: &Path) -> Result<Issuing> {
         intermediate_key.public_key() == intermediate.public_key(),
         "{INTERMEDIATE_KEY} is not the key of {INTERMEDIATE}"
     );
-    Ok(Issuing { root, intermediate, intermediate_key })
+    Ok(DevHierarchy { root, intermediate, intermediate_key })
 }
 
 fn read_certificate(path: &Path) -> Result<Certificate> {
@@ -104,7 +125,7 @@ fn read_certificate(path: &Path) -> Result<Certificate> {
 /// Puts the root where people look for it, unless it is there.
 fn publish_root(data_dir: &Path, root: &Certificate) -> Result<()> {
     refuse_production(data_dir)?;
-    let (path, pem) = (data_dir.join(ROOT_FILE), root.to_pem());
+    let (path, pem) = (data_dir.join(ROOT), root.to_pem());
     match fs::read_to_string(&path) {
         Ok(text) if text == pem => Ok(()),
         _ => replace_file(&path, pem.as_bytes(), PUBLIC),
@@ -113,7 +134,7 @@ fn publish_root(data_dir: &Path, root: &Certificate) -> Result<()> {
 
 /// `cairn init` puts its root into a file of the same name: it must not be replaced by one that anybody can misuse.
 fn refuse_production(data_dir: &Path) -> Result<()> {
-    let path = data_dir.join(ROOT_FILE);
+    let path = data_dir.join(ROOT);
     let of_development = match fs::metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         _ => read_certificate(&path).is_ok_and(|root| is_dev(&root)),
@@ -136,7 +157,7 @@ mod tests {
 
     static CLOCK: FakeClock = FakeClock::new(Timestamp::from_unix(1_800_000_000));
 
-    fn make(data_dir: &Path) -> Result<Issuing> {
+    fn make(data_dir: &Path) -> Result<DevHierarchy> {
         create_dev(data_dir, &HierarchySpec::dev(), &CLOCK, &SystemRandom)
     }
 
