@@ -193,7 +193,13 @@ impl Client {
     ///
     /// # Errors
     /// The server's problem; or that there was no answer.
-    pub async fn post(&mut self, step: Step, signer: Signer<'_>, url: &str, payload: &Value) -> Result<Response> {
+    pub async fn post(
+        &mut self,
+        step: Step,
+        signer: Signer<'_>,
+        url: &str,
+        payload: &Value,
+    ) -> Result<Response> {
         self.post_bytes(step, signer, url, payload.to_string().as_bytes()).await
     }
 
@@ -270,7 +276,12 @@ impl Client {
     }
 }
 
-fn request(method: Method, url: &str, content_type: Option<&str>, body: Bytes) -> Result<Request<Full<Bytes>>> {
+fn request(
+    method: Method,
+    url: &str,
+    content_type: Option<&str>,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>> {
     let url: http::Uri = url.parse().map_err(Error::nonsense)?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::new(Full::new(body));

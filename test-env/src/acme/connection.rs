@@ -178,8 +178,7 @@ impl Connection {
 
 async fn connect(endpoint: &Endpoint, driver: &mut JoinSet<()>) -> Result<SendRequest<Full<Bytes>>> {
     driver.abort_all();
-    let tcp =
-        TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(Error::connection)?;
+    let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(Error::connection)?;
     tcp.set_nodelay(true).map_err(Error::connection)?;
     let Some(Tls { config, name }) = &endpoint.tls else {
         return handshake(TokioIo::new(tcp), driver).await;

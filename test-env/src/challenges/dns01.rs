@@ -64,7 +64,10 @@ impl Dns01 {
         if response.status.is_success() {
             return Ok(());
         }
-        Err(Error::Nonsense(format!("the fake DNS refused {path}: {}", String::from_utf8_lossy(&response.body))))
+        Err(Error::Nonsense(format!(
+            "the fake DNS refused {path}: {}",
+            String::from_utf8_lossy(&response.body)
+        )))
     }
 }
 

@@ -48,7 +48,7 @@ async fn a_server_that_is_killed_loses_nothing_and_issues_nothing_twice() {
     let random = SeededRandom::new(seed);
 
     let mut cairn = block_in_place(|| Cairn::dev().start()).unwrap();
-    let roots = std::fs::read_to_string(&cairn.ready.root_file).unwrap();
+    let roots = std::fs::read_to_string(cairn.root_file().unwrap()).unwrap();
     let site = Arc::new(Site {
         directory: cairn.ready.directory.clone(),
         endpoint: Arc::new(Endpoint::new(&cairn.ready.directory, &roots).unwrap()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cairn_jose::{Algorithm, sign::SigningKey};
 use cairn_test_env::acme::{
-    Account, Certified, CertificateRequest, Client, Endpoint, Error, Identifier, Placed, Status, Step, resume,
+    Account, CertificateRequest, Certified, Client, Endpoint, Error, Identifier, Placed, Status, Step, resume,
 };
 use cairn_test_env::challenges::Responder;
 use serde_json::json;

@@ -76,7 +76,11 @@ pub(crate) async fn measure(options: &Options) -> Result<LoadReport> {
         idle_mib: idle.resident_mib,
         peak_mib: memory.peak_mib,
         certificate_latency: Latencies::of(seen.certificates),
-        request_latency: seen.steps.into_iter().map(|(step, took)| (name(step), Latencies::of(took))).collect(),
+        request_latency: seen
+            .steps
+            .into_iter()
+            .map(|(step, took)| (name(step), Latencies::of(took)))
+            .collect(),
         errors,
     })
 }

@@ -77,7 +77,11 @@ impl fmt::Display for LoadReport {
             "certificates/s         {:.0} (indicative: the clients share the machine)",
             self.certificates_per_second
         )?;
-        writeln!(f, "memory                 {:.1} MiB idle, {:.1} MiB at most", self.idle_mib, self.peak_mib)?;
+        writeln!(
+            f,
+            "memory                 {:.1} MiB idle, {:.1} MiB at most",
+            self.idle_mib, self.peak_mib
+        )?;
         match self.errors.is_empty() {
             true => writeln!(f, "errors                 none")?,
             false => writeln!(f, "errors                 {:?}", self.errors)?,

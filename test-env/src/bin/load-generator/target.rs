@@ -47,7 +47,7 @@ impl Target {
     fn start() -> Result<Self> {
         let cairn = start_own()?;
         let ready = &cairn.ready;
-        let roots = fs::read_to_string(&ready.root_file).context("cannot read the root")?;
+        let roots = fs::read_to_string(cairn.root_file()?).context("cannot read the root")?;
         Ok(Self {
             pid: ready.pid,
             directory: ready.directory.clone(),
