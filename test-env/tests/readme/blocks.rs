@@ -11,14 +11,15 @@ pub(crate) struct Block {
     pub(crate) line: usize,
     pub(crate) kind: Kind,
     pub(crate) text: String,
+    /// What it prints, as the `text` block below it says.
+    pub(crate) prints: String,
 }
 
 /// What the opening fence says about it; the head of this test explains each.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Script,
-    Background,
-    Console,
+    Run,
+    Server,
     NotRun(String),
     NoCommand,
 }
@@ -26,9 +27,8 @@ pub(crate) enum Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Script => f.write_str("run"),
-            Self::Background => f.write_str("started in the first terminal"),
-            Self::Console => f.write_str("run, and what it prints compared"),
+            Self::Run => f.write_str("run"),
+            Self::Server => f.write_str("started in the first terminal"),
             Self::NotRun(reason) => write!(f, "not run: {reason}"),
             Self::NoCommand => f.write_str("no command"),
         }
@@ -39,15 +39,18 @@ const FENCE: &str = "```";
 
 /// All blocks, in their order.
 pub(crate) fn of(markdown: &str) -> Result<Vec<Block>> {
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<Block> = Vec::new();
     let mut lines = markdown.lines().zip(1..);
+    let mut right_below = false;
     while let Some((opening, line)) = lines.next() {
         // Indented, as in a list: the block's lines are indented as far.
         let (margin, info) = match opening.split_once(FENCE) {
             Some((margin, info)) if margin.trim().is_empty() => (margin, info.trim()),
-            _ => continue,
+            _ => {
+                right_below &= opening.trim().is_empty();
+                continue;
+            }
         };
-        let kind = kind(info).with_context(|| format!("line {line} of README.md"))?;
         let mut text = String::new();
         loop {
             let (next, _) =
@@ -59,7 +62,17 @@ pub(crate) fn of(markdown: &str) -> Result<Vec<Block>> {
             text.push_str(next);
             text.push('\n');
         }
-        blocks.push(Block { line, kind, text });
+        match (blocks.last_mut(), info) {
+            (Some(above), "text") if right_below => {
+                above.prints = text;
+                right_below = false;
+            }
+            _ => {
+                let kind = kind(info).with_context(|| format!("line {line} of README.md"))?;
+                right_below = matches!(kind, Kind::Run | Kind::Server);
+                blocks.push(Block { line, kind, text, prints: String::new() });
+            }
+        }
     }
     Ok(blocks)
 }
@@ -67,17 +80,16 @@ pub(crate) fn of(markdown: &str) -> Result<Vec<Block>> {
 fn kind(info: &str) -> Result<Kind> {
     let (language, rest) = info.split_once(' ').unwrap_or((info, ""));
     match (language, rest) {
-        ("sh", "") => Ok(Kind::Script),
-        ("sh", "background") => Ok(Kind::Background),
+        ("sh", "") => Ok(Kind::Run),
+        ("sh", "server") => Ok(Kind::Server),
         ("sh", rest) => {
             let reason = rest.strip_prefix("not-run:").map(str::trim);
             let reason = reason.with_context(|| format!("`sh {rest}` is not known"))?;
             ensure!(!reason.is_empty(), "`not-run:` wants a reason");
             Ok(Kind::NotRun(reason.to_owned()))
         }
-        ("console", "") => Ok(Kind::Console),
         ("", _) => bail!("a block must say what it is: ```sh, ```text, …"),
-        ("bash" | "shell" | "console", _) => bail!("write ```sh or ```console, so that the block is run"),
+        ("bash" | "shell" | "console", _) => bail!("write ```sh, so that the block is run"),
         _ => Ok(Kind::NoCommand),
     }
 }
@@ -93,7 +105,8 @@ mod tests {
     #[test]
     fn each_block_comes_with_its_line_and_text() {
         let blocks = of("# Title\n\n```sh\none\ntwo\n```\nrest\n").unwrap();
-        assert_eq!(blocks, [Block { line: 3, kind: Kind::Script, text: "one\ntwo\n".into() }]);
+        let only = Block { line: 3, kind: Kind::Run, text: "one\ntwo\n".into(), prints: String::new() };
+        assert_eq!(blocks, [only]);
     }
 
     #[test]
@@ -103,11 +116,23 @@ mod tests {
     }
 
     #[test]
+    fn text_right_below_a_command_is_what_it_prints() {
+        let blocks = of("```sh\nls\n```\n\n```text\nfile\n```\n").unwrap();
+        assert_eq!((blocks.len(), blocks[0].prints.as_str()), (1, "file\n"));
+    }
+
+    #[test]
+    fn text_elsewhere_is_no_command() {
+        let markdown = "```sh\nls\n```\nA drawing:\n```text\n+-+\n```\n```text\n+-+\n```\n";
+        assert_eq!(kinds(markdown), [Kind::Run, Kind::NoCommand, Kind::NoCommand]);
+        assert_eq!(of(markdown).unwrap()[0].prints, "");
+    }
+
+    #[test]
     fn the_opening_fence_decides() {
-        let markdown =
-            "```sh background\n```\n```console\n```\n```toml\n```\n```sh not-run: needs a real name\n```\n";
         let not_run = Kind::NotRun("needs a real name".into());
-        assert_eq!(kinds(markdown), [Kind::Background, Kind::Console, Kind::NoCommand, not_run]);
+        let markdown = "```sh server\n```\n```toml\n```\n```sh not-run: needs a real name\n```\n";
+        assert_eq!(kinds(markdown), [Kind::Server, Kind::NoCommand, not_run]);
     }
 
     #[test]

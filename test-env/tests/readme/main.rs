@@ -1,15 +1,15 @@
 //! Runs README.md: what it tells a newcomer to type is typed here.
 //!
-//! The word that opens a fenced block in README.md says what happens to it:
+//! The words that open a fenced block in README.md say what happens to it:
 //!
 //! - `sh`: run by bash, stopping at the first command that fails, in the folder of a fresh checkout. Blocks run in their
 //!   order, each in a shell of its own.
-//! - `sh background`: the first terminal. It starts a Cairn and stays open; the next block begins when that Cairn
-//!   is ready. It is asked to stop (SIGTERM, which must be answered with exit code 0) at the next `sh background` or at
-//!   the end.
-//! - `console`: a command after `$ `, and below it what it prints. `…` stands for any text.
+//! - `sh server`: the first terminal. It starts a Cairn and stays open; the next block begins when that Cairn is ready.
+//!   It is asked to stop (SIGTERM, which must be answered with exit code 0) at the next `sh server` or at the end.
+//! - `text` right below one of those: what the block prints. Each of its lines must be printed, in this order; `…`
+//!   stands for any text, lines between may be left out.
 //! - `sh not-run: …`: nobody runs it; the rest of the line is the reason.
-//! - any other word (`toml`, `text`, …): no command.
+//! - any other word (`toml`, …), and `text` elsewhere: no command.
 //!
 //! The second word is not shown where README.md is rendered. `./test-env/test readme` makes the fresh checkout, installs
 //! the clients that README.md uses, and names the folder in `CAIRN_CHECKOUT`.
@@ -32,15 +32,14 @@ fn the_readme_does_what_it_says() -> Result<()> {
     let mut first_terminal: Option<FirstTerminal> = None;
     let mut commands_run = 0;
 
-    for Block { line, kind, text } in blocks::of(&fs::read_to_string(folder.join("README.md"))?)? {
+    for Block { line, kind, text, prints } in blocks::of(&fs::read_to_string(folder.join("README.md"))?)? {
         println!("README.md line {line}: {kind}");
         let at = || format!("in the block at line {line} of README.md:\n{text}");
         match kind {
-            Kind::Script => terminal.run(&text).map(drop).with_context(at)?,
-            Kind::Console => terminal.converse(&text).with_context(at)?,
-            Kind::Background => {
+            Kind::Run => terminal.run(&text, &prints).with_context(at)?,
+            Kind::Server => {
                 first_terminal.take().map_or(Ok(()), FirstTerminal::stop)?;
-                first_terminal = Some(terminal.start(&text).with_context(at)?);
+                first_terminal = Some(terminal.start(&text, &prints).with_context(at)?);
             }
             Kind::NotRun(_) | Kind::NoCommand => continue,
         }

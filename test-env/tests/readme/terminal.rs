@@ -21,6 +21,9 @@ const READY_LIMIT: Duration = Duration::from_secs(2400);
 /// Where `dev` and `serve` say that they are ready, if nothing else is configured.
 const READY_URL: &str = "https://localhost:15000/readyz";
 
+/// From then until it has printed what README.md says it prints.
+const PRINTED_LIMIT: Duration = Duration::from_secs(10);
+
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where blocks are run one after the other.
@@ -33,29 +36,19 @@ impl Terminal {
         Self { folder: folder.to_owned() }
     }
 
-    /// Runs a block and returns what it printed.
-    pub(crate) fn run(&self, script: &str) -> Result<String> {
+    /// Runs a block, which must end well and print what is expected.
+    pub(crate) fn run(&self, script: &str, expected: &str) -> Result<()> {
         let mut bash = self.shell("timeout");
         bash.args(["--kill-after=5", BLOCK_LIMIT, "bash", "-ec", &format!("exec 2>&1\n{script}")]);
         let output = bash.stderr(Stdio::inherit()).output()?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "it ended with {}\n{printed}", output.status);
-        Ok(printed)
-    }
-
-    /// Runs each command of a `console` block and compares what it prints.
-    pub(crate) fn converse(&self, text: &str) -> Result<()> {
-        let turns = text.strip_prefix("$ ").context("a console block begins with `$ `")?;
-        for turn in turns.split("\n$ ") {
-            let (command, expected) = turn.split_once('\n').unwrap_or((turn, ""));
-            let printed = self.run(command)?;
-            ensure!(matches(expected, &printed), "`{command}` printed something else:\n{printed}");
-        }
-        Ok(())
+        missing(expected, &printed)
+            .map_or(Ok(()), |line| bail!("it does not print `{line}`, but:\n{printed}"))
     }
 
     /// Runs a block in the first terminal, which stays open, and waits for the Cairn it starts.
-    pub(crate) fn start(&self, script: &str) -> Result<FirstTerminal> {
+    pub(crate) fn start(&self, script: &str, expected: &str) -> Result<FirstTerminal> {
         let screen = env::temp_dir().join(format!("cairn-readme-{}.log", std::process::id()));
         let file = File::create(&screen)?;
         let mut bash = self.shell("bash");
@@ -70,6 +63,11 @@ impl Terminal {
                 bail!("it ended with {status}");
             }
             Ok(self.answers(READY_URL)?.then_some(()))
+        })
+        .with_context(|| terminal.shows())?;
+        let awaited = format!("the first terminal to show\n{expected}");
+        wait::until(&awaited, PRINTED_LIMIT, || {
+            Ok(missing(expected, &terminal.shows()).is_none().then_some(()))
         })
         .with_context(|| terminal.shows())?;
         Ok(terminal)
@@ -136,21 +134,26 @@ impl Drop for FirstTerminal {
     }
 }
 
-/// `expected` with any text for each `…`. Space at the end does not count.
-fn matches(expected: &str, printed: &str) -> bool {
-    let mut pieces = expected.trim_end().split('…');
-    let Some(mut rest) = pieces.next().and_then(|first| printed.trim_end().strip_prefix(first)) else {
-        return false;
-    };
-    let mut last = "";
+/// The first line of `expected` that `printed` lacks, if any. Printed lines between do not count.
+fn missing<'a>(expected: &'a str, printed: &str) -> Option<&'a str> {
+    let mut printed = printed.lines();
+    expected.lines().find(|line| !printed.by_ref().any(|candidate| is_like(line, candidate)))
+}
+
+/// Whether `line` is `pattern`, with any text for each `…`. Space at the end does not count.
+fn is_like(pattern: &str, line: &str) -> bool {
+    let (pattern, line) = (pattern.trim_end(), line.trim_end());
+    let Some((head, tail)) = pattern.split_once('…') else { return pattern == line };
+    let Some(mut rest) = line.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = tail.split('…').collect();
+    let end = pieces.pop().unwrap_or_default();
     for piece in pieces {
         match rest.split_once(piece) {
-            Some((_, after)) => (rest, last) = (after, piece),
+            Some((_, after)) => rest = after,
             None => return false,
         }
     }
-    // The last piece stands at the end, not merely somewhere.
-    rest.is_empty() || (expected.contains('…') && (last.is_empty() || rest.ends_with(last)))
+    rest.ends_with(end)
 }
 
 #[cfg(test)]
@@ -158,25 +161,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ellipsis_stands_for_any_text() {
-        assert!(matches("ready\n", "ready\n"));
-        assert!(matches("serial=…", "serial=03AB\n"));
-        assert!(matches("a…c", "abc") && matches("…c", "cbc") && matches("…", "anything\nat all"));
-        assert!(!matches("ready", "not ready") && !matches("ready", "ready or not"));
-        assert!(!matches("a…c", "abcd") && !matches("a…c", "ac d"));
+    fn an_ellipsis_stands_for_any_text_of_a_line() {
+        assert!(is_like("ready", "ready ") && is_like("serial=…", "serial=03AB") && is_like("…", ""));
+        assert!(is_like("a…c", "abc") && is_like("a…c", "abcbc") && is_like("a…b…c", "a b c"));
+        assert!(!is_like("ready", "not ready") && !is_like("a…c", "abcd") && !is_like("a…b…c", "acb"));
+        assert!(!is_like("ab…ba", "aba"));
     }
 
     #[test]
-    fn a_conversation_compares_each_answer() {
-        let terminal = Terminal::in_folder(Path::new("/"));
-        terminal.converse("$ echo one\none\n$ echo two; pwd\ntwo\n/\n").unwrap();
-        assert!(terminal.converse("$ echo one\ntwo\n").is_err());
-        assert!(terminal.converse("echo one\n").is_err());
+    fn every_expected_line_must_be_printed_in_its_order() {
+        assert_eq!(missing("one\n…\nthree\n", "zero\none\ntwo\nthree\n"), None);
+        assert_eq!(missing("two\none\n", "one\ntwo\n"), Some("one"));
     }
 
     #[test]
     fn a_block_stops_at_the_first_command_that_fails() {
-        let error = Terminal::in_folder(Path::new("/")).run("echo before\nfalse\necho after").unwrap_err();
+        let error =
+            Terminal::in_folder(Path::new("/")).run("echo before\nfalse\necho after", "").unwrap_err();
         assert!(error.to_string().contains("before") && !error.to_string().contains("after"), "{error}");
+    }
+
+    #[test]
+    fn a_block_that_prints_something_else_fails() {
+        let terminal = Terminal::in_folder(Path::new("/"));
+        terminal.run("echo one; echo two >&2", "one\ntwo\n").unwrap();
+        assert!(terminal.run("echo one", "two\n").is_err());
     }
 }
