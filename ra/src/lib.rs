@@ -40,6 +40,7 @@ use cairn_core::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 pub use crate::config::{Config, ConfigError};
 pub use crate::sweeper::Orphans;
@@ -96,6 +97,16 @@ impl Ra {
         })
     }
 
+    /// Runs a deed of several steps to its end, even if its caller goes away in the middle: a client that hangs up must not leave an
+    /// order marked as processing with nobody at work on it.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        deed: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let task = self.deps.tracker.spawn(deed.in_current_span());
+        task.await.unwrap_or_else(|panic| Err(Error::internal("The request failed; try again.", panic)))
+    }
+
     /// Leave to begin one more task that `permits` bounds.
     fn permit(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
         if self.deps.shutdown.is_cancelled() {
@@ -136,7 +147,8 @@ impl RegistrationAuthority for Ra {
     }
 
     async fn perform_validation(&self, request: PerformValidationRequest) -> Result<Authorization> {
-        validation::perform_validation(self, request).await
+        let ra = self.clone();
+        self.to_the_end(async move { validation::perform_validation(&ra, request).await }).await
     }
 
     async fn deactivate_authorization(
@@ -148,7 +160,8 @@ impl RegistrationAuthority for Ra {
     }
 
     async fn finalize_order(&self, request: FinalizeOrderRequest) -> Result<OrderWithAuthorizations> {
-        finalize::finalize_order(self, request).await
+        let ra = self.clone();
+        self.to_the_end(async move { finalize::finalize_order(&ra, request).await }).await
     }
 
     async fn revoke_certificate(&self, request: RevokeCertificateRequest) -> Result<()> {

@@ -45,6 +45,19 @@ async fn a_slow_issuance_goes_on_behind_the_answer() {
     assert_eq!(world.ca.calls(), 1);
 }
 
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_no_order_half_done() {
+    let world = World::new();
+    let account = world.account().await;
+    let order = world.ready_order(account, &["a.test"]).await;
+    // Begun, and dropped at its first wait, as the front end drops it when the connection closes.
+    let hung_up =
+        tokio::time::timeout(std::time::Duration::ZERO, world.finalize(account, order, csr(&["a.test"])));
+    assert!(hung_up.await.is_err());
+    world.quiet().await;
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Valid);
+}
+
 /// Validates an order's authorizations however short the grace is.
 async fn validate_all(world: &World, order: OrderId) {
     let order = world.stored_order(order).await;
