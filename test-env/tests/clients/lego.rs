@@ -87,20 +87,6 @@ fn lego_is_refused_a_name_for_which_nobody_answers() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn lego_is_refused_a_name_that_caa_keeps_for_another_ca() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
-    let policy = r#"{"host":"kept.test","policies":[{"tag":"issue","value":"another-ca.test"}]}"#;
-    let curl = home.program("curl")?.args(["--silent", "--show-error", "--fail", "--data", policy]);
-    curl.arg(cairn.dns_management_url("/add-caa")).run()?;
-
-    let refusal = lego(&cairn, &home, "kept.test")?.args(http_01(&cairn)).arg("run").fails()?;
-    ensure!(refusal.contains("urn:ietf:params:acme:error:caa"), "{refusal}");
-
-    cairn.stop()?;
-    Ok(())
-}
-
 /// lego for one name, with its folder in `home` and the root trusted.
 fn lego(cairn: &Cairn, home: &Home, name: &str) -> Result<Program> {
     let lego = home.program("lego")?.env("LEGO_CA_CERTIFICATES", cairn.root_file()?);
