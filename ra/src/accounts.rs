@@ -74,7 +74,7 @@ async fn check_key(ra: &Ra, key: &Jwk) -> Result<()> {
 #[tracing::instrument(level = "debug", skip_all, fields(account.id = %account))]
 pub(crate) async fn update_account(ra: &Ra, account: AccountId, contact: Vec<String>) -> Result<Account> {
     check_contacts(&contact)?;
-    let account = ra.deps.sa.set_contact(account, contact).await?;
+    let account = ra.deps.sa.set_contact(account, contact).await.map_err(closed)?;
     audit::account_updated(&account);
     Ok(account)
 }
@@ -82,9 +82,19 @@ pub(crate) async fn update_account(ra: &Ra, account: AccountId, contact: Vec<Str
 /// Closes an account, RFC 8555 §7.3.6.
 #[tracing::instrument(level = "debug", skip_all, fields(account.id = %account))]
 pub(crate) async fn deactivate_account(ra: &Ra, account: AccountId) -> Result<Account> {
-    let closed = ra.deps.sa.deactivate_account(account).await?;
-    audit::account_deactivated(account);
-    Ok(closed)
+    let account = ra.deps.sa.deactivate_account(account).await.map_err(closed)?;
+    audit::account_deactivated(account.id);
+    Ok(account)
+}
+
+/// The storage changes valid accounts alone.
+fn closed(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::Conflict => {
+            Error::new(ErrorKind::AccountNotValid, "the account is closed; make one with another key")
+        }
+        _ => error,
+    }
 }
 
 fn check_contacts(contacts: &[String]) -> Result<()> {

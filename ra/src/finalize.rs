@@ -173,7 +173,10 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
             audit::issuance_failed(order, &error);
             None
         }
-        Ok(Err(error)) => Some(failed(&ra, order, &error).await),
+        Ok(Err(error)) => {
+            audit::issuance_failed(order, &error);
+            Some(failed(&ra, order).await)
+        }
         Err(elapsed) => {
             audit::issuance_failed(order, &Error::internal("issuance took too long", elapsed));
             None
@@ -190,9 +193,8 @@ async fn issued(ra: &Ra, order: OrderId, certificate: IssuedCertificate) -> Resu
     Ok(OrderProgress::Issued { serial })
 }
 
-/// Ends an order for which nothing was issued. What went wrong stands in the log.
-pub(crate) async fn failed(ra: &Ra, order: OrderId, error: &Error) -> Result<OrderProgress> {
-    audit::issuance_failed(order, error);
+/// Ends an order for which nothing was issued. What went wrong stands in the log alone.
+pub(crate) async fn failed(ra: &Ra, order: OrderId) -> Result<OrderProgress> {
     let detail = "the certificate could not be issued because of a fault of the CA; place a new order";
     let problem = Problem::new(ProblemType::ServerInternal, detail);
     ra.persist("end an order without a certificate", || ra.deps.sa.set_order_error(order, problem.clone()))

@@ -87,8 +87,9 @@ impl Ra {
                 audit::issuance_done(order.id, &serial);
             }
             None => {
+                finalize::failed(self, order.id).await?;
                 let cause = format!("left in processing since {}", order.since);
-                finalize::failed(self, order.id, &Error::internal("the order was not ended", cause)).await?;
+                audit::issuance_failed(order.id, &Error::internal("the order was not ended", cause));
             }
         }
         Ok(())

@@ -120,11 +120,8 @@ impl ValidationAuthority for Va {
             Err(Failure::Challenge(problem)) => Some(problem),
             Err(Failure::Ours(error)) => return Err(error),
         };
-        tracing::debug!(
-            problem = problem.as_ref().map(|problem| problem.detail.as_str()),
-            ?records,
-            "validated"
-        );
+        // The audit event is the registration authority's, which knows the account.
+        tracing::debug!(valid = problem.is_none(), detail = problem.as_ref().map(|it| &*it.detail), ?records);
         Ok(ValidationResult { records, problem })
     }
 }

@@ -99,7 +99,10 @@ async fn authorize(
     let key_authorization = account.key_authorization(&challenge.token);
     let answer = responder.provide(&authz.identifier, &challenge.token, &key_authorization).await?;
     let outcome = validate(client, account, responder, url, &challenge, deadline).await;
-    responder.withdraw(answer).await?;
+    // When the server went away, it validates again when it is back, and must find the answer.
+    if !matches!(outcome, Err(Error::Connection(_))) {
+        responder.withdraw(answer).await?;
+    }
     outcome
 }
 

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::account::{Account, Signer};
 use super::connection::{Connection, Endpoint, Response};
@@ -76,6 +77,8 @@ pub struct Client {
     pub directory: Directory,
     nonce: Option<String>,
     timings: Vec<(Step, Duration)>,
+    /// Counts the requests of all clients that share it.
+    meter: watch::Sender<u64>,
 }
 
 impl Client {
@@ -87,7 +90,14 @@ impl Client {
         let mut connection = Connection::new(endpoint);
         let request = request(Method::GET, directory, None, Bytes::new())?;
         let directory = connection.send(request).await?.success()?.json()?;
-        Ok(Self { connection, directory, nonce: None, timings: Vec::new() })
+        let (meter, _) = watch::channel(0);
+        Ok(Self { connection, directory, nonce: None, timings: Vec::new(), meter })
+    }
+
+    /// From now on its requests are counted here, at the moment when they are sent; a test waits for a count to do something while they
+    /// are under way.
+    pub fn count_requests(&mut self, meter: watch::Sender<u64>) {
+        self.meter = meter;
     }
 
     /// What the requests since the last call took.
@@ -257,6 +267,7 @@ impl Client {
     /// # Errors
     /// If there is no answer.
     pub async fn send_request(&mut self, request: Request<Full<Bytes>>) -> Result<Response> {
+        self.meter.send_modify(|count| *count += 1);
         let response = self.connection.send(request).await?;
         if let Some(nonce) = response.headers.get(REPLAY_NONCE).and_then(|nonce| nonce.to_str().ok()) {
             self.nonce = Some(nonce.to_owned());
