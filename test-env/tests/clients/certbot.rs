@@ -51,8 +51,8 @@ fn certbot_revokes_by_the_accounts_key_and_not_twice() -> Result<()> {
         Ok::<_, anyhow::Error>(certbot.args(["--no-delete-after-revoke", "--cert-name", "revoked.test"]))
     };
     revoke()?.run()?;
-    let refusal = revoke()?.fails()?;
-    ensure!(refusal.contains("alreadyRevoked"), "{refusal}");
+    revoke()?.fails()?;
+    ensure_logged(&home, "alreadyRevoked")?;
 
     cairn.stop()?;
     Ok(())
@@ -71,8 +71,8 @@ fn certbot_revokes_by_the_certificates_own_key() -> Result<()> {
         Ok::<_, anyhow::Error>(certbot.arg("--key-path").arg(live.join("privkey.pem")))
     };
     revoke()?.run()?;
-    let refusal = revoke()?.fails()?;
-    ensure!(refusal.contains("alreadyRevoked"), "{refusal}");
+    revoke()?.fails()?;
+    ensure_logged(&home, "alreadyRevoked")?;
 
     cairn.stop()?;
     Ok(())
@@ -110,6 +110,13 @@ fn certbot(cairn: &Cairn, home: &Home, command: &str) -> Result<Program> {
         }
         _ => certbot,
     })
+}
+
+/// What the CA answered, from certbot's log: on Python 3.11, certbot 2.1 fails while it prints the CA's refusals.
+fn ensure_logged(home: &Home, problem: &str) -> Result<()> {
+    let log = home.read("logs/letsencrypt.log")?;
+    ensure!(log.contains(&format!("urn:ietf:params:acme:error:{problem}")), "{log}");
+    Ok(())
 }
 
 fn chain_file(home: &Home, name: &str) -> PathBuf {

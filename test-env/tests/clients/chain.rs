@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use cairn_test_env::{harness::Cairn, home::Home};
+use cairn_test_env::{harness::Cairn, home::Home, program::Program};
 
 /// The chain in the PEM file `chain`, leaf first, leads to the root that the management listener hands out, and the leaf
 /// is for exactly `names` (as OpenSSL writes them: `DNS:a.test`, `IP Address:127.0.0.1`).
@@ -26,14 +26,12 @@ pub(crate) fn verify(cairn: &Cairn, chain: &Path, names: &[&str]) -> Result<()> 
 
 /// The leaf as `openssl x509 -text` describes it.
 pub(crate) fn text(chain: &Path) -> Result<String> {
-    let openssl = Home::new()?.program("openssl")?;
-    openssl.args(["x509", "-noout", "-text", "-in"]).arg(chain).run()
+    openssl()?.args(["x509", "-noout", "-text", "-in"]).arg(chain).run()
 }
 
 /// The leaf's serial, to tell a renewed certificate from the one before.
 pub(crate) fn serial(chain: &Path) -> Result<String> {
-    let openssl = Home::new()?.program("openssl")?;
-    openssl.args(["x509", "-noout", "-serial", "-in"]).arg(chain).run()
+    openssl()?.args(["x509", "-noout", "-serial", "-in"]).arg(chain).run()
 }
 
 /// The root as the management listener hands it out, trusted as a person would: by its fingerprint.
@@ -51,9 +49,13 @@ pub(crate) fn root(cairn: &Cairn) -> Result<String> {
     Ok(root)
 }
 
+/// OpenSSL for questions about one file; it needs no home of its own.
+fn openssl() -> Result<Program> {
+    Program::installed("openssl", Path::new("/"))
+}
+
 fn names(leaf: &Path) -> Result<BTreeSet<String>> {
-    let openssl = Home::new()?.program("openssl")?;
-    let shown = openssl.args(["x509", "-noout", "-ext", "subjectAltName", "-in"]).arg(leaf).run()?;
+    let shown = openssl()?.args(["x509", "-noout", "-ext", "subjectAltName", "-in"]).arg(leaf).run()?;
     let list = shown.lines().nth(1).context("the certificate has no subject alternative names")?;
     Ok(list.split(',').map(|name| name.trim().to_owned()).collect())
 }

@@ -1,9 +1,9 @@
-//! lego: all three challenges, four kinds of key, renewal, revocation.
+//! lego: all three challenges, four kinds of key, renewal, revocation, and what it is refused.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use cairn_test_env::{harness::Cairn, home::Home, program::Program};
+use cairn_test_env::{harness::Cairn, home::Home, port, program::Program};
 
 use crate::chain;
 
@@ -69,6 +69,19 @@ fn lego_renews_and_revokes() -> Result<()> {
     lego()?.args(["revoke", "--keep", "--reason", "1"]).run()?;
     let refusal = lego()?.args(["revoke", "--keep"]).fails()?;
     ensure!(refusal.contains("alreadyRevoked"), "{refusal}");
+
+    cairn.stop()?;
+    Ok(())
+}
+
+#[test]
+fn lego_is_refused_a_name_for_which_nobody_answers() -> Result<()> {
+    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let elsewhere = format!("127.0.0.1:{}", port::free()?);
+
+    let refusal =
+        lego(&cairn, &home, "silent.test")?.args(["--http", "--http.port", &elsewhere, "run"]).fails()?;
+    ensure!(refusal.contains("urn:ietf:params:acme:error:connection"), "{refusal}");
 
     cairn.stop()?;
     Ok(())

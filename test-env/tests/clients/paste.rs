@@ -66,7 +66,8 @@ fn paste(cairn: &Cairn, home: &Home, client: &str, title: &str, line: &str) -> R
 }
 
 fn shell(home: &Home, line: &str) -> Result<Program> {
-    Ok(home.program("bash")?.args(["-c", line]))
+    // With a trap, bash outlives the SIGTERM meant for the client it waits for, and tells how that one ended.
+    Ok(home.program("bash")?.args(["-c", &format!("trap : TERM\n{line}")]))
 }
 
 /// The indented lines to paste, each with the comment above it.
