@@ -48,7 +48,7 @@ impl From<IssuanceError> for Error {
 }
 
 impl Ca {
-    #[tracing::instrument(name = "issue_certificate", skip_all, fields(order.id = request.order.map(tracing::field::display)))]
+    #[tracing::instrument(level = "debug", name = "issue_certificate", skip_all, fields(order.id = request.order.map(tracing::field::display)))]
     pub(crate) async fn issue(&self, request: IssuanceRequest) -> Result<IssuedCertificate> {
         let now = self.clock.now();
 

@@ -30,10 +30,10 @@ pub struct Issuer {
 pub enum IssuerError {
     /// Not one PEM certificate.
     #[error("the issuer's certificate cannot be read: {0}; give a PEM file with this certificate alone")]
-    Certificate(#[source] CertificateError),
+    Certificate(CertificateError),
     /// Not one PEM certificate.
     #[error("the root's certificate cannot be read: {0}; give a PEM file with this certificate alone")]
-    Root(#[source] CertificateError),
+    Root(CertificateError),
     /// Certificate and key do not belong together.
     #[error(
         "the key is not that of the issuer's certificate ({subject}); give the certificate and the key of the same issuer"
@@ -85,7 +85,6 @@ pub enum IssuerError {
         /// Its subject.
         subject: String,
         /// How that shows.
-        #[source]
         reason: VerifyError,
     },
     /// It breaks rules that clients hold CA certificates to, for example that keyUsage contains keyCertSign.
@@ -100,10 +99,10 @@ pub enum IssuerError {
         findings: Vec<Finding>,
     },
     /// The key does not sign.
-    #[error("the issuer's key cannot be used: {0}")]
+    #[error("the issuer's key cannot be used")]
     Signer(#[from] SignerError),
     /// The key signs, but wrongly: broken memory, or a broken module.
-    #[error("the issuer's key failed its self-test: {0}; do not issue with it before the cause is known")]
+    #[error("the issuer's key failed its self-test; do not issue with it before the cause is known")]
     SelfTest(#[from] SignatureError),
 }
 

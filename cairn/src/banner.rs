@@ -90,7 +90,11 @@ impl Banner<'_> {
         let ipv6 = args.default_ipv6.map(|ip| format!(" and {ip}")).unwrap_or_default();
         writeln!(text, "  fake DNS    {} says {}{ipv6} for every name", self.dns, args.default_ipv4)?;
         writeln!(text, "              unless told otherwise at http://{}", self.dns_management)?;
-        writeln!(text, "  validates   http-01 on port {}, tls-alpn-01 on port {},", args.http_port, args.tls_port)?;
+        writeln!(
+            text,
+            "  validates   http-01 on port {}, tls-alpn-01 on port {},",
+            args.http_port, args.tls_port
+        )?;
         writeln!(text, "              dns-01 by the fake DNS; the answers are your client's to give\n")
     }
 
@@ -99,7 +103,10 @@ impl Banner<'_> {
         let root = self.root_file().unwrap_or_else(|| PathBuf::from(FETCHED_ROOT));
         let root = quoted(&root);
         let (http, tls) = (self.args.http_port, self.args.tls_port);
-        writeln!(text, "Paste into another terminal, with a client that you have and any name under .test:\n")?;
+        writeln!(
+            text,
+            "Paste into another terminal, with a client that you have and any name under .test:\n"
+        )?;
         if self.data_dir.is_none() {
             let management = host_and_port(&self.management);
             writeln!(text, "  # first, the root (compare its fingerprint)")?;

@@ -77,7 +77,12 @@ pub enum Tls {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 14000))], tls: Tls::SelfIssued, certificate: None, key: None }
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 14000))],
+            tls: Tls::SelfIssued,
+            certificate: None,
+            key: None,
+        }
     }
 }
 
@@ -117,15 +122,18 @@ impl Config {
     /// # Errors
     /// If the file cannot be read, is no TOML, or has a key that does not exist: with the line, and what was expected.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut config: Self = toml::from_str(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut config: Self =
+            toml::from_str(&text).with_context(|| format!("{} cannot be used", path.display()))?;
         config.anchor(path.parent().unwrap_or(Path::new("")));
         Ok(config)
     }
 
     /// Makes relative paths relative to `folder`.
     fn anchor(&mut self, folder: &Path) {
-        let required = [&mut self.data_dir, &mut self.issuer.root, &mut self.issuer.certificate, &mut self.issuer.key];
+        let required =
+            [&mut self.data_dir, &mut self.issuer.root, &mut self.issuer.certificate, &mut self.issuer.key];
         let optional = [&mut self.api.certificate, &mut self.api.key, &mut self.issuer.passphrase_file];
         for path in required.into_iter().chain(optional.into_iter().flatten()) {
             *path = folder.join(&path);

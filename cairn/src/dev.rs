@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::banner::Banner;
 use crate::cli::DevArgs;
-use crate::hierarchy::{self, HierarchySpec, Issuing};
+use crate::hierarchy::{self, DevHierarchy, HierarchySpec};
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Listener, Sockets};
 use crate::lock::DirectoryLock;
@@ -42,8 +42,11 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let _lock = if args.ephemeral { None } else { Some(take(&args.data_dir)?) };
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::or_loopback(args.listen.clone(), API_PORT)).await?,
-        management: Sockets::bind("management listener", &Bind::or_loopback(args.management.clone(), MANAGEMENT_PORT))
-            .await?,
+        management: Sockets::bind(
+            "management listener",
+            &Bind::or_loopback(args.management.clone(), MANAGEMENT_PORT),
+        )
+        .await?,
     };
     let dns = FakeDns::bind(&args).await?;
     let (issuing, made) = hierarchy(&args)?;
@@ -100,7 +103,7 @@ fn own_names(further: &[String]) -> Result<Vec<Identifier>> {
 }
 
 /// The hierarchy, and whether it was made just now.
-fn hierarchy(args: &DevArgs) -> Result<(Issuing, bool)> {
+fn hierarchy(args: &DevArgs) -> Result<(DevHierarchy, bool)> {
     let spec = HierarchySpec {
         organization: hierarchy::DEV_ORGANIZATION.to_owned(),
         root_key: args.hierarchy.root_key,
@@ -111,7 +114,7 @@ fn hierarchy(args: &DevArgs) -> Result<(Issuing, bool)> {
     let (clock, random) = (SystemClock, SystemRandom);
     if args.ephemeral {
         // The root's key ends here.
-        return Ok((hierarchy::create(&spec, &clock, &random)?.into_issuing(), true));
+        return Ok((hierarchy::create(&spec, &clock, &random)?.into(), true));
     }
     match hierarchy::load_dev(&args.data_dir)? {
         Some(issuing) => Ok((issuing, false)),
@@ -125,7 +128,8 @@ fn open(args: &DevArgs) -> Result<SqliteStorage> {
     }
     let mut config = cairn_sa::Config::default();
     config.path = args.data_dir.join(&config.path);
-    SqliteStorage::open(&config).with_context(|| format!("cannot open the database {}", config.path.display()))
+    SqliteStorage::open(&config)
+        .with_context(|| format!("cannot open the database {}", config.path.display()))
 }
 
 fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr) -> Configs {
@@ -165,9 +169,13 @@ impl FakeDns {
         zone.set_default_ipv4(Some(args.default_ipv4));
         zone.set_default_ipv6(args.default_ipv6);
         let server = DnsServer::bind(args.dns, zone.clone()).await.with_context(|| {
-            format!("cannot listen on {} for the fake DNS; free the address, or choose another with --dns", args.dns)
+            format!(
+                "cannot listen on {} for the fake DNS; free the address, or choose another with --dns",
+                args.dns
+            )
         })?;
-        let management = Sockets::bind("fake DNS's management", &Bind::Addresses(vec![args.dns_management])).await?;
+        let management =
+            Sockets::bind("fake DNS's management", &Bind::Addresses(vec![args.dns_management])).await?;
         let management_address = management.addresses().first().copied().unwrap_or(args.dns_management);
         Ok(Self { address: server.local_addr(), server, management, management_address, zone })
     }

@@ -43,7 +43,8 @@ pub fn run(args: &InitArgs) -> Result<()> {
     }
     let root = made.root().clone();
     let paths = made.commit()?;
-    let fingerprint: Vec<String> = root.sha256_fingerprint().iter().map(|octet| format!("{octet:02X}")).collect();
+    let fingerprint: Vec<String> =
+        root.sha256_fingerprint().iter().map(|octet| format!("{octet:02X}")).collect();
     let (folder, offline) = (paths.folder.display(), paths.offline.display());
     let config = paths.folder.join(CONFIG_FILE);
     writeln!(

@@ -69,7 +69,9 @@ impl Sockets {
     /// If an address is taken or not this machine's; says which, for what, and what to do.
     pub async fn bind(what: &str, bind: &Bind) -> Result<Self> {
         match bind {
-            Bind::Loopback(port) => Self::bind_loopback(*port).await.with_context(|| bind_failed(what, &format!("localhost:{port}"))),
+            Bind::Loopback(port) => Self::bind_loopback(*port)
+                .await
+                .with_context(|| bind_failed(what, &format!("localhost:{port}"))),
             Bind::Addresses(addresses) => {
                 let mut sockets = Vec::with_capacity(addresses.len());
                 for address in addresses {

@@ -33,9 +33,8 @@ impl DirectoryLock {
                 "{} is in use by another cairn. Stop that one, or give this one a directory of its own.",
                 directory.display()
             ),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}; is it on a network file system?", path.display()))
-            }
+            Err(TryLockError::Error(error)) => Err(error)
+                .with_context(|| format!("cannot lock {}; is it on a network file system?", path.display())),
         }
     }
 }

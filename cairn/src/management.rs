@@ -42,8 +42,11 @@ async fn intermediate(State(management): State<Arc<Management>>, Path(index): Pa
 
 fn certificate(certificates: &[String], index: usize) -> Response {
     match certificates.get(index) {
-        Some(pem) => ([(header::CONTENT_TYPE, "application/pem-certificate-chain")], pem.clone()).into_response(),
-        None => (StatusCode::NOT_FOUND, format!("There are {}; the first is 0.\n", certificates.len())).into_response(),
+        Some(pem) => {
+            ([(header::CONTENT_TYPE, "application/pem-certificate-chain")], pem.clone()).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, format!("There are {}; the first is 0.\n", certificates.len()))
+            .into_response(),
     }
 }
 

@@ -16,7 +16,8 @@ pub fn parse(text: &str) -> Result<Identifier> {
     let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     match address.parse::<IpAddr>() {
         Ok(ip) => Ok(Identifier::Ip(ip)),
-        Err(_) => Identifier::parse("dns", text).with_context(|| format!("\"{text}\" is no DNS name and no IP address")),
+        Err(_) => Identifier::parse("dns", text)
+            .with_context(|| format!("\"{text}\" is no DNS name and no IP address")),
     }
 }
 

@@ -41,17 +41,23 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let _lock = DirectoryLock::take(&config.data_dir)?;
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::Addresses(config.api.listen.clone())).await?,
-        management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone())).await?,
+        management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
+            .await?,
     };
     let mut storage = config.sa.clone();
     storage.path = config.data_dir.join(&storage.path);
     let path = storage.path.clone();
-    let storage = SqliteStorage::open(&storage).with_context(|| format!("cannot open the database {}", path.display()))?;
+    let storage = SqliteStorage::open(&storage)
+        .with_context(|| format!("cannot open the database {}", path.display()))?;
     let storage = Arc::new(storage);
 
     let Prepared { hierarchy, issuer, tls } = prepared;
     let certificates = vec![hierarchy.intermediate.clone(), hierarchy.root.clone()];
-    let services = wiring::wire(Foundation::new(Arc::clone(&storage), issuer, certificates), configs(&config), &lifecycle)?;
+    let services = wiring::wire(
+        Foundation::new(Arc::clone(&storage), issuer, certificates),
+        configs(&config),
+        &lifecycle,
+    )?;
     let ready = ready(&config, &bound, &hierarchy);
     server::start(services, &hierarchy, tls, bound, &lifecycle).await?;
     info!(directory = %ready.directory, api = ?ready.api, management = ?ready.management, "ready");
@@ -113,12 +119,17 @@ pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
     complaints.note("[sa]", config.sa.validate());
     complaints.note("[pa]", config.pa.validate());
     if config.api.listen.is_empty() {
-        complaints.add("api.listen", "is empty, so that no client could connect; write for example [\"127.0.0.1:14000\"]");
+        complaints.add(
+            "api.listen",
+            "is empty, so that no client could connect; write for example [\"127.0.0.1:14000\"]",
+        );
     }
     let tls = listener_tls(config, &mut complaints);
     let issuer = load_issuer(&config.issuer, &mut complaints);
     match (tls, issuer) {
-        (Some(tls), Some((hierarchy, issuer))) if complaints.0.is_empty() => Ok(Prepared { hierarchy, issuer, tls }),
+        (Some(tls), Some((hierarchy, issuer))) if complaints.0.is_empty() => {
+            Ok(Prepared { hierarchy, issuer, tls })
+        }
         _ => Err(complaints),
     }
 }
@@ -126,10 +137,15 @@ pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
 fn listener_tls(config: &Config, complaints: &mut Complaints) -> Option<ListenerTls> {
     let api = &config.api;
     if api.tls != Tls::Files && (api.certificate.is_some() || api.key.is_some()) {
-        complaints.add("api.tls", "api.certificate and api.key are only used with tls = \"files\"; write that, or leave them out");
+        complaints.add(
+            "api.tls",
+            "api.certificate and api.key are only used with tls = \"files\"; write that, or leave them out",
+        );
     }
     match (api.tls, &api.certificate, &api.key) {
-        (Tls::SelfIssued, ..) => complaints.note("wfe.base_url", own_name(config)).map(|name| ListenerTls::SelfIssued(vec![name])),
+        (Tls::SelfIssued, ..) => {
+            complaints.note("wfe.base_url", own_name(config)).map(|name| ListenerTls::SelfIssued(vec![name]))
+        }
         (Tls::Files, Some(certificate), Some(key)) => {
             let files = Files { certificate: certificate.clone(), key: key.clone() };
             complaints.note("api.certificate", files.start()).map(|_| ListenerTls::Files(files))
@@ -152,14 +168,16 @@ fn listener_tls(config: &Config, complaints: &mut Complaints) -> Option<Listener
 
 /// The host in the base URL: what the listener's own certificate is for.
 fn own_name(config: &Config) -> Result<Identifier> {
-    let base_url = config.wfe.base_url.as_ref().context("is missing; write the URL that clients reach the CA under")?;
+    let base_url =
+        config.wfe.base_url.as_ref().context("is missing; write the URL that clients reach the CA under")?;
     names::parse(base_url.host())
 }
 
 fn load_issuer(files: &config::Issuer, complaints: &mut Complaints) -> Option<(Hierarchy, Issuer)> {
     let root = complaints.note("issuer.root", certificate(&files.root));
     let intermediate = complaints.note("issuer.certificate", certificate(&files.certificate));
-    let key = complaints.note("issuer.key", hierarchy::read_key_file(&files.key, files.passphrase_file.as_deref()));
+    let key =
+        complaints.note("issuer.key", hierarchy::read_key_file(&files.key, files.passphrase_file.as_deref()));
     let (root, intermediate, key) = (root?, intermediate?, key?);
     if hierarchy::is_dev(&root) || hierarchy::is_dev(&intermediate) {
         complaints.add(

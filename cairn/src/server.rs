@@ -94,7 +94,8 @@ async fn acceptor(
         }
         ListenerTls::SelfIssued(names) => {
             let chain = vec![CertificateDer::from(hierarchy.intermediate.der().to_vec())];
-            let issued = SelfIssued { ca, clock, profile: cairn_ca::DEFAULT_PROFILE.to_owned(), names, chain };
+            let issued =
+                SelfIssued { ca, clock, profile: cairn_ca::DEFAULT_PROFILE.to_owned(), names, chain };
             let (served, renew_at) = issued.start().await?;
             lifecycle.work.spawn(issued.renew(Arc::clone(&served), renew_at, stopping));
             Ok(Some(served.acceptor()?))

@@ -37,10 +37,13 @@ impl Config {
     /// # Errors
     /// If it is no level and no list of `target=level`.
     pub fn filter(&self) -> Result<EnvFilter> {
-        EnvFilter::try_new(&self.level)
+        EnvFilter::try_new(format!("{QUIET},{}", self.level))
             .with_context(|| format!("log.level: \"{}\" is no level; write for example \"info\"", self.level))
     }
 }
+
+/// Libraries that say at `info` what is only of use to those who mend them. The configured level can make them speak again.
+const QUIET: &str = "hickory_server=warn";
 
 /// The environment variable that overrides the configured level.
 pub const LEVEL_VARIABLE: &str = "CAIRN_LOG";

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use arc_swap::ArcSwap;
 use cairn_core::api::{CertificateAuthority, IssuanceRequest};
 use cairn_core::{Clock, Identifier, Timestamp};
-use cairn_x509::signer::{FileSigner, KeySpec, Signer};
 use cairn_x509::Certificate;
+use cairn_x509::signer::{FileSigner, KeySpec, Signer};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -113,7 +113,10 @@ impl SelfIssued {
                         renew_at = next;
                         info!(next_renewal = %next, "renewed the certificate of the server's own listeners");
                     }
-                    Err(error) => error!(error = format!("{error:#}"), "cannot renew the listeners' certificate; trying again"),
+                    Err(error) => error!(
+                        error = format!("{error:#}"),
+                        "cannot renew the listeners' certificate; trying again"
+                    ),
                 }
             }
         }
@@ -140,9 +143,10 @@ impl Files {
 
     fn read(&self) -> Result<CertifiedKey> {
         let pem = read(&self.certificate)?;
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-            .collect::<Result<_, _>>()
-            .map_err(|error| anyhow!("{} is no PEM certificate chain: {error}", self.certificate.display()))?;
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| {
+                anyhow!("{} is no PEM certificate chain: {error}", self.certificate.display())
+            })?;
         if chain.is_empty() {
             bail!("{} holds no certificate", self.certificate.display());
         }
@@ -172,7 +176,10 @@ impl Files {
                     seen = written;
                     info!(file = %self.certificate.display(), "serving the new certificate");
                 }
-                Err(error) => error!(error = format!("{error:#}"), "the new certificate cannot be used; serving the old one"),
+                Err(error) => error!(
+                    error = format!("{error:#}"),
+                    "the new certificate cannot be used; serving the old one"
+                ),
             }
         }
     }
@@ -183,8 +190,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn certified_key(chain: Vec<CertificateDer<'static>>, key_pem: &[u8]) -> Result<CertifiedKey> {
-    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| anyhow!("no private key in PEM: {error}"))?;
-    let key = aws_lc_rs::sign::any_supported_type(&key).context("the private key is of a type that TLS cannot use")?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| anyhow!("no private key in PEM: {error}"))?;
+    let key = aws_lc_rs::sign::any_supported_type(&key)
+        .context("the private key is of a type that TLS cannot use")?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(certified),

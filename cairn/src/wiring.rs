@@ -5,9 +5,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use axum::Router;
 use cairn_ca::{Ca, Issuer};
-use cairn_core::api::{CertificateAuthority, CertificateStore, PolicyAuthority, StorageAuthority, StorageRead};
-use cairn_core::{Clock, Random, SystemRandom};
+use cairn_core::api::{
+    CertificateAuthority, CertificateStore, PolicyAuthority, StorageAuthority, StorageRead,
+};
 use cairn_core::time::SystemClock;
+use cairn_core::{Clock, Random, SystemRandom};
 use cairn_pa::Pa;
 use cairn_ra::Ra;
 use cairn_sa::SqliteStorage;
@@ -81,19 +83,22 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let ca: Arc<dyn CertificateAuthority> = Arc::new(ca);
     let sa: Arc<dyn StorageAuthority> = storage.clone();
     let reads: Arc<dyn StorageRead> = storage;
-    let ra = Arc::new(Ra::new(
-        configs.ra,
-        cairn_ra::Deps {
-            sa,
-            pa,
-            va,
-            ca: Arc::clone(&ca),
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-            tracker: lifecycle.work.clone(),
-            shutdown: lifecycle.stopping.clone(),
-        },
-    ).context("[ra]")?);
+    let ra = Arc::new(
+        Ra::new(
+            configs.ra,
+            cairn_ra::Deps {
+                sa,
+                pa,
+                va,
+                ca: Arc::clone(&ca),
+                clock: Arc::clone(&clock),
+                random: Arc::clone(&random),
+                tracker: lifecycle.work.clone(),
+                shutdown: lifecycle.stopping.clone(),
+            },
+        )
+        .context("[ra]")?,
+    );
     configs.wfe.validate().context("[wfe]")?;
     let acme = cairn_wfe::router(
         cairn_wfe::Deps {

@@ -263,7 +263,8 @@ mod tests {
     fn offers_come_in_the_order_of_the_identifiers() {
         let config = Config::default();
         let identifiers = ["a.test", "*.a.test"].map(identifier);
-        let offers = willing_to_issue(&config.name_policy().unwrap(), &config.challenges, &identifiers).unwrap();
+        let offers =
+            willing_to_issue(&config.name_policy().unwrap(), &config.challenges, &identifiers).unwrap();
         assert_eq!(offers, [ChallengeType::ALL.to_vec(), vec![ChallengeType::Dns01]]);
     }
 }

@@ -21,7 +21,7 @@ const MAX_LOCAL_PART: usize = 64;
 /// 1. A key that has an account gets that one, whatever else the request says (RFC 8555 §7.3.1).
 /// 2. The key must be good and not blocked, the contacts well-formed.
 /// 3. Of two racing requests for one key, the storage lets one make the account, and the other finds it.
-#[tracing::instrument(skip_all)]
+#[tracing::instrument(level = "debug", skip_all)]
 pub(crate) async fn new_account(ra: &Ra, request: NewAccountRequest) -> Result<NewAccountResponse> {
     if let Some(account) = ra.deps.sa.account_by_key(request.key.thumbprint()).await? {
         return existing(account);
@@ -51,7 +51,10 @@ fn existing(account: Account) -> Result<NewAccountResponse> {
         AccountStatus::Valid => Ok(NewAccountResponse { account, created: false }),
         AccountStatus::Deactivated | AccountStatus::Revoked => Err(Error::new(
             ErrorKind::AccountNotValid,
-            format!("the account of this key is {}; make an account with another key", account.status.as_str()),
+            format!(
+                "the account of this key is {}; make an account with another key",
+                account.status.as_str()
+            ),
         )),
     }
 }
@@ -68,34 +71,47 @@ async fn check_key(ra: &Ra, key: &Jwk) -> Result<()> {
 }
 
 /// Replaces an account's contacts; an empty list clears them.
-#[tracing::instrument(skip_all, fields(account.id = %account))]
+#[tracing::instrument(level = "debug", skip_all, fields(account.id = %account))]
 pub(crate) async fn update_account(ra: &Ra, account: AccountId, contact: Vec<String>) -> Result<Account> {
     check_contacts(&contact)?;
-    let account = ra.deps.sa.set_contact(account, contact).await?;
+    let account = ra.deps.sa.set_contact(account, contact).await.map_err(closed)?;
     audit::account_updated(&account);
     Ok(account)
 }
 
 /// Closes an account, RFC 8555 §7.3.6.
-#[tracing::instrument(skip_all, fields(account.id = %account))]
+#[tracing::instrument(level = "debug", skip_all, fields(account.id = %account))]
 pub(crate) async fn deactivate_account(ra: &Ra, account: AccountId) -> Result<Account> {
-    let closed = ra.deps.sa.deactivate_account(account).await?;
-    audit::account_deactivated(account);
-    Ok(closed)
+    let account = ra.deps.sa.deactivate_account(account).await.map_err(closed)?;
+    audit::account_deactivated(account.id);
+    Ok(account)
+}
+
+/// The storage changes valid accounts alone.
+fn closed(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::Conflict => {
+            Error::new(ErrorKind::AccountNotValid, "the account is closed; make one with another key")
+        }
+        _ => error,
+    }
 }
 
 fn check_contacts(contacts: &[String]) -> Result<()> {
     if contacts.len() > MAX_CONTACTS {
-        return Err(invalid(format!("{} contacts are too many; give at most {MAX_CONTACTS}", contacts.len())));
+        return Err(invalid(format!(
+            "{} contacts are too many; give at most {MAX_CONTACTS}",
+            contacts.len()
+        )));
     }
     contacts.iter().try_for_each(|contact| check_contact(contact))
 }
 
 /// RFC 8555 §7.3: a `mailto` URL (RFC 6068) with one address and no header fields.
 fn check_contact(contact: &str) -> Result<()> {
-    let (scheme, address) = contact.split_once(':').ok_or_else(|| {
-        invalid("a contact is no URL; write it as \"mailto:\" and an address".to_owned())
-    })?;
+    let (scheme, address) = contact
+        .split_once(':')
+        .ok_or_else(|| invalid("a contact is no URL; write it as \"mailto:\" and an address".to_owned()))?;
     // RFC 3986 §3.1: schemes are compared without regard to case.
     if !scheme.eq_ignore_ascii_case("mailto") {
         return Err(Error::new(
@@ -104,7 +120,9 @@ fn check_contact(contact: &str) -> Result<()> {
         ));
     }
     if address.contains(['?', ',']) {
-        return Err(invalid("a contact has header fields or several addresses; give each address by itself".to_owned()));
+        return Err(invalid(
+            "a contact has header fields or several addresses; give each address by itself".to_owned(),
+        ));
     }
     if is_address(address) {
         Ok(())
@@ -118,7 +136,8 @@ fn check_contact(contact: &str) -> Result<()> {
 fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
     let is_atom = |atom: &str| {
-        !atom.is_empty() && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&'*+-/=^_`{|}~".contains(&byte))
+        !atom.is_empty()
+            && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&'*+-/=^_`{|}~".contains(&byte))
     };
     let is_domain = domain.parse::<cairn_core::DnsName>().is_ok_and(|name| !name.is_wildcard());
     text.len() <= MAX_ADDRESS && local.len() <= MAX_LOCAL_PART && local.split('.').all(is_atom) && is_domain
@@ -138,7 +157,9 @@ mod tests {
 
     #[test]
     fn mail_addresses_are_contacts() {
-        for contact in ["mailto:admin@example.com", "MAILTO:a.b+acme@mail.example.com", "mailto:root@localhost"] {
+        for contact in
+            ["mailto:admin@example.com", "MAILTO:a.b+acme@mail.example.com", "mailto:root@localhost"]
+        {
             assert_eq!(verdict(contact), Ok(()), "{contact}");
         }
     }

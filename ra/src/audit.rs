@@ -5,7 +5,8 @@
 
 use cairn_core::api::ra::RevocationProof;
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationProgress, Error, Identifier, Order, OrderId, Revocation, Serial,
+    Account, AccountId, Authorization, AuthorizationProgress, Error, Identifier, Order, OrderId, Revocation,
+    Serial,
 };
 
 pub(crate) fn account_created(account: &Account) {

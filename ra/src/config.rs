@@ -125,14 +125,24 @@ impl Config {
     /// The first value that is out of its bounds.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let day = Period::from_days(1);
-        let year = LONGEST_LIFETIME;
+        let longest = LONGEST_LIFETIME;
         within("max_identifiers", self.max_identifiers, 1, MOST_IDENTIFIERS)?;
         within("max_validations", self.max_validations, 1, MOST_TASKS)?;
         within("max_issuances", self.max_issuances, 1, MOST_TASKS)?;
-        within("order_lifetime", self.order_lifetime, SHORTEST_LIFETIME, year)?;
-        within("pending_authorization_lifetime", self.pending_authorization_lifetime, SHORTEST_LIFETIME, year)?;
-        within("valid_authorization_lifetime", self.valid_authorization_lifetime, self.order_lifetime, year)?;
-        within("reuse_margin", self.reuse_margin, Period::from_secs(0), year)?;
+        within("order_lifetime", self.order_lifetime, SHORTEST_LIFETIME, longest)?;
+        within(
+            "pending_authorization_lifetime",
+            self.pending_authorization_lifetime,
+            SHORTEST_LIFETIME,
+            longest,
+        )?;
+        within(
+            "valid_authorization_lifetime",
+            self.valid_authorization_lifetime,
+            self.order_lifetime,
+            longest,
+        )?;
+        within("reuse_margin", self.reuse_margin, Period::from_secs(0), longest)?;
         within("answer_grace", self.answer_grace, Period::from_secs(0), LONGEST_WAIT)?;
         within("retry_pause", self.retry_pause, Period::from_millis(1), LONGEST_WAIT)?;
         within("sweep_interval", self.sweep_interval, Period::from_secs(1), day)?;
@@ -140,7 +150,12 @@ impl Config {
     }
 }
 
-fn within<T: PartialOrd + ToString>(key: &'static str, value: T, least: T, most: T) -> Result<(), ConfigError> {
+fn within<T: PartialOrd + ToString>(
+    key: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<(), ConfigError> {
     if value >= least && value <= most {
         return Ok(());
     }

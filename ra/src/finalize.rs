@@ -7,8 +7,8 @@ use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::ra::FinalizeOrderRequest;
 use cairn_core::api::{IssuanceRequest, KeyUse};
 use cairn_core::{
-    Error, ErrorKind, Identifier, Jwk, Order, OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations, Problem,
-    ProblemType, Result,
+    Error, ErrorKind, Identifier, Jwk, Order, OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations,
+    Problem, ProblemType, Result,
 };
 use cairn_x509::{Csr, PublicKey, SubjectAltName};
 use tokio::sync::OwnedSemaphorePermit;
@@ -30,10 +30,14 @@ const NAMES_SHOWN: usize = 3;
 /// 2. The CSR must be for exactly the order's names, with a key that may be certified. If not, the order stays ready.
 /// 3. There must be a free slot; then the storage marks the order as processing. Of two racing requests, one does.
 /// 4. Issuance runs as a task. If it is quick, its outcome is the answer.
-#[tracing::instrument(skip_all, fields(order.id = %request.order, account.id = %request.account))]
-pub(crate) async fn finalize_order(ra: &Ra, request: FinalizeOrderRequest) -> Result<OrderWithAuthorizations> {
+#[tracing::instrument(level = "debug", skip_all, fields(order.id = %request.order, account.id = %request.account))]
+pub(crate) async fn finalize_order(
+    ra: &Ra,
+    request: FinalizeOrderRequest,
+) -> Result<OrderWithAuthorizations> {
     let found = ra.deps.sa.order(request.order).await?;
-    let mut found = found.filter(|found| found.order.account == request.account).ok_or_else(|| not_found("order"))?;
+    let mut found =
+        found.filter(|found| found.order.account == request.account).ok_or_else(|| not_found("order"))?;
     check_ready(found.status(ra.deps.clock.now()))?;
     let csr = Csr::parse(&request.csr).map_err(|error| bad_csr(error.to_string()))?;
     check_names(&csr, &found.order.identifiers)?;
@@ -48,7 +52,8 @@ pub(crate) async fn finalize_order(ra: &Ra, request: FinalizeOrderRequest) -> Re
     }
     found.order.progress = OrderProgress::Processing { since: now };
     audit::issuance_begun(&found.order);
-    let issuance = Issuance { request: issuance_request(&found.order, &csr), order: request.order, permit, working };
+    let issuance =
+        Issuance { request: issuance_request(&found.order, &csr), order: request.order, permit, working };
     let task = ra.deps.tracker.spawn(run(ra.clone(), issuance).in_current_span());
     // A task that is not finished goes on when its handle is dropped; one that panicked is left to the sweeper.
     if let Ok(Ok(Some(progress))) = tokio::time::timeout(ra.config.answer_grace.duration(), task).await {
@@ -62,7 +67,9 @@ fn check_ready(status: OrderStatus) -> Result<()> {
         OrderStatus::Ready => return Ok(()),
         OrderStatus::Pending => "the order is pending; complete its authorizations first",
         OrderStatus::Processing => return Err(being_finalized()),
-        OrderStatus::Valid => "the order is valid; its certificate is issued, and another one needs a new order",
+        OrderStatus::Valid => {
+            "the order is valid; its certificate is issued, and another one needs a new order"
+        }
         OrderStatus::Invalid => "the order is invalid; place a new order",
     };
     Err(Error::new(ErrorKind::OrderNotReady, advice))
@@ -79,7 +86,9 @@ fn bad_csr(detail: impl Into<String>) -> Error {
 /// RFC 8555 §7.4: the CSR MUST indicate the exact same set of identifiers as the order.
 fn check_names(csr: &Csr, identifiers: &[Identifier]) -> Result<()> {
     if csr.wants_must_staple() {
-        return Err(bad_csr("the CSR asks for must-staple, but this CA runs no OCSP responder; make a CSR without it"));
+        return Err(bad_csr(
+            "the CSR asks for must-staple, but this CA runs no OCSP responder; make a CSR without it",
+        ));
     }
     let ordered: BTreeSet<SubjectAltName> = identifiers.iter().map(subject_alt_name).collect();
     let asked: BTreeSet<SubjectAltName> = csr.names().iter().cloned().collect();
@@ -94,7 +103,9 @@ fn check_names(csr: &Csr, identifiers: &[Identifier]) -> Result<()> {
         complaints.push(format!("it asks for {names} besides"));
     }
     let complaints = complaints.join(" and ");
-    Err(bad_csr(format!("the CSR is not for the names of the order: {complaints}; make a CSR for exactly these names")))
+    Err(bad_csr(format!(
+        "the CSR is not for the names of the order: {complaints}; make a CSR for exactly these names"
+    )))
 }
 
 fn subject_alt_name(identifier: &Identifier) -> SubjectAltName {
@@ -152,7 +163,7 @@ struct Issuance {
 }
 
 /// Issues, stores the outcome, and gives the progress that the order then has; `None` if that is not known.
-#[tracing::instrument(skip_all, fields(order.id = %issuance.order))]
+#[tracing::instrument(level = "debug", skip_all, fields(order.id = %issuance.order))]
 async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     let Issuance { request, order, permit, working } = issuance;
     let outcome = match tokio::time::timeout(ISSUANCE_LIMIT, ra.deps.ca.issue_certificate(request)).await {
@@ -162,7 +173,10 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
             audit::issuance_failed(order, &error);
             None
         }
-        Ok(Err(error)) => Some(failed(&ra, order, &error).await),
+        Ok(Err(error)) => {
+            audit::issuance_failed(order, &error);
+            Some(failed(&ra, order).await)
+        }
         Err(elapsed) => {
             audit::issuance_failed(order, &Error::internal("issuance took too long", elapsed));
             None
@@ -179,11 +193,11 @@ async fn issued(ra: &Ra, order: OrderId, certificate: IssuedCertificate) -> Resu
     Ok(OrderProgress::Issued { serial })
 }
 
-/// Ends an order for which nothing was issued. What went wrong stands in the log.
-pub(crate) async fn failed(ra: &Ra, order: OrderId, error: &Error) -> Result<OrderProgress> {
-    audit::issuance_failed(order, error);
+/// Ends an order for which nothing was issued. What went wrong stands in the log alone.
+pub(crate) async fn failed(ra: &Ra, order: OrderId) -> Result<OrderProgress> {
     let detail = "the certificate could not be issued because of a fault of the CA; place a new order";
     let problem = Problem::new(ProblemType::ServerInternal, detail);
-    ra.persist("end an order without a certificate", || ra.deps.sa.set_order_error(order, problem.clone())).await?;
+    ra.persist("end an order without a certificate", || ra.deps.sa.set_order_error(order, problem.clone()))
+        .await?;
     Ok(OrderProgress::Failed { problem })
 }

@@ -34,8 +34,8 @@ use cairn_core::api::{
     CertificateAuthority, PolicyAuthority, RegistrationAuthority, StorageAuthority, ValidationAuthority,
 };
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, Clock, Error, ErrorKind, OrderId, OrderWithAuthorizations, Random,
-    Result,
+    Account, AccountId, Authorization, AuthorizationId, Clock, Error, ErrorKind, OrderId,
+    OrderWithAuthorizations, Random, Result,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;

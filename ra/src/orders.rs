@@ -3,8 +3,9 @@
 use cairn_core::api::ra::NewOrderRequest;
 use cairn_core::api::sa::NewOrder;
 use cairn_core::{
-    AccountId, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, Error, ErrorKind, Identifier, Order,
-    OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations, Result, Timestamp, Token,
+    AccountId, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, Error, ErrorKind,
+    Identifier, Order, OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations, Result, Timestamp,
+    Token,
 };
 
 use crate::{Ra, audit};
@@ -16,7 +17,7 @@ use crate::{Ra, audit};
 /// 3. An open order for exactly these identifiers is given back.
 /// 4. Valid authorizations are taken over; for the other identifiers new ones are made.
 /// 5. The order expires with the first of its authorizations, and is stored with the new ones in one step.
-#[tracing::instrument(skip_all, fields(account.id = %request.account))]
+#[tracing::instrument(level = "debug", skip_all, fields(account.id = %request.account))]
 pub(crate) async fn new_order(ra: &Ra, request: NewOrderRequest) -> Result<OrderWithAuthorizations> {
     let identifiers = sorted(request.identifiers, ra.config.max_identifiers)?;
     let offers = ra.deps.pa.willing_to_issue(&identifiers).await?;
@@ -60,9 +61,9 @@ fn sorted(mut identifiers: Vec<Identifier>, most: usize) -> Result<Vec<Identifie
     let malformed = |detail: String| Err(Error::new(ErrorKind::Malformed, detail));
     match identifiers.len() {
         0 => malformed("the order has no identifiers; give at least one".to_owned()),
-        count if count > most => {
-            malformed(format!("the order has {count} identifiers; give at most {most}, and split it into several orders"))
-        }
+        count if count > most => malformed(format!(
+            "the order has {count} identifiers; give at most {most}, and split it into several orders"
+        )),
         _ => Ok(identifiers),
     }
 }

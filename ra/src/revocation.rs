@@ -5,7 +5,8 @@
 use cairn_core::api::ra::{RevocationProof, RevokeCertificateRequest};
 use cairn_core::api::sa::NewRevocation;
 use cairn_core::{
-    AccountId, CertificateRecord, Error, ErrorKind, Identifier, Jwk, Result, Revocation, RevocationReason, Serial,
+    AccountId, CertificateRecord, Error, ErrorKind, Identifier, Jwk, Result, Revocation, RevocationReason,
+    Serial,
 };
 use cairn_x509::{Certificate, SubjectAltName};
 
@@ -18,9 +19,11 @@ use crate::{Ra, audit};
 /// 3. The reason must be one that subscribers may give.
 /// 4. It must not be revoked yet. (Only who has the right learns that.)
 /// 5. If the key itself signed that it is compromised, it is blocked from now on.
-#[tracing::instrument(skip_all)]
+#[tracing::instrument(level = "debug", skip_all)]
 pub(crate) async fn revoke_certificate(ra: &Ra, request: RevokeCertificateRequest) -> Result<()> {
-    let malformed = |error| Error::new(ErrorKind::Malformed, format!("{error}; send the certificate that this CA issued"));
+    let malformed = |error| {
+        Error::new(ErrorKind::Malformed, format!("{error}; send the certificate that this CA issued"))
+    };
     let certificate = Certificate::from_der(&request.certificate).map_err(malformed)?;
     let record = ours(ra, &certificate).await?;
     match &request.proof {
@@ -47,7 +50,10 @@ async fn ours(ra: &Ra, certificate: &Certificate) -> Result<CertificateRecord> {
         None => None,
     };
     record.filter(|record| record.der == certificate.der()).ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, "this CA did not issue the certificate; ask the CA that did to revoke it")
+        Error::new(
+            ErrorKind::NotFound,
+            "this CA did not issue the certificate; ask the CA that did to revoke it",
+        )
     })
 }
 
@@ -69,7 +75,11 @@ async fn check_account(
     let names: Option<Vec<Identifier>> = certificate.names().iter().map(identifier).collect();
     let names = names.filter(|names| !names.is_empty()).ok_or_else(unauthorized)?;
     let proven = ra.deps.sa.valid_authorizations(account, &names, ra.deps.clock.now()).await?;
-    if proven.len() == names.len() && proven.iter().all(Option::is_some) { Ok(()) } else { Err(unauthorized()) }
+    if proven.len() == names.len() && proven.iter().all(Option::is_some) {
+        Ok(())
+    } else {
+        Err(unauthorized())
+    }
 }
 
 fn identifier(name: &SubjectAltName) -> Option<Identifier> {

@@ -3,7 +3,9 @@
 
 use cairn_core::api::ValidationResult;
 use cairn_core::api::sa::{ProcessingOrder, RunningValidation};
-use cairn_core::{AuthorizationProgress, AuthorizationStatus, Error, ErrorKind, Problem, ProblemType, Result, Timestamp};
+use cairn_core::{
+    AuthorizationProgress, AuthorizationStatus, Error, ErrorKind, Problem, ProblemType, Result, Timestamp,
+};
 
 use crate::validation::{self, Validation};
 use crate::{Ra, audit, finalize};
@@ -66,7 +68,9 @@ impl Ra {
             match self.end_order(order).await {
                 // Its own process ended it in the meantime.
                 Err(error) if error.kind == ErrorKind::Conflict => {}
-                Err(error) => tracing::error!(order.id = %id, %error, "an order left in processing could not be ended"),
+                Err(error) => {
+                    tracing::error!(order.id = %id, %error, "an order left in processing could not be ended")
+                }
                 Ok(()) => {}
             }
         }
@@ -83,8 +87,9 @@ impl Ra {
                 audit::issuance_done(order.id, &serial);
             }
             None => {
+                finalize::failed(self, order.id).await?;
                 let cause = format!("left in processing since {}", order.since);
-                finalize::failed(self, order.id, &Error::internal("the order was not ended", cause)).await?;
+                audit::issuance_failed(order.id, &Error::internal("the order was not ended", cause));
             }
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cairn_core::api::ra::PerformValidationRequest;
 use cairn_core::api::{ValidationRequest, ValidationResult};
 use cairn_core::{
-    AccountId, Authorization, AuthorizationId, AuthorizationProgress, AuthorizationStatus, ChallengeType, Error, ErrorKind,
-    Problem, ProblemType, Result, Thumbprint,
+    AccountId, Authorization, AuthorizationId, AuthorizationProgress, AuthorizationStatus, ChallengeType,
+    Error, ErrorKind, Problem, ProblemType, Result, Thumbprint,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
@@ -25,7 +25,7 @@ pub(crate) const VALIDATION_LIMIT: Duration = Duration::from_secs(120);
 /// 3. It must not have expired, nor the challenge been switched off; and there must be a free slot.
 /// 4. The storage marks it as being validated; of two racing requests, one does.
 /// 5. The validation runs as a task. If it is quick, its outcome is the answer.
-#[tracing::instrument(skip_all, fields(authorization.id = %request.authorization, account.id = %request.account))]
+#[tracing::instrument(level = "debug", skip_all, fields(authorization.id = %request.authorization, account.id = %request.account))]
 pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationRequest) -> Result<Authorization> {
     let authz = owned(ra, request.account, request.authorization).await?;
     if !authz.challenges.contains(&request.challenge) {
@@ -47,7 +47,8 @@ pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationReques
     };
     let progress = AuthorizationProgress::Validating { challenge: request.challenge, since: now };
     let validating = Authorization { progress, ..authz };
-    let validation = Validation { authz: validating.clone(), challenge: request.challenge, thumbprint, permit, working };
+    let validation =
+        Validation { authz: validating.clone(), challenge: request.challenge, thumbprint, permit, working };
     let task = ra.deps.tracker.spawn(run(ra.clone(), validation).in_current_span());
     // A task that is not finished goes on when its handle is dropped; one that panicked is left to the sweeper.
     match tokio::time::timeout(ra.config.answer_grace.duration(), task).await {
@@ -68,7 +69,9 @@ async fn check_possible(ra: &Ra, authz: &Authorization, challenge: ChallengeType
         return malformed("the authorization expired; place a new order".to_owned());
     }
     if !ra.deps.pa.challenge_enabled(challenge, &authz.identifier, authz.wildcard).await? {
-        return malformed(format!("this CA has switched {challenge} off; use another challenge, or place a new order"));
+        return malformed(format!(
+            "this CA has switched {challenge} off; use another challenge, or place a new order"
+        ));
     }
     Ok(())
 }
@@ -84,7 +87,7 @@ pub(crate) struct Validation {
 
 /// Validates, stores the outcome, and gives the authorization as it then is; `None` if the outcome could not be stored, or the
 /// validation was cut short by shutdown: then the sweeper will see to it.
-#[tracing::instrument(skip_all, fields(authorization.id = %validation.authz.id, challenge = %validation.challenge))]
+#[tracing::instrument(level = "debug", skip_all, fields(authorization.id = %validation.authz.id, challenge = %validation.challenge))]
 pub(crate) async fn run(ra: Ra, validation: Validation) -> Option<Authorization> {
     let Validation { authz, challenge, thumbprint, permit, working } = validation;
     let request = ValidationRequest {
@@ -136,13 +139,15 @@ pub(crate) async fn end(
             Some(ended)
         }
         // Given up by its account in the meantime.
-        Err(error) if error.kind == ErrorKind::Conflict => ra.deps.sa.authorization(ended.id).await.ok().flatten(),
+        Err(error) if error.kind == ErrorKind::Conflict => {
+            ra.deps.sa.authorization(ended.id).await.ok().flatten()
+        }
         Err(_) => None,
     }
 }
 
 /// Gives up an authorization. One that is given up already stays so.
-#[tracing::instrument(skip_all, fields(authorization.id = %id, account.id = %account))]
+#[tracing::instrument(level = "debug", skip_all, fields(authorization.id = %id, account.id = %account))]
 pub(crate) async fn deactivate_authorization(
     ra: &Ra,
     account: AccountId,

@@ -37,7 +37,8 @@ pub struct Config {
     pub tls_alpn_port: u16,
     /// The recursive name servers to ask, as `address:port`. Default: none, which means those in /etc/resolv.conf;
     /// search domains and the hosts file play no part in either case. They are believed, so they should be near, in
-    /// your own hands and validate DNSSEC.
+    /// your own hands and validate DNSSEC; and they should not keep negative answers for long, or a subscriber who
+    /// publishes a record after a failed attempt fails again.
     pub resolvers: Vec<SocketAddr>,
     /// Networks with a special purpose (loopback, private, link-local, …) that may be dialled nevertheless. Default:
     /// none. Without the networks of your hosts here, an internal CA fails every http-01 and tls-alpn-01 validation;
@@ -82,7 +83,7 @@ impl Default for Config {
 
 /// A setting that cannot work. The message is written for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("va.{key}: {wrong}; {remedy}")]
+#[error("{key}: {wrong}; {remedy}")]
 pub struct ConfigError {
     /// The key in the section `[va]`.
     pub key: &'static str,

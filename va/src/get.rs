@@ -26,12 +26,19 @@ const USER_AGENT: HeaderValue =
 /// What a server answered.
 #[derive(Debug)]
 pub(crate) enum Answer {
+    /// A redirect, with its Location if there is exactly one.
+    Redirect(Option<HeaderValue>),
+    /// Anything else.
+    Page(Page),
+}
+
+/// An answer that leads nowhere else.
+#[derive(Debug)]
+pub(crate) enum Page {
     /// 200 with this body.
     Content(Vec<u8>),
     /// 200 with a body of more than [`MAX_BODY`].
     TooLong,
-    /// A redirect, with its Location if there is exactly one.
-    Redirect(Option<HeaderValue>),
     /// Any other status.
     Status(StatusCode),
 }
@@ -91,7 +98,7 @@ where
 
 async fn answer(response: Response<Incoming>) -> Result<Answer, hyper::Error> {
     match response.status() {
-        StatusCode::OK => content(response.into_body()).await,
+        StatusCode::OK => Ok(Answer::Page(content(response.into_body()).await?)),
         StatusCode::MOVED_PERMANENTLY
         | StatusCode::FOUND
         | StatusCode::SEE_OTHER
@@ -101,19 +108,19 @@ async fn answer(response: Response<Incoming>) -> Result<Answer, hyper::Error> {
             let only = locations.next().filter(|_| locations.next().is_none());
             Ok(Answer::Redirect(only.cloned()))
         }
-        status => Ok(Answer::Status(status)),
+        status => Ok(Answer::Page(Page::Status(status))),
     }
 }
 
-async fn content(mut body: Incoming) -> Result<Answer, hyper::Error> {
+async fn content(mut body: Incoming) -> Result<Page, hyper::Error> {
     let mut content = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Some(bytes) = frame?.data_ref() {
             if content.len() + bytes.len() > MAX_BODY {
-                return Ok(Answer::TooLong);
+                return Ok(Page::TooLong);
             }
             content.extend_from_slice(bytes);
         }
     }
-    Ok(Answer::Content(content))
+    Ok(Page::Content(content))
 }

@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use crate::config::Config;
 use crate::dial::{Connection, Dialer};
 use crate::failure::Failure;
-use crate::get::{Answer, GetError, get};
+use crate::get::{Answer, GetError, Page, get};
 use crate::redirect::{Ports, Target};
 use crate::tls::{handshake_failure, server_name, trusting_connector};
 
@@ -52,17 +52,13 @@ impl Http01 {
             match self.ask(connection, &target, deadline).await? {
                 Answer::Redirect(location) => {
                     target = target.redirected(location.as_ref(), self.ports).map_err(|bad| {
-                        failure(
-                            &target,
-                            peer,
-                            ProblemType::IncorrectResponse,
-                            format!("the server redirects to {bad}"),
-                        )
+                        let what = format!("the server redirects to {bad}");
+                        failure(&target, peer, (ProblemType::IncorrectResponse, what))
                     })?;
                 }
-                answer => {
-                    return judge(&answer, &request.key_authorization)
-                        .map_err(|(kind, what)| failure(&target, peer, kind, what));
+                Answer::Page(page) => {
+                    return judge(&page, &request.key_authorization)
+                        .map_err(|cause| failure(&target, peer, cause));
                 }
             }
         }
@@ -82,51 +78,47 @@ impl Http01 {
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let Connection { stream, peer } = connection;
-        let failed = |kind, what: String| failure(target, peer, kind, what);
-        let late =
-            |_| failed(ProblemType::Connection, "connected, but no complete answer came in time".to_owned());
+        let failed = |cause| failure(target, peer, cause);
+        let late = |_| {
+            failed((ProblemType::Connection, "connected, but no complete answer came in time".to_owned()))
+        };
         let answer = if target.is_https() {
-            let name = server_name(target.host())?;
-            let stream = timeout_at(deadline, self.tls.connect(name, stream)).await.map_err(late)?.map_err(
-                |error| {
-                    let (kind, what) = handshake_failure(&error);
-                    failed(kind, what)
-                },
-            )?;
+            let handshake = self.tls.connect(server_name(target.host())?, stream);
+            let stream = timeout_at(deadline, handshake).await.map_err(late)?;
+            let stream = stream.map_err(|error| failed(handshake_failure(&error)))?;
             timeout_at(deadline, get(stream, target)).await
         } else {
             timeout_at(deadline, get(stream, target)).await
         };
-        answer.map_err(late)?.map_err(|error| {
-            let (kind, what) = broken(&error);
-            failed(kind, what)
-        })
+        answer.map_err(late)?.map_err(|error| failed(broken(&error)))
     }
 }
 
-/// Whether the answer is the key authorization. Nothing of a wrong body is repeated (RFC 8555 §10.4): it may be a page that only the CA
+/// What a problem is made of: its type, and what happened.
+type Cause = (ProblemType, String);
+
+/// Whether the page is the key authorization. Nothing of a wrong body is repeated (RFC 8555 §10.4): it may be a page that only the CA
 /// could reach.
-fn judge(answer: &Answer, expected: &KeyAuthorization) -> Result<(), (ProblemType, String)> {
+fn judge(page: &Page, expected: &KeyAuthorization) -> Result<(), Cause> {
     let expected = expected.as_str();
-    let what = match answer {
+    let what = match page {
         // RFC 8555 §8.3: trailing whitespace is ignored.
-        Answer::Content(content) if content.trim_ascii_end() == expected.as_bytes() => return Ok(()),
-        Answer::Content(content) => format!(
+        Page::Content(content) if content.trim_ascii_end() == expected.as_bytes() => return Ok(()),
+        Page::Content(content) => format!(
             "expected the key authorization \"{expected}\", got {} other bytes; is the file in place, and written by the account \
              that asks?",
             content.len()
         ),
-        Answer::TooLong => format!(
+        Page::TooLong => format!(
             "expected the key authorization \"{expected}\", got a much longer text; does another page answer for the path?"
         ),
-        Answer::Status(StatusCode::NOT_FOUND) => "status 404: there is no such file".to_owned(),
-        Answer::Status(status) => format!("expected status 200, got {}", status.as_u16()),
-        Answer::Redirect(_) => "redirected".to_owned(),
+        Page::Status(StatusCode::NOT_FOUND) => "status 404: there is no such file".to_owned(),
+        Page::Status(status) => format!("expected status 200, got {}", status.as_u16()),
     };
     Err((ProblemType::Unauthorized, what))
 }
 
-fn broken(error: &GetError) -> (ProblemType, String) {
+fn broken(error: &GetError) -> Cause {
     match error {
         GetError::Target(_) => (ProblemType::IncorrectResponse, "the URL cannot be asked for".to_owned()),
         GetError::Http(error) if error.is_parse_too_large() => {
@@ -143,7 +135,7 @@ fn broken(error: &GetError) -> (ProblemType, String) {
     }
 }
 
-fn failure(target: &Target, peer: SocketAddr, kind: ProblemType, what: String) -> Failure {
+fn failure(target: &Target, peer: SocketAddr, (kind, what): Cause) -> Failure {
     // An address in the URL need not be said twice.
     let at = match target.host() {
         Identifier::Dns(_) => format!(" at {peer}"),

@@ -97,6 +97,7 @@ impl Va {
 #[async_trait]
 impl ValidationAuthority for Va {
     #[tracing::instrument(
+        level = "debug",
         skip_all,
         fields(
             authorization.id = %request.authorization,
@@ -119,13 +120,8 @@ impl ValidationAuthority for Va {
             Err(Failure::Challenge(problem)) => Some(problem),
             Err(Failure::Ours(error)) => return Err(error),
         };
-        tracing::info!(
-            target: "audit",
-            event = "validation",
-            valid = problem.is_none(),
-            problem = problem.as_ref().map(|problem| problem.detail.as_str()),
-            ?records,
-        );
+        // The audit event is the registration authority's, which knows the account.
+        tracing::debug!(valid = problem.is_none(), detail = problem.as_ref().map(|it| &*it.detail), ?records);
         Ok(ValidationResult { records, problem })
     }
 }

@@ -47,19 +47,12 @@ impl TlsAlpn01 {
         records.push(record);
         let Connection { stream, peer } = connected?;
 
-        let failed = |kind, what: String| failure(identifier, peer, kind, &what);
-        let handshake = timeout_at(deadline, self.tls.connect(sni(identifier)?, stream)).await;
-        let mut stream = handshake
-            .map_err(|_| {
-                failed(
-                    ProblemType::Connection,
-                    "connected, but the TLS handshake did not end in time".to_owned(),
-                )
-            })?
-            .map_err(|error| {
-                let (kind, what) = refused(&error);
-                failed(kind, what)
-            })?;
+        let failed = |cause| failure(identifier, peer, cause);
+        let late = "connected, but the TLS handshake did not end in time";
+        let mut stream = timeout_at(deadline, self.tls.connect(sni(identifier)?, stream))
+            .await
+            .map_err(|_| failed((ProblemType::Connection, late.to_owned())))?
+            .map_err(|error| failed(refused(&error)))?;
         let (_, session) = stream.get_ref();
         let negotiated = session.alpn_protocol() == Some(ACME_TLS);
         let certificate = session.peer_certificates().and_then(<[_]>::first).cloned();
@@ -67,14 +60,11 @@ impl TlsAlpn01 {
         let _ = timeout_at(deadline, stream.shutdown()).await;
 
         if !negotiated {
-            return Err(failed(ProblemType::IncorrectResponse, NOT_NEGOTIATED.to_owned()));
+            return Err(failed((ProblemType::IncorrectResponse, NOT_NEGOTIATED.to_owned())));
         }
-        certificate::check(
-            &certificate.unwrap_or_else(|| Vec::new().into()),
-            identifier,
-            &digest(&request.key_authorization),
-        )
-        .map_err(|violation| failed(violation.kind(), format!("the server's certificate {violation}")))
+        let certificate = certificate.as_deref().unwrap_or_default();
+        certificate::check(certificate, identifier, &digest(&request.key_authorization))
+            .map_err(|violation| failed((violation.kind(), format!("the server's certificate {violation}"))))
     }
 }
 
@@ -116,7 +106,7 @@ fn refused(error: &io::Error) -> (ProblemType, String) {
     }
 }
 
-fn failure(identifier: &Identifier, peer: SocketAddr, kind: ProblemType, what: &str) -> Failure {
+fn failure(identifier: &Identifier, peer: SocketAddr, (kind, what): (ProblemType, String)) -> Failure {
     Failure::challenge(kind, format!("TLS with {identifier} at {peer}: {what}."))
 }
 

@@ -1,7 +1,7 @@
 //! The Web Front End: the only room that speaks ACME over HTTP (RFC 8555 §6 and §7). It decides nothing.
 //!
-//! A request passes three doors. [`edge`] stands around everything: it gives every answer its nonce, its links and its line in the
-//! log, and turns even a panic into a problem document. [`signed`] stands before every handler that acts for somebody: behind it,
+//! A request passes three doors. `edge` stands around everything: it gives every answer its nonce, its links and its line in the
+//! log, and turns even a panic into a problem document. `signed` stands before every handler that acts for somebody: behind it,
 //! the request is proven. The handlers in `acme` then turn wire JSON into a call of the registration authority or a read of the
 //! storage, and the result into wire JSON again.
 //!

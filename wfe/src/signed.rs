@@ -43,7 +43,7 @@ impl<T: Payload, S: Signer> FromRequest<Arc<WebFrontEnd>> for Signed<T, S> {
         let (mut parts, body) = request.into_parts();
         let Visiting(visit) = Visiting::from_request_parts(&mut parts, wfe).await?;
         check_content_type(&parts.headers)?;
-        let body = read(&parts.headers, body).await?;
+        let body = read(&parts.headers, body, BODY_TIMEOUT).await?;
         let jws = Jws::parse(&body).map_err(|error| not_a_jws(&error))?;
         redeem(wfe, jws.header.nonce.as_deref()).await?;
         check_url(&visit, parts.uri.path(), jws.header.url.as_deref())?;
@@ -164,12 +164,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Rejection> {
 }
 
 /// The body, bounded in size and time. One that announces too much is not read at all.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
+async fn read(headers: &HeaderMap, body: Body, patience: Duration) -> Result<Bytes, Rejection> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(too_large(MAX_BODY));
     }
-    match timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
+    match timeout(patience, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(MAX_BODY)),
         Ok(Err(_)) => Err(malformed("The request's body ended early.").into()),
@@ -234,5 +234,29 @@ fn not_signed(error: VerifyError, key: &Jwk) -> Problem {
         VerifyError::Signature => malformed(
             "JWS verification error: the signature was not made over this header and payload by the key that the header names.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let body = Body::from_stream(stream::pending::<io::Result<Bytes>>());
+        let rejection = read(&HeaderMap::new(), body, Duration::ZERO).await.unwrap_err();
+        assert_eq!(rejection.problem().status, 408);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_malformed() {
+        let body =
+            Body::from_stream(stream::iter([Ok(Bytes::from_static(b"{")), Err(io::Error::other("reset"))]));
+        let rejection = read(&HeaderMap::new(), body, BODY_TIMEOUT).await.unwrap_err();
+        assert_eq!(rejection.problem(), &malformed("The request's body ended early."));
     }
 }

@@ -22,10 +22,7 @@ use cairn_core::{Clock, Random};
 use cairn_x509::{Certificate, FileSigner, Signer};
 
 use super::staging::{PRIVATE, PUBLIC, Staging, make_folder, replace_file};
-use super::{Hierarchy, HierarchySpec, create, is_dev, read_key_file};
-
-/// The root's certificate in the data folder: the file that people look for.
-pub const ROOT: &str = "root.pem";
+use super::{Hierarchy, HierarchySpec, ROOT_FILE, create, is_dev, read_key_file};
 
 const FOLDER: &str = "ca";
 const INTERMEDIATE: &str = "intermediate.pem";
@@ -89,7 +86,7 @@ pub fn create_dev(
     let hierarchy = create(spec, clock, random)?;
     ensure!(is_dev(&hierarchy.root), "a hierarchy for development is named \"{}\"", super::DEV_ORGANIZATION);
     staging.write(ROOT_KEY, hierarchy.root_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
-    staging.write(ROOT, hierarchy.root.to_pem().as_bytes(), PUBLIC)?;
+    staging.write(ROOT_FILE, hierarchy.root.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE, hierarchy.intermediate.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE_KEY, hierarchy.intermediate_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
     staging.commit()?;
@@ -98,7 +95,7 @@ pub fn create_dev(
 }
 
 fn read(folder: &Path) -> Result<DevHierarchy> {
-    let root = read_certificate(&folder.join(ROOT))?;
+    let root = read_certificate(&folder.join(ROOT_FILE))?;
     let intermediate = read_certificate(&folder.join(INTERMEDIATE))?;
     ensure!(
         is_dev(&root) && is_dev(&intermediate),
@@ -125,7 +122,7 @@ fn read_certificate(path: &Path) -> Result<Certificate> {
 /// Puts the root where people look for it, unless it is there.
 fn publish_root(data_dir: &Path, root: &Certificate) -> Result<()> {
     refuse_production(data_dir)?;
-    let (path, pem) = (data_dir.join(ROOT), root.to_pem());
+    let (path, pem) = (data_dir.join(ROOT_FILE), root.to_pem());
     match fs::read_to_string(&path) {
         Ok(text) if text == pem => Ok(()),
         _ => replace_file(&path, pem.as_bytes(), PUBLIC),
@@ -134,7 +131,7 @@ fn publish_root(data_dir: &Path, root: &Certificate) -> Result<()> {
 
 /// `cairn init` puts its root into a file of the same name: it must not be replaced by one that anybody can misuse.
 fn refuse_production(data_dir: &Path) -> Result<()> {
-    let path = data_dir.join(ROOT);
+    let path = data_dir.join(ROOT_FILE);
     let of_development = match fs::metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         _ => read_certificate(&path).is_ok_and(|root| is_dev(&root)),

@@ -23,9 +23,8 @@ use cairn_x509::Certificate;
 use zeroize::Zeroizing;
 
 use super::staging::{PRIVATE, PUBLIC, Staging};
-use super::{DEV_ORGANIZATION, Hierarchy, HierarchySpec, create, passphrase};
+use super::{DEV_ORGANIZATION, Hierarchy, HierarchySpec, ROOT_FILE, create, passphrase};
 
-const ROOT: &str = "root.pem";
 const INTERMEDIATE: &str = "intermediate.pem";
 const INTERMEDIATE_KEY: &str = "intermediate-key.pem";
 const INTERMEDIATE_PASSPHRASE: &str = "intermediate-key.passphrase";
@@ -60,7 +59,7 @@ impl InitPaths {
     /// Those in `folder`.
     pub fn in_folder(folder: &Path) -> Self {
         Self {
-            root: folder.join(ROOT),
+            root: folder.join(ROOT_FILE),
             intermediate: folder.join(INTERMEDIATE),
             intermediate_key: folder.join(INTERMEDIATE_KEY),
             intermediate_passphrase: folder.join(INTERMEDIATE_PASSPHRASE),
@@ -113,7 +112,7 @@ pub fn init(
         staging.write(ROOT_KEY, root_key.to_pkcs8_pem(Some(passphrase.as_bytes()))?.as_bytes(), PRIVATE)?;
     }
     staging.write(NOTE, note(&root, &intermediate).as_bytes(), PUBLIC)?;
-    staging.write(ROOT, root.to_pem().as_bytes(), PUBLIC)?;
+    staging.write(ROOT_FILE, root.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE, intermediate.to_pem().as_bytes(), PUBLIC)?;
     let passphrase = passphrase::generate(random);
     let key = intermediate_key.to_pkcs8_pem(Some(passphrase.as_bytes()))?;

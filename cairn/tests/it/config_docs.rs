@@ -79,7 +79,10 @@ fn the_reference_is_what_the_code_says() {
     if std::env::var_os("CAIRN_BLESS").is_some() {
         std::fs::write(&path, format!("{introduction}{MARK}{expected}")).unwrap();
     } else {
-        assert!(written == expected, "docs/CONFIG.md is not what the code says; run this test with CAIRN_BLESS=1");
+        assert!(
+            written == expected,
+            "docs/CONFIG.md is not what the code says; run this test with CAIRN_BLESS=1"
+        );
     }
 }
 

@@ -1,0 +1,207 @@
+//! What a killed process left undone is ended.
+
+use cairn_core::api::{CertificateAuthority, IssuanceRequest, RegistrationAuthority};
+use cairn_core::{
+    AccountId, AuthorizationProgress, AuthorizationStatus, ChallengeType, ErrorKind, OrderId, OrderProgress,
+    OrderStatus, Period, ProblemType,
+};
+use cairn_ra::Orphans;
+use rcgen::{KeyPair, PublicKeyData};
+
+use crate::world::{DAY, Issuance, START, World, answer, csr};
+
+/// An order that a process marked as processing before it was killed.
+async fn orphaned_order(world: &World, account: AccountId, name: &str) -> OrderId {
+    let order = world.ready_order(account, &[name]).await;
+    world.deps.sa.set_order_processing(order, world.deps.clock.now()).await.unwrap();
+    order
+}
+
+/// The certificate that the killed process got stored.
+async fn certificate_for(world: &World, order: OrderId) {
+    let order = world.stored_order(order).await.order;
+    let request = IssuanceRequest {
+        order: Some(order.id),
+        account: Some(order.account),
+        profile: order.profile,
+        public_key: KeyPair::generate().unwrap().subject_public_key_info(),
+        identifiers: order.identifiers,
+    };
+    world.ca.issue_certificate(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_orphaned_order_with_a_certificate_becomes_valid() {
+    let world = World::new();
+    let account = world.account().await;
+    let order = orphaned_order(&world, account, "a.test").await;
+    certificate_for(&world, order).await;
+    world.ra.sweep(Orphans::All).await.unwrap();
+    let healed = world.stored_order(order).await;
+    let OrderProgress::Issued { serial } = &healed.order.progress else {
+        panic!("{:?}", healed.order.progress)
+    };
+    assert_eq!(world.deps.sa.certificate(serial).await.unwrap().unwrap().der, world.ca.last_issued());
+}
+
+#[tokio::test]
+async fn an_orphaned_order_without_a_certificate_becomes_invalid() {
+    let world = World::new();
+    let account = world.account().await;
+    let order = orphaned_order(&world, account, "a.test").await;
+    world.ra.sweep(Orphans::All).await.unwrap();
+    let ended = world.stored_order(order).await;
+    assert_eq!(ended.status(START), OrderStatus::Invalid);
+    let problem = ended.error(START).unwrap();
+    assert_eq!(problem.kind, ProblemType::ServerInternal);
+    assert!(problem.detail.contains("place a new order"), "{}", problem.detail);
+}
+
+#[tokio::test]
+async fn what_another_process_may_still_work_on_is_left_until_it_is_old() {
+    let world = World::new();
+    let account = world.account().await;
+    let order = orphaned_order(&world, account, "a.test").await;
+    world.clock.advance(599);
+    world.ra.sweep(Orphans::Old).await.unwrap();
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Processing);
+    world.clock.advance(1);
+    world.ra.sweep(Orphans::Old).await.unwrap();
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Invalid);
+}
+
+#[tokio::test]
+async fn what_this_process_works_on_is_never_touched() {
+    let world = World::with(|config| config.answer_grace = Period::from_millis(1));
+    let account = world.account().await;
+    let order = world.order(account, &["a.test"]).await;
+    let id = order.authorizations[0].id;
+    world.va.hold();
+    world.ra.perform_validation(answer(account, id, ChallengeType::Http01)).await.unwrap();
+    world.clock.advance(DAY);
+    world.ra.sweep(Orphans::All).await.unwrap();
+    world.va.release();
+    world.quiet().await;
+    assert_eq!(world.va.calls(), 1);
+
+    world.ca.hold();
+    world.finalize(account, order.order.id, csr(&["a.test"])).await.unwrap();
+    world.clock.advance(DAY);
+    world.ra.sweep(Orphans::All).await.unwrap();
+    let now = world.deps.clock.now();
+    assert_eq!(world.stored_order(order.order.id).await.status(now), OrderStatus::Processing);
+    world.ca.release();
+    world.quiet().await;
+    assert_eq!(world.stored_order(order.order.id).await.status(now), OrderStatus::Valid);
+}
+
+#[tokio::test]
+async fn an_issuance_that_died_within_this_process_is_ended_too() {
+    let world = World::new();
+    let account = world.account().await;
+    for (death, expected) in
+        [(Issuance::Dies, OrderStatus::Invalid), (Issuance::DiesAfterStoring, OrderStatus::Valid)]
+    {
+        let order = world.ready_order(account, &["a.test"]).await;
+        world.ca.next(death);
+        let answer = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+        assert_eq!(answer.status(START), OrderStatus::Processing);
+        world.clock.advance(600);
+        world.ra.sweep(Orphans::Old).await.unwrap();
+        assert_eq!(world.stored_order(order).await.status(START), expected, "{death:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuance_of_unknown_outcome_is_ended_by_what_is_stored() {
+    let world = World::new();
+    let account = world.account().await;
+    let order = world.ready_order(account, &["a.test"]).await;
+    certificate_for(&world, order).await;
+    world.ca.next(Issuance::Breaks(ErrorKind::Conflict));
+    world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+    world.clock.advance(600);
+    world.ra.sweep(Orphans::Old).await.unwrap();
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Valid);
+}
+
+#[tokio::test]
+async fn an_orphaned_validation_is_done_again() {
+    let world = World::new();
+    let account = world.account().await;
+    let authz = world.order(account, &["a.test"]).await.authorizations.remove(0);
+    let thumbprint =
+        world.deps.sa.set_authorization_processing(authz.id, ChallengeType::Dns01, START).await.unwrap();
+    world.ra.sweep(Orphans::All).await.unwrap();
+    world.quiet().await;
+    let healed = world.stored_authorization(authz.id).await;
+    assert!(matches!(healed.progress, AuthorizationProgress::Valid { challenge: ChallengeType::Dns01, .. }));
+    let requests = world.va.requests.lock().unwrap();
+    assert_eq!(requests[0].key_authorization, authz.token.key_authorization(thumbprint));
+}
+
+#[tokio::test]
+async fn an_orphaned_validation_that_expired_is_not_done_again() {
+    let world = World::new();
+    let account = world.account().await;
+    let id = world.order(account, &["a.test"]).await.authorizations[0].id;
+    world.deps.sa.set_authorization_processing(id, ChallengeType::Http01, START).await.unwrap();
+    world.clock.advance(7 * DAY);
+    world.ra.sweep(Orphans::Old).await.unwrap();
+    world.quiet().await;
+    assert_eq!(world.va.calls(), 0);
+    let now = world.deps.clock.now();
+    assert_eq!(world.stored_authorization(id).await.status(now), AuthorizationStatus::Invalid);
+}
+
+#[tokio::test]
+async fn a_sweep_begins_no_more_validations_than_may_run() {
+    let world = World::with(|config| config.max_validations = 1);
+    let account = world.account().await;
+    for authz in world.order(account, &["a.test", "b.test"]).await.authorizations {
+        world.deps.sa.set_authorization_processing(authz.id, ChallengeType::Http01, START).await.unwrap();
+    }
+    world.va.hold();
+    world.ra.sweep(Orphans::All).await.unwrap();
+    world.va.release();
+    world.quiet().await;
+    assert_eq!(world.va.calls(), 1);
+    world.ra.sweep(Orphans::All).await.unwrap();
+    world.quiet().await;
+    assert_eq!(world.va.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_validation_cut_short_by_shutdown_is_done_by_the_next_process() {
+    let world = World::with(|config| config.answer_grace = Period::from_millis(1));
+    let account = world.account().await;
+    let id = world.order(account, &["a.test"]).await.authorizations[0].id;
+    world.va.hold();
+    world.va.next_breaks(ErrorKind::Unavailable);
+    world.ra.perform_validation(answer(account, id, ChallengeType::Http01)).await.unwrap();
+    world.deps.shutdown.cancel();
+    world.va.release();
+    world.quiet().await;
+    assert!(matches!(
+        world.stored_authorization(id).await.progress,
+        AuthorizationProgress::Validating { .. }
+    ));
+
+    let mut deps = world.deps.clone();
+    deps.shutdown = tokio_util::sync::CancellationToken::new();
+    let next = cairn_ra::Ra::new(cairn_ra::Config::default(), deps).unwrap();
+    next.sweep(Orphans::All).await.unwrap();
+    world.quiet().await;
+    assert_eq!(world.stored_authorization(id).await.status(START), AuthorizationStatus::Valid);
+}
+
+#[tokio::test]
+async fn the_sweeper_sweeps_when_it_starts_and_ends_with_shutdown() {
+    let world = World::new();
+    let account = world.account().await;
+    let order = orphaned_order(&world, account, "a.test").await;
+    world.ra.start_sweeper();
+    world.deps.shutdown.cancel();
+    world.quiet().await;
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Invalid);
+}
