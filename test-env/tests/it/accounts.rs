@@ -10,7 +10,11 @@ async fn new_account(client: &mut Client, account: &Account, payload: Value) -> 
     client.post(Step::NewAccount, (&account.key).into(), &url, &payload).await.unwrap()
 }
 
-async fn update(client: &mut Client, account: &Account, payload: Value) -> cairn_test_env::acme::Result<Value> {
+async fn update(
+    client: &mut Client,
+    account: &Account,
+    payload: Value,
+) -> cairn_test_env::acme::Result<Value> {
     client.post(Step::Other, account.into(), &account.url, &payload).await?.json()
 }
 
@@ -18,7 +22,8 @@ async fn update(client: &mut Client, account: &Account, payload: Value) -> cairn
 async fn the_second_new_account_of_a_key_is_answered_200_with_the_first() {
     let world = World::new().await;
     let (mut client, account) = world.member().await;
-    let response = new_account(&mut client, &account, json!({ "contact": ["mailto:late@example.com"] })).await;
+    let response =
+        new_account(&mut client, &account, json!({ "contact": ["mailto:late@example.com"] })).await;
     assert_eq!(response.status, 200);
     assert_eq!(response.header("location"), account.url);
     let object: Value = response.json().unwrap();

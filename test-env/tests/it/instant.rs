@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use cairn_test_env::acme::Identifier as OwnIdentifier;
 use cairn_test_env::challenges::Responder;
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy, RevocationReason,
-    RevocationRequest,
+    Account, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy,
+    RevocationReason, RevocationRequest,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -37,7 +37,10 @@ async fn http_01_with_an_api_and_a_validation_over_ipv6() {
     challenge.set_ready().await.unwrap();
     assert_eq!(order.poll_ready(&patient()).await.unwrap(), OrderStatus::Ready);
     let asked = world.http01.take(&token);
-    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.at == "::1".parse::<IpAddr>().unwrap()), "{asked:?}");
+    assert!(
+        !asked.is_empty() && asked.iter().all(|asked| asked.at == "::1".parse::<IpAddr>().unwrap()),
+        "{asked:?}"
+    );
     assert!(asked.iter().all(|asked| asked.host.starts_with("six.test")), "{asked:?}");
     order.finalize().await.unwrap();
     verified_leaf(order.poll_certificate(&patient()).await.unwrap().as_bytes(), &world.root);

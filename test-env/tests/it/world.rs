@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cairn_jose::{Algorithm, sign::SigningKey};
 use cairn_test_env::acme::{
-    Account, Certified, CertificateRequest, Client, Endpoint, Error, Identifier, Order, Placed, Problem, Response, Status,
-    certify,
+    Account, CertificateRequest, Certified, Client, Endpoint, Error, Identifier, Order, Placed, Problem,
+    Response, Status, certify,
 };
 use cairn_test_env::challenges::{Dns01, Http01, Responder, TlsAlpn01};
 use cairn_test_env::harness::Cairn;
@@ -103,7 +103,12 @@ impl World {
     }
 
     /// An order that can be finalized.
-    pub(crate) async fn ready_order(&self, client: &mut Client, account: &Account, identifiers: &[Identifier]) -> Placed {
+    pub(crate) async fn ready_order(
+        &self,
+        client: &mut Client,
+        account: &Account,
+        identifiers: &[Identifier],
+    ) -> Placed {
         let mut placed = client.new_order(account, identifiers).await.unwrap();
         for url in placed.order.authorizations.clone() {
             self.authorize(client, account, &self.http(), &url).await.unwrap();
@@ -188,7 +193,11 @@ pub(crate) fn assert_problem(response: &Response, status: u16, name: &str) -> Pr
 
 /// The request was refused with this problem.
 #[track_caller]
-pub(crate) fn assert_refused<T: std::fmt::Debug>(outcome: Result<T, Error>, status: u16, name: &str) -> Problem {
+pub(crate) fn assert_refused<T: std::fmt::Debug>(
+    outcome: Result<T, Error>,
+    status: u16,
+    name: &str,
+) -> Problem {
     match outcome {
         Err(Error::Refused(problem)) => {
             assert_eq!((problem.status, problem.name()), (Some(status), name), "{problem:?}");
@@ -202,7 +211,8 @@ pub(crate) fn assert_refused<T: std::fmt::Debug>(outcome: Result<T, Error>, stat
 pub(crate) fn certificates(pem: &[u8]) -> Vec<Certificate> {
     let pem = std::str::from_utf8(pem).unwrap();
     let end = "-----END CERTIFICATE-----\n";
-    let chain: Vec<Certificate> = pem.split_inclusive(end).map(|one| Certificate::from_pem(one).unwrap()).collect();
+    let chain: Vec<Certificate> =
+        pem.split_inclusive(end).map(|one| Certificate::from_pem(one).unwrap()).collect();
     assert!(!chain.is_empty());
     chain
 }
