@@ -234,8 +234,7 @@ impl World {
         let ready_file = self.path("ready.json");
         remove_if_there(&ready_file)?;
 
-        let binary = binary()?;
-        let mut command = Command::new(&binary);
+        let mut command = command()?;
         command.arg("dev");
         if self.ephemeral {
             command.arg("--ephemeral");
@@ -260,7 +259,7 @@ impl World {
         // Appended: the log of a server that was killed and started again is one story.
         command.stderr(File::options().create(true).append(true).open(self.path("log"))?);
 
-        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        let child = command.spawn().context("cannot start cairn")?;
         let mut server = Server { child, log_to_show: Some(self.path("log")) };
         let ready = wait::until("cairn's ready file", START_LIMIT, || {
             if let Some(status) = server.child.try_wait()? {
@@ -295,6 +294,14 @@ impl Drop for Server {
         let shown = lines.split_at(lines.len().saturating_sub(LOG_LINES_SHOWN)).1.join("\n");
         let _ = writeln!(std::io::stderr(), "--- the end of cairn's log\n{shown}\n---");
     }
+}
+
+/// The binary under test, for what is not `cairn dev`: the caller adds the subcommand and minds the process.
+///
+/// # Errors
+/// If it is not built.
+pub fn command() -> Result<Command> {
+    Ok(Command::new(binary()?))
 }
 
 /// The binary under test: what `CAIRN_BIN` names, else the one built beside this test.

@@ -182,7 +182,10 @@ impl Drop for Running {
 }
 
 /// Sends SIGTERM.
-pub(crate) fn terminate(process: u32) -> Result<()> {
+///
+/// # Errors
+/// If there is no such process.
+pub fn terminate(process: u32) -> Result<()> {
     // The shell's own `kill`: the program of that name is missing on small systems.
     let status =
         Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh"]).arg(process.to_string()).status()?;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, bail};
 
 /// Pause between two looks: short against anything waited for here, long against the cost of a look.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Looks until there is something to see, at most for `limit`. `awaited` completes the sentence "gave up waiting for …".
 ///
