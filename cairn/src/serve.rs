@@ -124,6 +124,12 @@ pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
     complaints.note("[ca]", config.ca.validate());
     complaints.note("[sa]", config.sa.validate());
     complaints.note("[pa]", config.pa.validate());
+    if !config.ca.profiles.contains_key(&config.ra.profile) {
+        complaints.add(
+            "ra.profile",
+            format!("[ca] has no profile \"{0}\"; add [ca.profiles.{0}]", config.ra.profile),
+        );
+    }
     if config.api.listen.is_empty() {
         complaints.add(
             "api.listen",
