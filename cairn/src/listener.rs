@@ -209,3 +209,69 @@ impl Listener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// A listener without TLS, its address and itself.
+    async fn listening(router: Router) -> (SocketAddr, Listener) {
+        let sockets = Sockets::bind("test", &Bind::Addresses(vec![SocketAddr::from(([127, 0, 0, 1], 0))]))
+            .await
+            .unwrap();
+        let address = sockets.addresses()[0];
+        let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let listener = Listener { router, tls: None, shutdown, tracker };
+        listener.clone().start(sockets);
+        (address, listener)
+    }
+
+    async fn connected(address: SocketAddr, says: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(says.as_bytes()).await.unwrap();
+        stream
+    }
+
+    const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    #[tokio::test]
+    async fn clients_that_say_nothing_do_not_delay_the_end() {
+        let (address, listener) = listening(Router::new().route("/", get(|| async { "hello" }))).await;
+        let _silent = connected(address, "").await;
+        let _half_a_head = connected(address, "GET / HT").await;
+        let mut idle = connected(address, REQUEST).await;
+        idle.read_u8().await.unwrap();
+
+        listener.shutdown.cancel();
+        listener.tracker.close();
+        // Otherwise they would be waited for until their heads are due.
+        tokio::time::timeout(HEAD_TIMEOUT / 2, listener.tracker.wait()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_begun_is_answered_after_the_end_began() {
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let slow = {
+            let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+            move || async move {
+                begun.notify_one();
+                go_on.notified().await;
+                "done"
+            }
+        };
+        let (address, listener) = listening(Router::new().route("/", get(slow))).await;
+        let mut client = connected(address, REQUEST).await;
+        begun.notified().await;
+        listener.shutdown.cancel();
+        // The time that a client without a request would get must pass, or nothing is shown.
+        tokio::time::sleep(FAREWELL * 2).await;
+        go_on.notify_one();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    }
+}
