@@ -31,9 +31,8 @@ pub const DEV_ORGANIZATION: &str = "Cairn Dev";
 /// The root's certificate in the folders of both `cairn init` and `cairn dev`: the file that people look for.
 pub const ROOT_FILE: &str = "root.pem";
 
-/// How long before they are made root and intermediate begin, for clients whose clocks are slow: as long as the longest backdate that
-/// a profile may have, since a leaf that began before its issuer would be refused.
-const BACKDATE: i64 = 24 * 60 * 60;
+/// How long before they are made root and intermediate begin, for clients whose clocks are slow.
+const BACKDATE: i64 = 60 * 60;
 /// ub-common-name (RFC 5280 appendix A.1) less the longest of what follows the organization, " Intermediate CA 1 " and a suffix.
 const MAX_ORGANIZATION: usize = 64 - 25;
 

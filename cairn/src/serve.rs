@@ -2,6 +2,8 @@
 //! where something would be opened or bound.
 
 use std::fmt;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +38,11 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let prepared = prepare(&config).map_err(|complaints| complaints.about(&args.config))?;
 
     let lifecycle = Lifecycle::default();
-    std::fs::create_dir_all(&config.data_dir)
+    // For the server alone: the database names accounts, their contacts and what they asked for.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data_dir)
         .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
     let _lock = DirectoryLock::take(&config.data_dir)?;
     let bound = Bound {
@@ -118,6 +124,12 @@ pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
     complaints.note("[ca]", config.ca.validate());
     complaints.note("[sa]", config.sa.validate());
     complaints.note("[pa]", config.pa.validate());
+    if !config.ca.profiles.contains_key(&config.ra.profile) {
+        complaints.add(
+            "ra.profile",
+            format!("[ca] has no profile \"{0}\"; add [ca.profiles.{0}]", config.ra.profile),
+        );
+    }
     if config.api.listen.is_empty() {
         complaints.add(
             "api.listen",

@@ -106,18 +106,24 @@ impl SelfIssued {
     /// Renews until `shutdown`.
     pub async fn renew(self, served: Arc<Served>, mut renew_at: Timestamp, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            if self.clock.now() >= renew_at {
-                match self.issue().await {
-                    Ok((certificate, next)) => {
-                        served.0.store(Arc::new(certificate));
-                        renew_at = next;
-                        info!(next_renewal = %next, "renewed the certificate of the server's own listeners");
-                    }
-                    Err(error) => error!(
-                        error = format!("{error:#}"),
-                        "cannot renew the listeners' certificate; trying again"
-                    ),
-                }
+            renew_at = self.renew_if_due(&served, renew_at).await;
+        }
+    }
+
+    /// Renews if it is time, and tells when the next time is.
+    async fn renew_if_due(&self, served: &Served, renew_at: Timestamp) -> Timestamp {
+        if self.clock.now() < renew_at {
+            return renew_at;
+        }
+        match self.issue().await {
+            Ok((certificate, next)) => {
+                served.0.store(Arc::new(certificate));
+                info!(next_renewal = %next, "renewed the certificate of the server's own listeners");
+                next
+            }
+            Err(error) => {
+                error!(error = format!("{error:#}"), "cannot renew the listeners' certificate; trying again");
+                renew_at
             }
         }
     }
@@ -166,20 +172,28 @@ impl Files {
     pub async fn reload(self, served: Arc<Served>, shutdown: CancellationToken) {
         let mut seen = self.written();
         while shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            let written = self.written();
-            if written.is_none() || written == seen {
-                continue;
+            seen = self.read_if_changed(&served, seen);
+        }
+    }
+
+    /// Reads the files if they were written since `seen`, and tells when those that are now served were.
+    fn read_if_changed(&self, served: &Served, seen: Option<[SystemTime; 2]>) -> Option<[SystemTime; 2]> {
+        let written = self.written();
+        if written.is_none() || written == seen {
+            return seen;
+        }
+        match self.read() {
+            Ok(certificate) => {
+                served.0.store(Arc::new(certificate));
+                info!(file = %self.certificate.display(), "serving the new certificate");
+                written
             }
-            match self.read() {
-                Ok(certificate) => {
-                    served.0.store(Arc::new(certificate));
-                    seen = written;
-                    info!(file = %self.certificate.display(), "serving the new certificate");
-                }
-                Err(error) => error!(
+            Err(error) => {
+                error!(
                     error = format!("{error:#}"),
                     "the new certificate cannot be used; serving the old one"
-                ),
+                );
+                seen
             }
         }
     }
@@ -198,5 +212,99 @@ fn certified_key(chain: Vec<CertificateDer<'static>>, key_pem: &[u8]) -> Result<
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(certified),
         Err(error) => Err(error).context("the private key is not the certificate's"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use cairn_ca::{Ca, Issuer};
+    use cairn_core::time::FakeClock;
+    use cairn_core::{Period, SystemRandom};
+    use cairn_sa::SqliteStorage;
+
+    use super::*;
+    use crate::hierarchy::{self, HierarchySpec};
+
+    const START: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    /// A CA on a clock that the test turns, as its own subscriber.
+    fn self_issued(clock: &Arc<FakeClock>) -> SelfIssued {
+        let made = hierarchy::create(&HierarchySpec::dev(), clock.as_ref(), &SystemRandom).unwrap();
+        let (root, intermediate) = (made.root.to_pem(), made.intermediate.to_pem());
+        let issuer = Issuer::load(&intermediate, &root, Box::new(made.intermediate_key), START).unwrap();
+        let store = Arc::new(SqliteStorage::open_ephemeral().unwrap());
+        let (clock, random) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::new(SystemRandom));
+        let ca = Ca::new(cairn_ca::Config::default(), issuer, store, Arc::clone(&clock), random).unwrap();
+        SelfIssued {
+            ca: Arc::new(ca),
+            clock,
+            profile: cairn_ca::DEFAULT_PROFILE.to_owned(),
+            names: vec![crate::names::parse("localhost").unwrap()],
+            chain: vec![CertificateDer::from(made.intermediate.der().to_vec())],
+        }
+    }
+
+    fn leaf(served: &Served) -> Vec<u8> {
+        served.0.load().cert[0].to_vec()
+    }
+
+    #[tokio::test]
+    async fn the_own_certificate_is_renewed_at_two_thirds_of_its_life_and_not_before() {
+        let clock = Arc::new(FakeClock::new(START));
+        let issued = self_issued(&clock);
+        let (served, renew_at) = issued.start().await.unwrap();
+        let first = leaf(&served);
+        assert_eq!(served.0.load().cert.len(), 2, "the intermediate is sent along");
+
+        clock.advance(Period::from_days(59).seconds());
+        assert_eq!(issued.renew_if_due(&served, renew_at).await, renew_at);
+        assert_eq!(leaf(&served), first);
+
+        clock.advance(Period::from_days(1).seconds());
+        assert!(issued.renew_if_due(&served, renew_at).await > renew_at);
+        assert_ne!(leaf(&served), first);
+    }
+
+    /// A certificate and its key, PEM.
+    async fn pair() -> (String, String) {
+        let clock = Arc::new(FakeClock::new(START));
+        let issued = self_issued(&clock);
+        let key = FileSigner::generate(KeySpec::P256).unwrap();
+        let request = IssuanceRequest {
+            order: None,
+            account: None,
+            profile: issued.profile.clone(),
+            public_key: key.public_key().der().to_vec(),
+            identifiers: issued.names.clone(),
+        };
+        let certificate = issued.ca.issue_certificate(request).await.unwrap();
+        let certificate = Certificate::from_der(&certificate.der).unwrap();
+        (certificate.to_pem(), key.to_pkcs8_pem(None).unwrap().to_string())
+    }
+
+    #[tokio::test]
+    async fn new_files_are_served_when_both_have_come_and_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        assert!(files.start().unwrap_err().to_string().contains("cannot read"));
+
+        let (certificate, key) = pair().await;
+        fs::write(&files.certificate, certificate).unwrap();
+        fs::write(&files.key, key).unwrap();
+        let served = files.start().unwrap();
+        let (first, seen) = (leaf(&served), files.written());
+        assert_eq!(files.read_if_changed(&served, seen), seen);
+
+        // In the middle of a replacement, the new certificate stands beside the old key.
+        let (certificate, key) = pair().await;
+        fs::write(&files.certificate, certificate).unwrap();
+        assert_eq!(files.read_if_changed(&served, None), None);
+        assert_eq!(leaf(&served), first);
+
+        fs::write(&files.key, key).unwrap();
+        assert_eq!(files.read_if_changed(&served, None), files.written());
+        assert_ne!(leaf(&served), first);
     }
 }

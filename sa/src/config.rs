@@ -87,6 +87,12 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_the_default() {
+        let example = "path = \"cairn.db\"\nreaders = 3\nqueue = 1024\n";
+        assert_eq!(toml::from_str::<Config>(example).unwrap(), Config::default());
+    }
+
+    #[test]
     fn every_bad_value_is_named_with_a_way_out() {
         let bad = [
             ("path", Config { path: PathBuf::from("/"), ..Config::default() }),
@@ -103,8 +109,8 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused() {
-        assert!(serde_json::from_str::<Config>(r#"{"reader": 4}"#).is_err());
-        let config: Config = serde_json::from_str(r#"{"readers": 4}"#).unwrap();
+        assert!(toml::from_str::<Config>("reader = 4").is_err());
+        let config: Config = toml::from_str("readers = 4").unwrap();
         assert_eq!(config, Config { readers: 4, ..Config::default() });
     }
 }

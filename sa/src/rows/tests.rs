@@ -150,7 +150,7 @@ proptest! {
         more in any_identifier(),
     ) {
         let hash = request_hash("default", &names);
-        prop_assert_eq!(hash, request_hash("default", &names.clone()));
+        prop_assert_eq!(hash, request_hash("default", &names));
         prop_assert_ne!(hash, request_hash("short", &names));
         prop_assert_ne!(hash, request_hash("default", &[&names[..], &[more]].concat()));
     }

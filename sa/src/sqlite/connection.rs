@@ -19,7 +19,7 @@ const READER_CACHE: i64 = 1024;
 
 /// Pages in the write-ahead log (4 KiB each) at which a commit also moves them into the database. More pages make it
 /// rarer, and a page that changed often is moved once; but all of the log is read again at a start after a crash
-/// (measured: 4 MiB take a few milliseconds).
+/// (measured: 4 MiB take 1 to 9 ms, and four times as many pages saved no CPU time).
 const CHECKPOINT_PAGES: i64 = 1000;
 
 /// The size in bytes to which the log is cut after it had grown beyond it under load.
@@ -62,7 +62,9 @@ fn flags() -> OpenFlags {
 fn configure(db: &Connection, cache: i64) -> rusqlite::Result<()> {
     db.busy_timeout(LOCK_WAIT)?;
     db.set_prepared_statement_cache_capacity(query::PREPARED);
+    // This build of SQLite looks for foreign keys by default; the schema has none, and says why.
     db.pragma_update(None, "foreign_keys", false)?;
+    // A file from another hand cannot make us run functions from its schema.
     db.pragma_update(None, "trusted_schema", false)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     // Negative: KiB, not pages.

@@ -28,11 +28,11 @@ fn in_memory() -> World {
 }
 
 mod file {
-    crate::contract::contract!(crate::sqlite::in_file);
+    contract!(crate::sqlite::in_file);
 }
 
 mod memory {
-    crate::contract::contract!(crate::sqlite::in_memory);
+    contract!(crate::sqlite::in_memory);
 }
 
 fn files(folder: &Path) -> Vec<String> {
@@ -69,6 +69,21 @@ async fn what_was_answered_survives_a_storage_that_is_dropped() {
     let account = world.account().await;
     drop(world);
     assert_eq!(open(folder.path()).account(account.id).await, Ok(Some(account)));
+}
+
+#[tokio::test]
+async fn a_row_that_another_hand_has_changed_is_internal_and_named_in_the_log_alone() {
+    let folder = TempDir::new().unwrap();
+    let world = World::new(open(folder.path()), ());
+    let account = world.account().await;
+    let order = world.order(account.id, &["a.test"]).await.order.id;
+    let other_hand = rusqlite::Connection::open(folder.path().join("cairn.db")).unwrap();
+    other_hand.execute("UPDATE orders SET status = 'happy'", []).unwrap();
+    let error = world.storage.order(order).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Internal);
+    assert!(!error.detail.contains("orders"), "{}", error.detail);
+    assert!(error.to_string().contains("status of table orders"), "{error}");
+    assert!(error.to_string().contains(&order.to_string()), "{error}");
 }
 
 #[tokio::test]

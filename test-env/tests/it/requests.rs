@@ -50,6 +50,9 @@ async fn new_nonce_answers_head_with_200_and_get_with_204_and_nobody_may_keep_th
     world.end();
 }
 
+/// Makes a protected header wrong.
+type Spoil = Box<dyn Fn(&mut Value)>;
+
 /// A right request, spoilt in one place each, and what it is answered.
 #[tokio::test]
 async fn a_request_that_is_wrong_in_one_place_is_refused_for_that() {
@@ -60,7 +63,7 @@ async fn a_request_that_is_wrong_in_one_place_is_refused_for_that() {
     let without =
         |member: &'static str| move |header: &mut Value| drop(header.as_object_mut().unwrap().remove(member));
     let jwk = serde_json::to_value(account.key.jwk()).unwrap();
-    let spoilt: Vec<(&str, Box<dyn Fn(&mut Value)>, u16, &str)> = vec![
+    let spoilt: Vec<(&str, Spoil, u16, &str)> = vec![
         ("no nonce", Box::new(without("nonce")), 400, "badNonce"),
         ("a nonce of somebody else", Box::new(with("nonce", json!("c29tZWJvZHk"))), 400, "badNonce"),
         ("a nonce that is not base64url", Box::new(with("nonce", json!("a+b/="))), 400, "malformed"),

@@ -91,4 +91,3 @@ stories! {
         changes_that_fail_do_not_disturb_those_beside_them
     }
 }
-pub(crate) use contract;
