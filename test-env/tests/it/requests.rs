@@ -10,46 +10,6 @@ use serde_json::{Value, json};
 
 use crate::world::{World, assert_problem, dns, es256};
 
-/// The longest body that the server takes. One octet more is enough to be refused, and little enough to be sent before the refusal.
-const MAX_BODY: usize = 64 * 1024;
-
-#[tokio::test]
-async fn a_nonce_is_good_once() {
-    let world = World::new().await;
-    let (mut client, account) = world.member().await;
-    let header = client.header((&account).into(), &account.url).await.unwrap();
-    let body = account.key.jws(&header, b"").unwrap();
-    let first = client.send(Method::POST, &account.url, Some(JOSE), body.clone()).await.unwrap();
-    assert_eq!(first.status, 200);
-    let again = client.send(Method::POST, &account.url, Some(JOSE), body).await.unwrap();
-    assert_problem(&again, 400, "badNonce");
-
-    // The answer to a bad nonce brings a good one, RFC 8555 §6.5.
-    let mut header = header;
-    header["nonce"] = json!(again.header("replay-nonce"));
-    let body = account.key.jws(&header, b"").unwrap();
-    assert_eq!(client.send(Method::POST, &account.url, Some(JOSE), body).await.unwrap().status, 200);
-    world.end();
-}
-
-#[tokio::test]
-async fn new_nonce_answers_head_with_200_and_get_with_204_and_nobody_may_keep_them() {
-    let world = World::new().await;
-    let mut client = world.client().await;
-    let url = client.directory.new_nonce.clone();
-    let mut nonces = Vec::new();
-    for (method, status) in [(Method::HEAD, 200), (Method::GET, 204)] {
-        let response = client.send(method, &url, None, "").await.unwrap();
-        assert_eq!(response.status, status);
-        assert_eq!(response.header("cache-control"), "no-store");
-        assert!(response.body.is_empty());
-        base64url::decode(response.header("replay-nonce")).unwrap();
-        nonces.push(response.header("replay-nonce").to_owned());
-    }
-    assert_ne!(nonces[0], nonces[1]);
-    world.end();
-}
-
 /// Makes a protected header wrong.
 type Spoil = Box<dyn Fn(&mut Value)>;
 
@@ -159,16 +119,6 @@ async fn another_content_type_is_415() {
         let response = client.send(Method::POST, &account.url, content_type, body).await.unwrap();
         assert_problem(&response, 415, "malformed");
     }
-    world.end();
-}
-
-#[tokio::test]
-async fn a_body_that_is_too_long_is_413_and_a_problem_all_the_same() {
-    let world = World::new().await;
-    let mut client = world.client().await;
-    let url = client.directory.new_account.clone();
-    let response = client.send(Method::POST, &url, Some(JOSE), vec![b'x'; MAX_BODY + 1]).await.unwrap();
-    assert_problem(&response, 413, "malformed");
     world.end();
 }
 
