@@ -57,7 +57,7 @@ async fn a_request_that_is_wrong_in_one_place_is_refused_for_that() {
         // RFC 8555 §6.2: with this one come the algorithms that the server takes.
         assert_eq!(problem.algorithms.is_empty(), name != "badSignatureAlgorithm", "{problem:?}");
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_signature_over_something_else_is_refused() {
 
     let order = client.new_order(&account, &dns(["still.here.test"])).await;
     assert!(order.is_ok(), "the account is as it was: {order:?}");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_body_that_is_no_flattened_jws_is_refused() {
         let response = client.send(Method::POST, &account.url, Some(JOSE), body).await.unwrap();
         assert_problem(&response, 400, "malformed");
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn another_content_type_is_415() {
         let response = client.send(Method::POST, &account.url, content_type, body).await.unwrap();
         assert_problem(&response, 415, "malformed");
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn resources_are_not_read_by_get() {
     }
     let response = client.send(Method::GET, &format!("{}/nothing", account.url), None, "").await.unwrap();
     assert_problem(&response, 404, "malformed");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn directory_and_new_nonce_are_read_by_post_as_get_too() {
     assert_eq!(listed["newNonce"], json!(client.directory.new_nonce));
     let url = client.directory.new_nonce.clone();
     assert_eq!(client.post_as_get(Step::NewNonce, &account, &url).await.unwrap().status, 204);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn every_answer_names_the_directory_and_may_be_read_by_a_browser() {
     assert_eq!(response.header(header::LINK), index);
     assert_eq!(response.header("access-control-allow-origin"), "*");
     assert!(response.header("access-control-expose-headers").contains("Replay-Nonce"));
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn the_directory_offers_nothing_that_is_not_there() {
     members.retain(|member| *member != "meta");
     members.sort_unstable();
     assert_eq!(members, ["newAccount", "newNonce", "newOrder", "revokeCert"]);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -210,5 +210,5 @@ async fn links_follow_the_name_under_which_the_server_was_called_and_foreign_nam
     let request =
         Request::builder().uri("/dir").header(header::HOST, "evil.test").body(Full::default()).unwrap();
     assert_problem(&connection.send(request).await.unwrap(), 421, "malformed");
-    world.end();
+    world.end().await;
 }
