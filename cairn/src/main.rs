@@ -7,6 +7,10 @@ use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
 use cairn::{dev, init, open_files, serve, telemetry};
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
