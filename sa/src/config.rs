@@ -63,15 +63,13 @@ pub enum Engine {
     Postgres,
 }
 
-/// The `[sa.postgres]` section: a database, and how to reach it. The role must own the database or its schema, since the
-/// server makes and changes its tables by itself. It must be reached directly, or through a proxy that keeps sessions:
-/// a pooler that shares connections between transactions (pgbouncer's transaction mode) would lose the lock by which one
-/// server excludes a second.
+/// The `[sa.postgres]` section: a database, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Postgres {
     /// The server's host name or IP address; or, with a slash in front, the folder of its Unix socket. The name is also
-    /// what the server's certificate must be for. Default: `/var/run/postgresql`, where Debian's listens and lets in a
+    /// what the server's certificate must be for. It must be reached directly, or through a proxy that keeps sessions
+    /// apart: pgbouncer's transaction mode would lose the lock by which one Cairn excludes a second. Default: `/var/run/postgresql`, where Debian's listens and lets in a
     /// user of the machine as the role of the same name.
     pub host: String,
 
@@ -82,7 +80,7 @@ pub struct Postgres {
     /// --encoding UTF8 --template template0 cairn` makes one. Default: `cairn`.
     pub database: String,
 
-    /// The role. Default: `cairn`.
+    /// The role. It must own the database, since Cairn makes and changes its tables by itself. Default: `cairn`.
     pub user: String,
 
     /// The file with the role's password, a single line. Nobody but its owner may be able to read it. Without it the

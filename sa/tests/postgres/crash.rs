@@ -1,0 +1,70 @@
+//! The database server is killed while it works.
+
+use std::sync::{Arc, Mutex};
+
+use cairn_core::api::StorageRead;
+use cairn_core::{AccountId, ErrorKind};
+use cairn_test_env::postgres::Server;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, block_in_place};
+use tokio::time::timeout;
+
+use crate::database::{PATIENCE, config, open};
+use crate::world::{World, kind};
+
+const CALLERS: usize = 8;
+const ROUNDS: u64 = 3;
+/// So many changes are acknowledged before the server is killed.
+const CHANGES: u64 = 200;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn when_the_server_is_killed_callers_are_told_and_nothing_acknowledged_is_lost() {
+    let mut server = block_in_place(|| Server::start(&["max_connections=50"])).unwrap();
+    block_in_place(|| server.create_database("cairn")).unwrap();
+    let storage = open(&config(&server, "cairn")).await.unwrap();
+    let world = Arc::new(World::new(storage.clone(), ()));
+    let acknowledged = Arc::new(Mutex::new(Vec::<AccountId>::new()));
+    let count = watch::Sender::new(0_u64);
+
+    for round in 1..=ROUNDS {
+        let mut callers = JoinSet::new();
+        for _ in 0..CALLERS {
+            let (world, acknowledged, count) = (world.clone(), acknowledged.clone(), count.clone());
+            // Each goes on until it is told of a failure.
+            callers.spawn(async move {
+                loop {
+                    let account = world.unstored_account();
+                    let id = account.id;
+                    match world.storage.new_account(account).await {
+                        Ok(_) => acknowledged.lock().unwrap().push(id),
+                        Err(error) => return error.kind,
+                    }
+                    count.send_modify(|count| *count += 1);
+                }
+            });
+        }
+        let mut counted = count.subscribe();
+        let enough = timeout(PATIENCE, counted.wait_for(|count| *count >= round * CHANGES)).await;
+        assert!(enough.is_ok(), "there was hardly any load");
+        drop(enough);
+        block_in_place(|| server.kill()).unwrap();
+        for kind in timeout(PATIENCE, callers.join_all()).await.expect("somebody waits for ever") {
+            assert!(matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable), "{kind:?}");
+        }
+        assert!(kind(storage.ping().await).is_some(), "it is not ready");
+
+        block_in_place(|| server.restart()).unwrap();
+        let ready = async {
+            while storage.ping().await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, ready).await.expect("it did not recover");
+        let acknowledged = acknowledged.lock().unwrap().clone();
+        for id in acknowledged {
+            assert!(storage.account(id).await.unwrap().is_some(), "{id} was acknowledged and is lost");
+        }
+        world.account().await;
+    }
+    storage.close().await;
+}
