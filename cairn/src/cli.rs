@@ -40,11 +40,11 @@ pub struct DevArgs {
     #[arg(long, conflicts_with = "data_dir")]
     pub ephemeral: bool,
 
-    /// Addresses of the ACME API; port 0 takes a free one [default: 127.0.0.1:14000 and [::1]:14000]
+    /// Addresses of the ACME API; port 0 takes a free one [default: port 14000 of 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub listen: Vec<SocketAddr>,
 
-    /// Addresses of the management listener [default: 127.0.0.1:15000 and [::1]:15000]
+    /// Addresses of the management listener [default: port 15000 of 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub management: Vec<SocketAddr>,
 

@@ -20,5 +20,6 @@ pub mod banner;
 pub mod lifecycle;
 pub mod lock;
 pub mod names;
+pub mod open_files;
 pub mod ready_file;
 pub mod telemetry;

@@ -12,6 +12,9 @@ use tracing::{info, warn};
 /// How long requests, validations and issuances may take to finish after the signal. The longest validation takes 10 seconds.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long what the work leaned on may take to end: it has nothing left to do.
+const SUPPORT_END: Duration = Duration::from_secs(5);
+
 /// The phases of the process's end.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
@@ -54,6 +57,8 @@ impl Lifecycle {
             _ = self.signalled() => warn!("stopping at once; the next start takes up what was under way"),
         }
         self.ended.cancel();
-        self.support.wait().await;
+        if tokio::time::timeout(SUPPORT_END, self.support.wait()).await.is_err() {
+            warn!(tasks = self.support.len(), "not everything that the work leaned on ended in time");
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! be connected, how long a handshake or a request's head may take.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use axum::Router;
 use cairn_wfe::ClientAddr;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::Service;
 use tracing::{debug, warn};
 
 /// Connections that one listener holds at once; more wait in the kernel's queue. A connection costs some 30 KB with its TLS state.
@@ -31,6 +32,8 @@ const MAX_CONNECTIONS: usize = 4096;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be idle between requests, and how long a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long, at the end, a client may take to receive its last answer and close the connection.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes of a request's head: ACME's are a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
 /// The same for HTTP/2.
@@ -172,10 +175,11 @@ impl Listener {
     }
 
     async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr) {
-        let peer = SocketAddr::new(unmapped(peer.ip()), peer.port());
-        let service = self.router.clone().map_request(move |mut request: Request<Incoming>| {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let requests = TaskTracker::new();
+        let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(ClientAddr(peer));
-            request
+            requests.track_future(self.router.clone().call(request))
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
@@ -185,13 +189,19 @@ impl Listener {
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEAD_LIST)
             .keep_alive_interval(HEAD_TIMEOUT);
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let mut connection = std::pin::pin!(connection);
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = self.shutdown.cancelled() => {
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let result = match self.shutdown.run_until_cancelled(connection.as_mut()).await {
+            Some(result) => result,
+            None => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                loop {
+                    match tokio::time::timeout(FAREWELL, connection.as_mut()).await {
+                        Ok(result) => break result,
+                        // Every request was answered; what is left is a client that says nothing more.
+                        Err(_) if requests.is_empty() => break Ok(()),
+                        Err(_) => {}
+                    }
+                }
             }
         };
         if let Err(error) = result {
@@ -200,7 +210,68 @@ impl Listener {
     }
 }
 
-/// An IPv4 client on a dual-stack socket is an IPv4 client.
-fn unmapped(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// A listener without TLS, its address and itself.
+    async fn listening(router: Router) -> (SocketAddr, Listener) {
+        let sockets = Sockets::bind("test", &Bind::Addresses(vec![SocketAddr::from(([127, 0, 0, 1], 0))]))
+            .await
+            .unwrap();
+        let address = sockets.addresses()[0];
+        let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let listener = Listener { router, tls: None, shutdown, tracker };
+        listener.clone().start(sockets);
+        (address, listener)
+    }
+
+    async fn connected(address: SocketAddr, says: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(says.as_bytes()).await.unwrap();
+        stream
+    }
+
+    const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    #[tokio::test]
+    async fn clients_that_say_nothing_do_not_delay_the_end() {
+        let (address, listener) = listening(Router::new().route("/", get(|| async { "hello" }))).await;
+        let _silent = connected(address, "").await;
+        let _half_a_head = connected(address, "GET / HT").await;
+        let mut idle = connected(address, REQUEST).await;
+        idle.read_u8().await.unwrap();
+
+        listener.shutdown.cancel();
+        listener.tracker.close();
+        // Otherwise they would be waited for until their heads are due.
+        tokio::time::timeout(HEAD_TIMEOUT / 2, listener.tracker.wait()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_begun_is_answered_after_the_end_began() {
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let slow = {
+            let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+            move || async move {
+                begun.notify_one();
+                go_on.notified().await;
+                "done"
+            }
+        };
+        let (address, listener) = listening(Router::new().route("/", get(slow))).await;
+        let mut client = connected(address, REQUEST).await;
+        begun.notified().await;
+        listener.shutdown.cancel();
+        // The time that a client without a request would get must pass, or nothing is shown.
+        tokio::time::sleep(FAREWELL * 2).await;
+        go_on.notify_one();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    }
 }

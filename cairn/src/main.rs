@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
-use cairn::{dev, init, serve, telemetry};
+use cairn::{dev, init, open_files, serve, telemetry};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -32,6 +32,7 @@ fn run(command: Command) -> Result<()> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
+    open_files::raise_limit();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 

@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("cairn-wfe", &["cairn-core", "cairn-jose", "cairn-x509"]),
     ("cairn-ra", &["cairn-core", "cairn-x509"]),
-    ("cairn-va", &["cairn-core", "cairn-x509"]),
+    ("cairn-va", &["cairn-core"]),
     ("cairn-ca", &["cairn-core", "cairn-x509"]),
     ("cairn-pa", &["cairn-core", "cairn-x509"]),
     ("cairn-sa", &["cairn-core"]),

@@ -25,6 +25,21 @@ fn certbot_obtains_by_http_01_and_renews() -> Result<()> {
 }
 
 #[test]
+fn certbot_renews_with_the_same_account_and_trust_after_a_restart() -> Result<()> {
+    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    obtain(&cairn, &home)?.args(["-d", "patient.test"]).run()?;
+    let root = chain::root(&cairn)?;
+
+    let cairn = cairn.stop()?.start()?;
+    ensure!(chain::root(&cairn)? == root, "the restarted server has another root");
+    certbot(&cairn, &home, "renew")?.args(["--force-renewal", "--no-random-sleep-on-renew"]).run()?;
+    chain::verify(&cairn, &chain_file(&home, "patient.test"), &["DNS:patient.test"])?;
+
+    cairn.stop()?;
+    Ok(())
+}
+
+#[test]
 fn certbot_obtains_a_wildcard_and_its_base_name_by_dns_01() -> Result<()> {
     let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
     // Both names are proven at _acme-challenge.wild.test: two TXT values stand there side by side (RFC 8555 §8.4).

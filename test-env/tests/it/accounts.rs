@@ -30,7 +30,7 @@ async fn the_second_new_account_of_a_key_is_answered_200_with_the_first() {
     assert_eq!(object["status"], "valid");
     // RFC 8555 §7.3.1: what else the request says is passed over.
     assert!(object.get("contact").is_none_or(|contact| contact == &json!([])), "{object}");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn an_account_is_found_by_its_key_and_none_is_made_in_passing() {
         let outcome = client.post(Step::NewAccount, (&stranger).into(), &url, &payload).await;
         assert_refused(outcome, 400, "accountDoesNotExist");
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn contacts_are_checked_replaced_and_cleared() {
     }
     let object = update(&mut client, &account, json!({ "contact": [] })).await.unwrap();
     assert!(object.get("contact").is_none_or(|contact| contact == &json!([])), "{object}");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_deactivated_account_may_do_nothing_more() {
     let url = client.directory.new_account.clone();
     let outcome = client.post(Step::NewAccount, (&account.key).into(), &url, &json!({})).await;
     assert_refused(outcome, 401, "unauthorized");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -108,5 +108,5 @@ async fn the_objects_of_another_account_are_as_if_they_were_not_there() {
     assert_refused(other.post_as_get(Step::Other, &stranger, &account.url).await, 403, "unauthorized");
     let payload = json!({ "status": "deactivated" });
     assert_refused(other.post(Step::Other, (&stranger).into(), &authz_url, &payload).await, 404, "malformed");
-    world.end();
+    world.end().await;
 }

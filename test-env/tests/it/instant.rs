@@ -20,7 +20,7 @@ async fn http_01_over_ipv4() {
     let chain = certificate(&world, &account, &world.http(), &["a.test", "b.a.test"]).await;
     let leaf = verified_leaf(chain.as_bytes(), &world.root);
     assert_eq!(names(&leaf), ["a.test", "b.a.test"]);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn http_01_with_an_api_and_a_validation_over_ipv6() {
     assert!(asked.iter().all(|asked| asked.host.starts_with("six.test")), "{asked:?}");
     order.finalize().await.unwrap();
     verified_leaf(order.poll_certificate(&patient()).await.unwrap().as_bytes(), &world.root);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn tls_alpn_01() {
     let account = account(&world, &world.cairn.ready.directory).await;
     let chain = certificate(&world, &account, &world.tls(), &["alpn.test"]).await;
     assert_eq!(names(&verified_leaf(chain.as_bytes(), &world.root)), ["alpn.test"]);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn dns_01_for_a_name_and_its_wildcard() {
     let account = account(&world, &world.cairn.ready.directory).await;
     let chain = certificate(&world, &account, &world.dns(), &["*.wild.test", "wild.test"]).await;
     assert_eq!(names(&verified_leaf(chain.as_bytes(), &world.root)), ["*.wild.test", "wild.test"]);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn an_account_is_updated_found_again_and_closed_and_its_certificate_revoke
     found.deactivate().await.unwrap();
     let identifiers = [Identifier::Dns("late.test".to_owned())];
     assert!(account.new_order(&NewOrder::new(&identifiers)).await.is_err());
-    world.end();
+    world.end().await;
 }
 
 fn new_account() -> NewAccount<'static> {

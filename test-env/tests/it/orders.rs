@@ -20,7 +20,7 @@ async fn finalize_of_a_pending_order_is_refused_and_leaves_it_pending() {
     let outcome = client.finalize(&account, &placed.order.finalize, &request.der).await;
     assert_refused(outcome, 403, "orderNotReady");
     assert_eq!(client.order(&account, &placed.url).await.unwrap().object.status, Status::Pending);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_bad_csr_leaves_the_order_ready_for_a_good_one() {
     assert_eq!(order.status, Status::Valid);
     let chain = client.certificate(&account, &order.certificate.unwrap()).await.unwrap();
     assert_eq!(names(&verified_leaf(&chain, &world.root)), ["a.csr.test", "b.csr.test"]);
-    world.end();
+    world.end().await;
 }
 
 fn csr_with_key(pkcs8: &[u8], names: &[&str]) -> Vec<u8> {
@@ -91,7 +91,7 @@ async fn two_finalizes_at_the_same_time_issue_one_certificate() {
         let again = finished(&mut other, &account, &placed.url).await;
         assert_eq!(again.certificate, order.certificate);
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_wildcard_and_its_base_are_two_authorizations() {
     let csr = CertificateRequest::new(&identifiers).unwrap().der;
     let certified = certify(&mut client, &account, &world.dns(), &identifiers, &csr).await.unwrap();
     assert_eq!(names(&verified_leaf(&certified.chain, &world.root)), ["*.both.test", "both.test"]);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn an_ip_address_is_certified_by_http_01_and_by_tls_alpn_01() {
     let authz = client.authorization(&account, &placed.order.authorizations[0]).await.unwrap().object;
     // RFC 8738 §7: never by dns-01.
     assert!(authz.challenge("dns-01").is_none(), "{authz:?}");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn names_are_lower_cased_and_their_duplicates_dropped() {
     assert_eq!(ordered, ["also.test", "up.test"]);
     assert_eq!(placed.order.authorizations.len(), 2);
     assert!(placed.order.expires.is_some());
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn an_order_that_nobody_can_fulfil_is_refused() {
         let outcome = client.post(Step::NewOrder, (&account).into(), &url, &payload).await;
         assert_refused(outcome, 400, name);
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn the_answer_to_finalize_names_the_order_and_the_certificate_is_a_pem_cha
         "{pem}"
     );
     verified_leaf(pem.as_bytes(), &world.root);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -219,5 +219,5 @@ async fn an_authorization_that_is_given_up_ends_its_order() {
     let order = client.order(&account, &placed.url).await.unwrap().object;
     assert_eq!(order.status, Status::Invalid);
     assert_eq!(order.error.unwrap().name(), "unauthorized");
-    world.end();
+    world.end().await;
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_test_env::acme::{Connection, Endpoint, Status};
+use cairn_test_env::challenges::Http01;
 use cairn_test_env::harness::{self, Cairn};
 use cairn_test_env::wait;
 use cairn_x509::Certificate;
@@ -68,7 +69,7 @@ async fn a_restart_keeps_everything() {
     let pending = client.new_order(&account, &dns(["open.test"])).await.unwrap();
     let root = world.root.clone();
 
-    let world = world.restart();
+    let world = world.restart().await;
     assert_eq!(fs::read_to_string(world.cairn.root_file().unwrap()).unwrap(), root);
     // The old connection is gone, and so are its nonces: a client notices and goes on.
     let mut client = world.client().await;
@@ -77,52 +78,44 @@ async fn a_restart_keeps_everything() {
     assert_eq!(client.order(&account, &pending.url).await.unwrap().object.status, Status::Pending);
     let (after, _) = world.certificate(&mut client, &account, &identifiers).await;
     verified_leaf(&after.chain, &root);
-    world.end();
+    world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_was_begun_before_sigterm_is_finished() {
-    let World { cairn, http01, .. } = {
-        let world = World::new().await;
-        let (mut client, account) = world.member().await;
-        let placed = client.new_order(&account, &dns(["slow.test"])).await.unwrap();
-        let authz_url = placed.order.authorizations[0].clone();
-        let authz = client.authorization(&account, &authz_url).await.unwrap().object;
-        let challenge = authz.challenge("http-01").unwrap().clone();
-        world.http01.put(&challenge.token, &account.key_authorization(&challenge.token));
+    let world = World::new().await;
+    let (mut client, account) = world.member().await;
+    let placed = client.new_order(&account, &dns(["slow.test"])).await.unwrap();
+    let authz_url = placed.order.authorizations[0].clone();
+    let authz = client.authorization(&account, &authz_url).await.unwrap().object;
+    let challenge = authz.challenge("http-01").unwrap().clone();
+    let World { cairn, http01, tls_alpn01, root } = world;
+    http01.put(&challenge.token, &account.key_authorization(&challenge.token));
 
-        // A validation is under way, and the request that began it too.
-        world.http01.hold();
-        let (http01, token) = (Arc::clone(&world.http01), challenge.token.clone());
-        let answer = async {
-            let answer = client.answer(&account, &challenge.url).await;
-            (client, account, answer)
-        };
-        let stop = async {
-            let asked = async {
-                while http01.asked(&token).is_empty() {
-                    sleep(Duration::from_millis(1)).await;
-                }
-            };
-            timeout(PATIENCE, asked).await.unwrap();
-            let World { cairn, http01, tls_alpn01, root } = world;
-            let stopped = spawn_blocking(move || cairn.stop());
-            // Only now may the validation end. Whether the signal has arrived by then does not matter to what must come of it.
-            http01.release();
-            (stopped.await.unwrap().unwrap(), http01, tls_alpn01, root)
-        };
-        let ((_, account, answer), (stopped, http01, tls_alpn01, root)) = tokio::join!(answer, stop);
-        answer.unwrap();
-
-        let cairn = spawn_blocking(move || stopped.start()).await.unwrap().unwrap();
-        let world = World { cairn, http01, tls_alpn01, root };
-        let mut client = world.client().await;
-        assert_eq!(settled(&mut client, &account, &authz_url).await.status, Status::Valid);
-        assert_eq!(world.http01.asked(&token).len(), 1, "it was finished, not begun again");
-        world
+    http01.hold();
+    let stop = async {
+        timeout(PATIENCE, first_request(&http01, &challenge.token)).await.unwrap();
+        // A validation is under way now, and the request that began it. Whether the signal has arrived when the validation ends does not
+        // matter to what must come of both.
+        let stopping = spawn_blocking(|| cairn.stop().unwrap());
+        http01.release();
+        stopping.await.unwrap()
     };
-    drop(http01);
-    spawn_blocking(move || cairn.stop()).await.unwrap().unwrap();
+    let (answer, stopped) = tokio::join!(client.answer(&account, &challenge.url), stop);
+    answer.unwrap();
+
+    let cairn = spawn_blocking(|| stopped.start().unwrap()).await.unwrap();
+    let world = World { cairn, http01, tls_alpn01, root };
+    let mut client = world.client().await;
+    assert_eq!(settled(&mut client, &account, &authz_url).await.status, Status::Valid);
+    assert_eq!(world.http01.asked(&challenge.token).len(), 1, "it was finished, not begun again");
+    world.end().await;
+}
+
+async fn first_request(http01: &Http01, token: &str) {
+    while http01.asked(token).is_empty() {
+        sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]
@@ -131,7 +124,7 @@ async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nobody() {
     assert_dev_refused(&world.cairn.data_dir(), &["in use by another cairn"]);
     let (mut client, account) = world.member().await;
     world.certificate(&mut client, &account, &dns(["undisturbed.test"])).await;
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -169,8 +162,8 @@ async fn the_management_listener_gives_the_root_that_the_servers_own_chain_leads
     assert_eq!(get(&pem, "/roots/1").await.unwrap().status, 404);
     let other = World::new().await;
     assert!(get(&other.root, "/roots/0").await.is_err());
-    other.end();
-    world.end();
+    other.end().await;
+    world.end().await;
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn its_account_revokes_a_certificate_once() {
     assert_refused(client.revoke((&account).into(), &leaf, None).await, 400, "alreadyRevoked");
     // It stays to be downloaded: a revoked certificate is no secret.
     assert_eq!(client.certificate(&account, &certified.url).await.unwrap(), certified.chain);
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn its_own_key_revokes_a_certificate_also_when_the_account_is_closed() {
     let leaf = leaf(&certified.chain);
     assert_refused(client.revoke((&account).into(), &leaf, None).await, 401, "unauthorized");
     client.revoke((&key(&request)).into(), &leaf, Some(SUPERSEDED)).await.unwrap();
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_key_that_was_reported_as_compromised_by_itself_is_certified_no_more()
     let placed = world.ready_order(&mut client, &account, &identifiers).await;
     let outcome = client.finalize(&account, &placed.order.finalize, &request.der).await;
     assert_refused(outcome, 400, "badCSR");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn strangers_revoke_nothing_until_they_have_proven_control_of_all_names() 
     assert_refused(other.revoke((&stranger).into(), &leaf, None).await, 403, "unauthorized");
     world.ready_order(&mut other, &stranger, &dns(["y.test"])).await;
     other.revoke((&stranger).into(), &leaf, None).await.unwrap();
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_reason_that_subscribers_may_not_give_revokes_nothing() {
         assert!(problem.detail.contains('4'), "it says which are allowed: {problem:?}");
     }
     client.revoke((&account).into(), &leaf, Some(SUPERSEDED)).await.unwrap();
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -108,5 +108,5 @@ async fn a_certificate_that_is_not_ours_cannot_be_revoked() {
     *altered.last_mut().unwrap() ^= 1;
     assert_refused(client.revoke((&account).into(), &altered, None).await, 404, "malformed");
     assert_refused(client.revoke((&account).into(), &request.der, None).await, 400, "malformed");
-    world.end();
+    world.end().await;
 }

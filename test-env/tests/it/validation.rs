@@ -45,7 +45,7 @@ async fn a_failed_challenge_ends_authorization_and_order_and_both_say_why() {
         let again = client.answer(&account, &failed.url).await.unwrap().object;
         assert_eq!(again.status, Status::Invalid);
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn where_nobody_listens_it_is_a_connection_problem() {
     let (order, _) = attempt(&mut client, &account, "silent.test", "http-01").await;
     let order = client.order(&account, &order).await.unwrap().object;
     assert_eq!(order.error.unwrap().name(), "connection");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_wrong_answer_is_refused_by_every_challenge() {
         assert_eq!(authz.error().unwrap().name(), "unauthorized", "{authz:?}");
         responder.withdraw(answer).await.unwrap();
     }
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_challenge_that_succeeded_says_when_and_stands_alone() {
     let object: Value = response.json().unwrap();
     assert_eq!((&object["status"], &object["validated"]), (&json!("valid"), &json!(challenge.validated)));
     assert_eq!(world.http01.asked(&challenge.token).len(), asked, "it is not validated again");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_challenge_that_is_not_offered_cannot_be_answered() {
     let authz = client.authorization(&account, &placed.order.authorizations[0]).await.unwrap().object;
     let url = authz.challenge("dns-01").unwrap().url.replace("dns-01", "http-01");
     assert_refused(client.answer(&account, &url).await, 404, "malformed");
-    world.end();
+    world.end().await;
 }
 
 #[tokio::test]
@@ -133,5 +133,5 @@ async fn two_values_may_stand_at_one_dns_01_name() {
         assert_eq!(settled(&mut client, &account, &url).await.status, Status::Valid);
     }
     assert_eq!(client.order(&account, &placed.url).await.unwrap().object.status, Status::Ready);
-    world.end();
+    world.end().await;
 }

@@ -13,6 +13,7 @@ use cairn_test_env::challenges::{Dns01, Http01, Responder, TlsAlpn01};
 use cairn_test_env::harness::Cairn;
 use cairn_test_env::port;
 use cairn_x509::Certificate;
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 /// Far longer than anything here takes; it only ends a test that has failed.
@@ -48,14 +49,16 @@ impl World {
     }
 
     /// Stops the server and starts it again on its data.
-    pub(crate) fn restart(self) -> Self {
-        let cairn = self.cairn.stop().unwrap().start().unwrap();
+    pub(crate) async fn restart(self) -> Self {
+        let cairn = self.cairn;
+        let cairn = spawn_blocking(|| cairn.stop().unwrap().start().unwrap()).await.unwrap();
         Self { cairn, ..self }
     }
 
-    /// The story is over, and the server ends well.
-    pub(crate) fn end(self) {
-        self.cairn.stop().unwrap();
+    /// The story is over, and the server ends well. Meanwhile the story's clients go on: a server that is stopping asks those with HTTP/2
+    /// to leave, and waits for them.
+    pub(crate) async fn end(self) {
+        spawn_blocking(|| self.cairn.stop().unwrap()).await.unwrap();
     }
 
     pub(crate) fn http(&self) -> Responder {

@@ -117,8 +117,9 @@ impl FirstTerminal {
     }
 
     fn signal(&self, name: &str) -> Result<()> {
-        let mut kill = Command::new("sh");
-        kill.args(["-c", "kill -\"$1\" -- -\"$2\"", "sh", name]).arg(self.bash.id().to_string());
+        // bash's own `kill`: that of other shells does not take a group, and the program of that name is not everywhere.
+        let mut kill = Command::new("bash");
+        kill.args(["-c", "kill -s \"$0\" -- \"-$1\"", name]).arg(self.bash.id().to_string());
         ensure!(kill.status()?.success(), "cannot send SIG{name}");
         Ok(())
     }
@@ -128,6 +129,7 @@ impl Drop for FirstTerminal {
     fn drop(&mut self) {
         if !self.closed {
             let _ = self.signal("KILL");
+            let _ = self.bash.kill();
             let _ = self.bash.wait();
         }
         let _ = fs::remove_file(&self.screen);
