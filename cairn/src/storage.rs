@@ -86,7 +86,10 @@ pub fn take_data_dir(config: &Config) -> Result<Option<DirectoryLock>> {
 /// # Errors
 /// If there is none.
 pub fn data_dir(config: &Config) -> Result<&Path> {
-    config.data_dir.as_deref().context("is missing; name the folder for the database, for example \"/var/lib/cairn\"")
+    config
+        .data_dir
+        .as_deref()
+        .context("is missing; name the folder for the database, for example \"/var/lib/cairn\"")
 }
 
 /// Reads the files that the section names.

@@ -182,7 +182,10 @@ impl Config {
 
     fn validate_sqlite(&self) -> Result<(), ConfigError> {
         if self.postgres != Postgres::default() {
-            return wrong("postgres", "is only used with engine = \"postgres\"; write that, or leave the section out");
+            return wrong(
+                "postgres",
+                "is only used with engine = \"postgres\"; write that, or leave the section out",
+            );
         }
         if self.path.file_name().is_none() {
             return wrong("path", "names no file; write for example \"cairn.db\"");
@@ -307,7 +310,11 @@ mod tests {
             ),
             (
                 "postgres.root_certificate",
-                with(Postgres { root_certificate: Some("root.pem".into()), tls: Tls::Require, ..good.clone() }),
+                with(Postgres {
+                    root_certificate: Some("root.pem".into()),
+                    tls: Tls::Require,
+                    ..good.clone()
+                }),
             ),
             ("postgres.connections", with(Postgres { connections: 0, ..good.clone() })),
             ("postgres.connect_timeout", with(Postgres { connect_timeout: short, ..good.clone() })),

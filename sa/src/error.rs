@@ -56,7 +56,9 @@ impl From<DbError> for Error {
             DbError::AlreadyRevoked => {
                 return Self::new(ErrorKind::AlreadyRevoked, "The certificate is already revoked.");
             }
-            DbError::Busy(_) | DbError::Unreachable(_) => (ErrorKind::Unavailable, "The server is busy; try again in a moment."),
+            DbError::Busy(_) | DbError::Unreachable(_) => {
+                (ErrorKind::Unavailable, "The server is busy; try again in a moment.")
+            }
             DbError::Inconsistency(_)
             | DbError::Affected(_)
             | DbError::Misuse(_)
@@ -122,7 +124,9 @@ pub enum OpenError {
         why: &'static str,
     },
     /// Another server uses the database.
-    #[error("the database {database} is in use by another cairn; stop that one, or give this one a database of its own")]
+    #[error(
+        "the database {database} is in use by another cairn; stop that one, or give this one a database of its own"
+    )]
     InUse {
         /// The database and its server.
         database: String,

@@ -17,7 +17,7 @@
 //!
 //! - a change of something that does not exist is `NotFound`; of something that has another status, or of a thing that
 //!   exists already when it must be new, `Conflict`;
-//! - what a method refused or failed to do left nothing behind, also not in part;
+//! - nothing is ever done in part, and what a method refused left nothing behind;
 //! - `Unavailable` means that nothing was changed: too much waited already, the storage is closing, or the database
 //!   cannot be reached. `Internal` leaves that open: a connection that broke may have carried the change before;
 //! - a caller that goes away while it waits does not undo its change;

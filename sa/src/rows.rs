@@ -169,7 +169,8 @@ impl From<&NewOrder> for NewOrderRows {
 impl NewOrderRows {
     /// The order's authorizations, in the order of its identifiers.
     pub(crate) fn authorization_ids(&self) -> Result<Vec<[u8; ID]>, Inconsistency> {
-        let wrong = || Inconsistency::on("orders", "authorization_ids").row(OrderId::from_bytes(self.order.id));
+        let wrong =
+            || Inconsistency::on("orders", "authorization_ids").row(OrderId::from_bytes(self.order.id));
         let ids = authorization_ids(&self.order.authorization_ids).ok_or_else(wrong)?;
         Ok(ids.iter().map(|id| *id.as_bytes()).collect())
     }

@@ -13,6 +13,7 @@ pub mod home;
 pub mod port;
 pub mod postgres;
 pub mod program;
+pub mod site;
 pub mod wait;
 
 pub mod acme;

@@ -136,7 +136,10 @@ impl Server {
     fn run(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.folder.join("log"))?;
         let mut supervisor = unprivileged("sh")?;
-        supervisor.args(["-c", SUPERVISOR, "supervisor"]).arg(&self.folder).arg(self.programs.join("postgres"));
+        supervisor
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .arg(&self.folder)
+            .arg(self.programs.join("postgres"));
         supervisor.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
         supervisor.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
         for setting in &self.settings {
@@ -217,13 +220,18 @@ fn server_user() -> Result<Option<(u32, u32)>> {
     }
     let users = fs::read_to_string("/etc/passwd")?;
     let ids = |name: &str| {
-        let mut fields = users.lines().map(|line| line.split(':')).find_map(|mut fields| {
-            (fields.next() == Some(name)).then_some(fields)
-        })?;
+        let mut fields = users
+            .lines()
+            .map(|line| line.split(':'))
+            .find_map(|mut fields| (fields.next() == Some(name)).then_some(fields))?;
         Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     let found = UNPRIVILEGED.into_iter().find_map(ids);
-    ensure!(found.is_some(), "PostgreSQL does not run as root, and there is no user {}", UNPRIVILEGED.join(" or "));
+    ensure!(
+        found.is_some(),
+        "PostgreSQL does not run as root, and there is no user {}",
+        UNPRIVILEGED.join(" or ")
+    );
     Ok(found)
 }
 

@@ -62,16 +62,8 @@ fn read_line(path: &Path, what: &str) -> Result<Zeroizing<String>> {
     file.ensure_private(path, &format!("a {what}"))?;
     let line = file.text.strip_suffix('\n').unwrap_or(&file.text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    ensure!(
-        !line.is_empty(),
-        "the {what} file {} is empty; write the {what} into it",
-        path.display()
-    );
-    ensure!(
-        !line.contains('\n'),
-        "the {what} file {} must have one line: the {what}",
-        path.display()
-    );
+    ensure!(!line.is_empty(), "the {what} file {} is empty; write the {what} into it", path.display());
+    ensure!(!line.contains('\n'), "the {what} file {} must have one line: the {what}", path.display());
     Ok(Zeroizing::new(line.to_owned()))
 }
 

@@ -75,8 +75,20 @@ const LICENCES: &[&str] = &[
     "Unlicense",
 ];
 
-/// Crates that come in two versions, since two of our dependencies have not met yet.
-const DUPLICATES: &[&str] = &["base64", "hashbrown", "signature", "syn", "untrusted"];
+/// Crates that come in two versions, since two of our dependencies have not met yet. sqlx hashes what it signs in to PostgreSQL with by
+/// the generation of sha2 before ours; block-buffer, cpufeatures, crypto-common and digest are that generation's.
+const DUPLICATES: &[&str] = &[
+    "base64",
+    "block-buffer",
+    "cpufeatures",
+    "crypto-common",
+    "digest",
+    "hashbrown",
+    "sha2",
+    "signature",
+    "syn",
+    "untrusted",
+];
 
 fn cargo(arguments: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

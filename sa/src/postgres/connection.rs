@@ -78,7 +78,9 @@ pub(super) async fn unsuitable(db: &mut PgConnection) -> Result<Option<&'static 
             "may lose what it has acknowledged (synchronous_commit = off); set it to on, for example with ALTER ROLE … SET \
              synchronous_commit = on",
         ),
-        () if encoding != "UTF8" => Some("has another encoding than UTF8; create it with ENCODING 'UTF8' TEMPLATE template0"),
+        () if encoding != "UTF8" => {
+            Some("has another encoding than UTF8; create it with ENCODING 'UTF8' TEMPLATE template0")
+        }
         () => None,
     })
 }

@@ -97,7 +97,9 @@ impl Keeper {
                 continue;
             }
             self.held.store(false, Ordering::Release);
-            tracing::warn!("the connection that holds the database's lock is lost; changes are refused until there is another");
+            tracing::warn!(
+                "the connection that holds the database's lock is lost; changes are refused until there is another"
+            );
             let Some(again) = self.take_again().await else { return };
             connection = again;
             self.held.store(true, Ordering::Release);

@@ -34,10 +34,7 @@ impl From<sqlx::Error> for MigrationError {
 }
 
 /// Runs those of `migrations` that the database has not seen. Does not write when there are none.
-pub(super) async fn migrate(
-    db: &mut PgConnection,
-    migrations: &[Migration],
-) -> Result<(), MigrationError> {
+pub(super) async fn migrate(db: &mut PgConnection, migrations: &[Migration]) -> Result<(), MigrationError> {
     while step(db, migrations).await? {}
     Ok(())
 }
@@ -60,12 +57,14 @@ async fn step(db: &mut PgConnection, migrations: &[Migration]) -> Result<bool, M
         .await?;
     }
     sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
-    sqlx::query("INSERT INTO schema_version (version, name, oldest_program) VALUES ($1::bigint, $2, $3::bigint)")
-        .bind(i64::from(found) + 1)
-        .bind(migration.name)
-        .bind(i64::from(migration.oldest_program))
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(
+        "INSERT INTO schema_version (version, name, oldest_program) VALUES ($1::bigint, $2, $3::bigint)",
+    )
+    .bind(i64::from(found) + 1)
+    .bind(migration.name)
+    .bind(i64::from(migration.oldest_program))
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await?;
     tracing::info!(version = found + 1, migration = migration.name, "the database's schema was changed");
     Ok(true)

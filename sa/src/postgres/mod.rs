@@ -158,7 +158,10 @@ impl PostgresStorage {
             let _place = place;
             work.await
         });
-        change.await.unwrap_or(Err(DbError::Stopped("a change has panicked or was cancelled"))).map_err(Error::from)
+        change
+            .await
+            .unwrap_or(Err(DbError::Stopped("a change has panicked or was cancelled")))
+            .map_err(Error::from)
     }
 
     fn ensure_held(&self) -> Result<(), DbError> {
@@ -283,9 +286,9 @@ impl StorageAuthority for PostgresStorage {
         challenge: ChallengeType,
         at: Timestamp,
     ) -> Result<Thumbprint> {
-        self.change(|db| async move {
-            authorizations::set_processing(&db, authorization, challenge, at).await
-        })
+        self.change(
+            |db| async move { authorizations::set_processing(&db, authorization, challenge, at).await },
+        )
         .await
     }
 
@@ -299,9 +302,9 @@ impl StorageAuthority for PostgresStorage {
             return Err(DbError::Misuse("an authorization ends as valid or invalid").into());
         };
         let progress = ProgressColumns::from(&progress);
-        self.change(|db| async move {
-            authorizations::finalize(&db, authorization, &progress, expires).await
-        })
+        self.change(
+            |db| async move { authorizations::finalize(&db, authorization, &progress, expires).await },
+        )
         .await
     }
 

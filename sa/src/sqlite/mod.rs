@@ -138,12 +138,9 @@ fn shared(connection: Connection) -> Arc<Mutex<Connection>> {
 fn refusal(path: &Path, error: MigrationError) -> OpenError {
     let path = path.display().to_string();
     match error {
-        MigrationError::TooNew { found, needed } => OpenError::TooNew {
-            path,
-            found,
-            needed,
-            known: newest(migrations::ALL),
-        },
+        MigrationError::TooNew { found, needed } => {
+            OpenError::TooNew { path, found, needed, known: newest(migrations::ALL) }
+        }
         MigrationError::Foreign => OpenError::Foreign { path },
         MigrationError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             OpenError::Foreign { path }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use cairn_core::api::StorageRead;
-use cairn_core::{AccountId, ErrorKind};
+use cairn_core::{AccountId, ErrorKind, Period};
 use cairn_test_env::postgres::Server;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
@@ -21,7 +21,9 @@ const CHANGES: u64 = 200;
 async fn when_the_server_is_killed_callers_are_told_and_nothing_acknowledged_is_lost() {
     let mut server = block_in_place(|| Server::start(&["max_connections=50"])).unwrap();
     block_in_place(|| server.create_database("cairn")).unwrap();
-    let storage = open(&config(&server, "cairn")).await.unwrap();
+    let mut config = config(&server, "cairn");
+    config.postgres.connect_timeout = Period::from_secs(1);
+    let storage = open(&config).await.unwrap();
     let world = Arc::new(World::new(storage.clone(), ()));
     let acknowledged = Arc::new(Mutex::new(Vec::<AccountId>::new()));
     let count = watch::Sender::new(0_u64);

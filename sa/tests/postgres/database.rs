@@ -59,7 +59,8 @@ impl Database {
 
     /// Another program's connection.
     pub(crate) async fn other_hand(&self) -> PgConnection {
-        let options = PgConnectOptions::new_without_pgpass().socket(SERVER.socket_folder()).port(SERVER.port());
+        let options =
+            PgConnectOptions::new_without_pgpass().socket(SERVER.socket_folder()).port(SERVER.port());
         options.username(USER).database(&self.name).connect().await.unwrap()
     }
 }

@@ -52,8 +52,11 @@ async fn steal(database: &Database) -> PgConnection {
         .fetch_all(&mut thief)
         .await
         .unwrap();
-        let taken: bool =
-            sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(key).fetch_one(&mut thief).await.unwrap();
+        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(key)
+            .fetch_one(&mut thief)
+            .await
+            .unwrap();
         if taken {
             return thief;
         }

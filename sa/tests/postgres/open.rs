@@ -72,7 +72,8 @@ async fn a_row_that_another_hand_has_changed_is_internal_and_named_in_the_log_al
     assert_eq!(error.kind, ErrorKind::Internal);
     assert!(!error.detail.contains("orders"), "{}", error.detail);
     assert!(error.to_string().contains("status of table orders"), "{error}");
-    database.sql("UPDATE orders SET status = 'open'; DELETE FROM authorizations WHERE identifier = 'dns:b.test'");
+    database
+        .sql("UPDATE orders SET status = 'open'; DELETE FROM authorizations WHERE identifier = 'dns:b.test'");
     let error = world.storage.order(order.id).await.unwrap_err();
     assert!(error.to_string().contains("authorization_ids of table orders"), "{error}");
 }
@@ -90,10 +91,8 @@ async fn a_database_that_does_not_exist_or_does_not_let_us_in_is_told_to_the_ope
     let mut config = database.config();
     config.postgres.host = "127.0.0.1".to_owned();
     config.postgres.tls = cairn_sa::config::Tls::Disable;
-    let with = |password: &str| Credentials {
-        password: Some(password.to_owned().into()),
-        ..Credentials::default()
-    };
+    let with =
+        |password: &str| Credentials { password: Some(password.to_owned().into()), ..Credentials::default() };
     for wrong in [Credentials::default(), with("open says me")] {
         let error = PostgresStorage::open(&config, &wrong).await.err().unwrap();
         assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");

@@ -41,7 +41,8 @@ async fn plans() -> Vec<(&'static str, String)> {
         let nulls = vec!["NULL"; parameters].join(", ");
         let execute = if parameters == 0 { format!("s{number}") } else { format!("s{number}({nulls})") };
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE {execute}"));
-        let lines: Vec<String> = sqlx::query_scalar(explain).persistent(false).fetch_all(&mut hand).await.unwrap();
+        let lines: Vec<String> =
+            sqlx::query_scalar(explain).persistent(false).fetch_all(&mut hand).await.unwrap();
         plans.push((sql, lines.join("\n")));
     }
     storage.close().await;

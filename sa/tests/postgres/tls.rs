@@ -23,10 +23,7 @@ fn write(server: &Server, file: &str, text: &str) {
 }
 
 fn credentials(root: Option<&str>) -> Credentials {
-    Credentials {
-        password: Some(PASSWORD.to_owned().into()),
-        root_certificate: root.map(ToOwned::to_owned),
-    }
+    Credentials { password: Some(PASSWORD.to_owned().into()), root_certificate: root.map(ToOwned::to_owned) }
 }
 
 async fn attempt(config: &Config, root: Option<&str>) -> Result<(), OpenError> {
@@ -74,5 +71,8 @@ async fn the_servers_certificate_must_be_for_its_name_and_from_a_known_root() {
     }
     config.postgres.host = "127.0.0.1".to_owned();
     let other_name = attempt(&config, Some(&ours_pem)).await;
-    assert!(matches!(other_name, Err(OpenError::Unreachable { .. })), "the certificate is for localhost alone");
+    assert!(
+        matches!(other_name, Err(OpenError::Unreachable { .. })),
+        "the certificate is for localhost alone"
+    );
 }
