@@ -84,7 +84,7 @@ pub struct Postgres {
     pub user: String,
 
     /// The file with the role's password, a single line. Nobody but its owner may be able to read it. Without it the
-    /// server is told none, as is right where it knows its users otherwise (`peer`, `cert`). Default: none.
+    /// server is told none, as is right where it knows its users otherwise (`peer`). Default: none.
     pub password_file: Option<PathBuf>,
 
     /// TLS to the server; never used on a Unix socket. `"verify-full"` (default): the certificate must be issued for

@@ -55,6 +55,8 @@ pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {
     db.change(INTEND, values).await?.map(|_| ()).ok_or(DbError::Affected(0))
 }
 
+/// When the connection breaks, the certificate may be stored and only the answer lost. Its order would be given up then,
+/// though it was issued; so the storage looks.
 pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<(), DbError> {
     let values = arguments!(
         certificate.serial.as_bytes(),
@@ -62,5 +64,12 @@ pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<(), 
         certificate.not_after.unix(),
         certificate.at.unix(),
     );
-    db.change(INSERT, values).await?.map(|_| ()).ok_or(DbError::Conflict)
+    match db.change(INSERT, values).await {
+        Ok(inserted) => inserted.map(|_| ()).ok_or(DbError::Conflict),
+        Err(error @ DbError::Engine(_)) => match by_serial(db, &certificate.serial).await {
+            Ok(Some(stored)) if stored.der == certificate.der => Ok(()),
+            _ => Err(error),
+        },
+        Err(error) => Err(error),
+    }
 }

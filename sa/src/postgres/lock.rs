@@ -21,7 +21,7 @@ const LOCK: i64 = 0x0063_6169_726e_0002;
 
 /// How long to wait at the start for another server's lock: one that was just killed still has its connection until the
 /// database has noticed.
-const TAKE_WAIT: Duration = Duration::from_secs(5);
+pub(super) const TAKE_WAIT: Duration = Duration::from_secs(5);
 
 /// Pause between two attempts to have the lock: unnoticed by an operator, no burden for the database.
 const RETRY: Duration = Duration::from_millis(100);

@@ -56,6 +56,8 @@ async fn step(db: &mut PgConnection, migrations: &[Migration]) -> Result<bool, M
         .execute(&mut *transaction)
         .await?;
     }
+    // The bound on statements is for requests; a change of a large table may take its time.
+    sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
     sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
     sqlx::query(
         "INSERT INTO schema_version (version, name, oldest_program) VALUES ($1::bigint, $2, $3::bigint)",

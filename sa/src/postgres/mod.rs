@@ -20,6 +20,8 @@ mod revocations;
 #[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
 
+use std::error::Error as StdError;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,8 +35,9 @@ use cairn_core::{
     ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
     Timestamp,
 };
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -76,23 +79,16 @@ impl PostgresStorage {
         config.validate()?;
         let postgres = &config.postgres;
         let options = connection::options(postgres, credentials);
-        let limit = postgres.connect_timeout.duration();
-        let unreachable =
-            |error: sqlx::Error| OpenError::Unreachable { database: name(postgres), source: error.into() };
-        let mut first = lock::connect(&options, limit).await.map_err(unreachable)?;
-        if let Some(why) = connection::unsuitable(&mut first).await.map_err(unreachable)? {
-            return Err(OpenError::Unsuitable { database: name(postgres), why });
-        }
-        lock::take(&mut first).await.map_err(|error| match error {
-            LockError::Taken => OpenError::InUse { database: name(postgres) },
-            LockError::Postgres(error) => unreachable(error),
-        })?;
+        let limit = postgres.connect_timeout.duration() + lock::TAKE_WAIT;
+        let mut first = timeout(limit, claim(postgres, &options))
+            .await
+            .unwrap_or_else(|_| Err(unreachable(postgres, io::Error::from(io::ErrorKind::TimedOut))))?;
         migrations::migrate(&mut first, migrations::ALL).await.map_err(|error| refusal(postgres, error))?;
         Ok(Self::start(config, options, first))
     }
 
     /// With a connection that has the lock.
-    fn start(config: &Config, options: sqlx::postgres::PgConnectOptions, first: PgConnection) -> Self {
+    fn start(config: &Config, options: PgConnectOptions, first: PgConnection) -> Self {
         let postgres = &config.postgres;
         let (look, held) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
         let (keeper, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -178,6 +174,24 @@ impl Drop for PostgresStorage {
     }
 }
 
+/// Connects to the database and takes it for this server, if it is one for us.
+async fn claim(config: &Postgres, options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    let failed = |error: sqlx::Error| unreachable(config, error);
+    let mut first = lock::connect(options, config.connect_timeout.duration()).await.map_err(failed)?;
+    if let Some(why) = connection::unsuitable(&mut first).await.map_err(failed)? {
+        return Err(OpenError::Unsuitable { database: name(config), why });
+    }
+    match lock::take(&mut first).await {
+        Ok(()) => Ok(first),
+        Err(LockError::Taken) => Err(OpenError::InUse { database: name(config) }),
+        Err(LockError::Postgres(error)) => Err(failed(error)),
+    }
+}
+
+fn unreachable(config: &Postgres, error: impl StdError + Send + Sync + 'static) -> OpenError {
+    OpenError::Unreachable { database: name(config), source: error.into() }
+}
+
 /// The database and its server, for the operator.
 fn name(config: &Postgres) -> String {
     format!("{} on {} port {}, as {},", config.database, config.host, config.port, config.user)
@@ -191,7 +205,7 @@ fn refusal(config: &Postgres, error: MigrationError) -> OpenError {
             OpenError::TooNew { path, found, needed, known: newest(migrations::ALL) }
         }
         MigrationError::Foreign => OpenError::Foreign { path },
-        MigrationError::Postgres(error) => OpenError::Unreachable { database: path, source: error.into() },
+        MigrationError::Postgres(error) => unreachable(config, error),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::world::{World, kind};
 async fn a_statement_that_waits_for_a_forgotten_lock_is_undone_and_refused() {
     let database = Database::new().await;
     let mut config = database.config();
-    config.postgres.statement_timeout = Period::from_millis(200);
+    config.postgres.statement_timeout = Period::from_secs(2);
     let world = World::new(open(&config).await.unwrap(), ());
     let account = world.account().await;
 
@@ -30,7 +30,7 @@ async fn who_gets_no_connection_in_time_and_who_finds_too_many_waiting_is_refuse
     let mut config = database.config();
     config.queue = 1;
     config.postgres.connections = 1;
-    config.postgres.connect_timeout = Period::from_millis(500);
+    config.postgres.connect_timeout = Period::from_secs(2);
     let storage = open(&config).await.unwrap();
     let world = World::new(storage.clone(), ());
     let account = world.account().await;
