@@ -88,6 +88,10 @@ pub struct DevArgs {
     #[arg(long, value_name = "TIME", default_value = "90d")]
     pub certificate_lifetime: Period,
 
+    /// How long before its issuance a certificate begins; for short lifetimes, choose less than half of them
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub certificate_backdate: Period,
+
     /// Keys and lifetimes of a new hierarchy.
     #[command(flatten)]
     pub hierarchy: DevHierarchyArgs,

@@ -151,6 +151,7 @@ fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr) -> Configs {
     configs.pa.allowed_networks = everywhere;
     for profile in configs.ca.profiles.values_mut() {
         profile.lifetime = args.certificate_lifetime;
+        profile.backdate = args.certificate_backdate;
     }
     configs
 }

@@ -51,6 +51,9 @@ impl ResolvesServerCert for Served {
     }
 }
 
+/// The least time between two attempts to renew.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Issues the listeners' certificate through the CA.
 pub struct SelfIssued {
     /// Signs it, as any other.
@@ -105,7 +108,13 @@ impl SelfIssued {
 
     /// Renews until `shutdown`.
     pub async fn renew(self, served: Arc<Served>, mut renew_at: Timestamp, shutdown: CancellationToken) {
-        while shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        loop {
+            // A lifetime of minutes, as tests like it, is renewed in time too.
+            let due = u64::try_from(renew_at.since(self.clock.now())).unwrap_or_default();
+            let pause = Duration::from_secs(due).clamp(RETRY_AFTER, LOOK_EVERY);
+            if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
             renew_at = self.renew_if_due(&served, renew_at).await;
         }
     }
