@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use cairn_core::api::StorageRead;
+use cairn_core::api::{CertificateStore, StorageRead};
 use cairn_core::{AccountId, ErrorKind, Period};
 use cairn_test_env::postgres::Server;
 use tokio::sync::watch;
@@ -79,15 +79,17 @@ async fn when_the_server_is_killed_callers_are_told_and_nothing_acknowledged_is_
 async fn a_certificate_that_is_stored_when_the_connection_breaks_counts_as_stored() {
     let mut server = block_in_place(|| Server::start(&["max_connections=50"])).unwrap();
     server.create_database("cairn").unwrap();
-    let world = World::new(open(&config(&server, "cairn")).await.unwrap(), ());
+    let before = open(&config(&server, "cairn")).await.unwrap();
+    let world = World::new(before.clone(), ());
     let intent = world.intent(None);
     world.storage.record_intent(intent.clone()).await.unwrap();
+    before.close().await;
 
     // After a restart (a mere reload takes effect at some later moment) a commit is made, and then waits for a standby that
     // does not exist before it is answered.
     server.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").unwrap();
     block_in_place(|| server.kill().and_then(|()| server.restart())).unwrap();
-    until_ready(&world).await;
+    let storage = open(&config(&server, "cairn")).await.unwrap();
     let end = async {
         let waiting =
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
@@ -95,7 +97,6 @@ async fn a_certificate_that_is_stored_when_the_connection_breaks_counts_as_store
             tokio::task::yield_now().await;
         }
     };
-    let storage = world.storage.clone();
     let new = certificate(&intent.serial);
     let (stored, ended) = tokio::join!(storage.add_certificate(new), timeout(PATIENCE, end));
     ended.expect("the server answered before anything could break");
