@@ -13,8 +13,9 @@ use crate::telemetry;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The folder of the database, made if it does not exist. One process uses it at a time. Required.
-    pub data_dir: PathBuf,
+    /// The folder of the database, made if it does not exist. One process uses it at a time. Required, unless the database is
+    /// PostgreSQL's (`sa.engine`): then there is nothing in it.
+    pub data_dir: Option<PathBuf>,
     /// The ACME listener.
     #[serde(default)]
     pub api: Api,
@@ -132,9 +133,15 @@ impl Config {
 
     /// Makes relative paths relative to `folder`.
     fn anchor(&mut self, folder: &Path) {
-        let required =
-            [&mut self.data_dir, &mut self.issuer.root, &mut self.issuer.certificate, &mut self.issuer.key];
-        let optional = [&mut self.api.certificate, &mut self.api.key, &mut self.issuer.passphrase_file];
+        let required = [&mut self.issuer.root, &mut self.issuer.certificate, &mut self.issuer.key];
+        let optional = [
+            &mut self.data_dir,
+            &mut self.api.certificate,
+            &mut self.api.key,
+            &mut self.issuer.passphrase_file,
+            &mut self.sa.postgres.password_file,
+            &mut self.sa.postgres.root_certificate,
+        ];
         for path in required.into_iter().chain(optional.into_iter().flatten()) {
             *path = folder.join(&path);
         }

@@ -23,6 +23,7 @@ use crate::lock::DirectoryLock;
 use crate::names;
 use crate::ready_file::Ready;
 use crate::server::{self, Bound, Hierarchy, ListenerTls};
+use crate::storage::Storage;
 use crate::wiring::{self, Configs, Foundation};
 
 /// The ports of the API and of the management listener, the same as Pebble's.
@@ -50,7 +51,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     };
     let dns = FakeDns::bind(&args).await?;
     let (issuing, made) = hierarchy(&args)?;
-    let storage = Arc::new(open(&args)?);
+    let storage = Storage::Sqlite(Arc::new(open(&args)?));
 
     let hierarchy = Hierarchy { root: issuing.root.clone(), intermediate: issuing.intermediate.clone() };
     let issuer = Issuer::load(
@@ -61,7 +62,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     )?;
     let certificates = vec![hierarchy.intermediate.clone(), hierarchy.root.clone()];
     let services = wiring::wire(
-        Foundation::new(Arc::clone(&storage), issuer, certificates),
+        Foundation::new(storage.authority(), issuer, certificates),
         configs(&args, &names, dns.address),
         &lifecycle,
     )?;

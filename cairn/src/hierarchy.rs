@@ -22,7 +22,7 @@ use cairn_x509::{
 
 pub use self::dev::{DevHierarchy, create_dev, load_dev};
 pub use self::init::{Init, InitPaths, init};
-pub use self::key_file::{read_key_file, read_passphrase_file};
+pub use self::key_file::{read_key_file, read_passphrase_file, read_password_file};
 
 /// The organization of every hierarchy of `cairn dev`. Its certificates' names begin with it, and so tell whoever finds them in a trust
 /// store that they belong nowhere near production.

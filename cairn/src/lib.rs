@@ -8,6 +8,7 @@ pub mod init;
 pub mod serve;
 
 pub mod server;
+pub mod storage;
 pub mod wiring;
 
 pub mod hierarchy;

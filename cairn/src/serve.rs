@@ -2,16 +2,13 @@
 //! where something would be opened or bound.
 
 use std::fmt;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use cairn_ca::Issuer;
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier};
-use cairn_sa::SqliteStorage;
+use cairn_sa::{Credentials, Engine};
 use cairn_x509::Certificate;
 use tracing::info;
 
@@ -20,10 +17,10 @@ use crate::config::{self, Config, Tls};
 use crate::hierarchy;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Sockets};
-use crate::lock::DirectoryLock;
 use crate::names;
 use crate::ready_file::Ready;
 use crate::server::{self, Bound, Hierarchy, ListenerTls};
+use crate::storage::{self, Storage};
 use crate::telemetry;
 use crate::tls::Files;
 use crate::wiring::{self, Configs, Foundation};
@@ -38,29 +35,17 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let prepared = prepare(&config).map_err(|complaints| complaints.about(&args.config))?;
 
     let lifecycle = Lifecycle::default();
-    // For the server alone: the database names accounts, their contacts and what they asked for.
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&config.data_dir)
-        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
-    let _lock = DirectoryLock::take(&config.data_dir)?;
+    let _lock = storage::take_data_dir(&config)?;
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::Addresses(config.api.listen.clone())).await?,
         management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
             .await?,
     };
-    let mut storage = config.sa.clone();
-    storage.path = config.data_dir.join(&storage.path);
-    let path = storage.path.clone();
-    let storage = SqliteStorage::open(&storage)
-        .with_context(|| format!("cannot open the database {}", path.display()))?;
-    let storage = Arc::new(storage);
-
-    let Prepared { hierarchy, issuer, tls } = prepared;
+    let Prepared { hierarchy, issuer, tls, credentials } = prepared;
+    let storage = Storage::open(&config, &credentials).await?;
     let certificates = vec![hierarchy.intermediate.clone(), hierarchy.root.clone()];
     let services = wiring::wire(
-        Foundation::new(Arc::clone(&storage), issuer, certificates),
+        Foundation::new(storage.authority(), issuer, certificates),
         configs(&config),
         &lifecycle,
     )?;
@@ -89,6 +74,7 @@ pub struct Prepared {
     hierarchy: Hierarchy,
     issuer: Issuer,
     tls: ListenerTls,
+    credentials: Credentials,
 }
 
 /// What is wrong in a configuration: everything, not only the first.
@@ -124,6 +110,7 @@ pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
     complaints.note("[ca]", config.ca.validate());
     complaints.note("[sa]", config.sa.validate());
     complaints.note("[pa]", config.pa.validate());
+    let credentials = storage_credentials(config, &mut complaints);
     if !config.ca.profiles.contains_key(&config.ra.profile) {
         complaints.add(
             "ra.profile",
@@ -138,9 +125,9 @@ pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
     }
     let tls = listener_tls(config, &mut complaints);
     let issuer = load_issuer(&config.issuer, &mut complaints);
-    match (tls, issuer) {
-        (Some(tls), Some((hierarchy, issuer))) if complaints.0.is_empty() => {
-            Ok(Prepared { hierarchy, issuer, tls })
+    match (tls, issuer, credentials) {
+        (Some(tls), Some((hierarchy, issuer)), Some(credentials)) if complaints.0.is_empty() => {
+            Ok(Prepared { hierarchy, issuer, tls, credentials })
         }
         _ => Err(complaints),
     }
@@ -175,6 +162,16 @@ fn listener_tls(config: &Config, complaints: &mut Complaints) -> Option<Listener
             }
             Some(ListenerTls::Off)
         }
+    }
+}
+
+/// What opens the storage, besides the configuration.
+fn storage_credentials(config: &Config, complaints: &mut Complaints) -> Option<Credentials> {
+    match config.sa.engine {
+        Engine::Sqlite => {
+            complaints.note("data_dir", storage::data_dir(config)).map(|_| Credentials::default())
+        }
+        Engine::Postgres => complaints.note("[sa.postgres]", storage::credentials(&config.sa.postgres)),
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use cairn_core::Identifier;
-use cairn_sa::SqliteStorage;
 use cairn_x509::Certificate;
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
@@ -13,6 +12,7 @@ use tracing::info;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::storage::Storage;
 use crate::tls::{Files, SelfIssued};
 use crate::wiring::Services;
 
@@ -107,7 +107,7 @@ async fn acceptor(
 ///
 /// # Errors
 /// If signals cannot be listened for.
-pub async fn run_to_end(lifecycle: &Lifecycle, storage: &SqliteStorage) -> Result<()> {
+pub async fn run_to_end(lifecycle: &Lifecycle, storage: &Storage) -> Result<()> {
     lifecycle.signalled().await?;
     lifecycle.stop().await;
     storage.close().await;

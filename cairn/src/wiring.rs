@@ -12,7 +12,6 @@ use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Random, SystemRandom};
 use cairn_pa::Pa;
 use cairn_ra::Ra;
-use cairn_sa::SqliteStorage;
 use cairn_va::Va;
 use cairn_wfe::Nonces;
 use cairn_x509::Certificate;
@@ -37,7 +36,7 @@ pub struct Configs {
 /// What the services stand on.
 pub struct Foundation {
     /// Open storage.
-    pub storage: Arc<SqliteStorage>,
+    pub storage: Arc<dyn StorageAuthority>,
     /// What signs.
     pub issuer: Issuer,
     /// Root and intermediates.
@@ -50,7 +49,7 @@ pub struct Foundation {
 
 impl Foundation {
     /// On the machine's own clock and randomness.
-    pub fn new(storage: Arc<SqliteStorage>, issuer: Issuer, certificates: Vec<Certificate>) -> Self {
+    pub fn new(storage: Arc<dyn StorageAuthority>, issuer: Issuer, certificates: Vec<Certificate>) -> Self {
         Self { storage, issuer, certificates, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
     }
 }
@@ -81,13 +80,12 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let store: Arc<dyn CertificateStore> = storage.clone();
     let ca = Ca::new(configs.ca, issuer, store, Arc::clone(&clock), Arc::clone(&random)).context("[ca]")?;
     let ca: Arc<dyn CertificateAuthority> = Arc::new(ca);
-    let sa: Arc<dyn StorageAuthority> = storage.clone();
-    let reads: Arc<dyn StorageRead> = storage;
+    let reads: Arc<dyn StorageRead> = storage.clone();
     let ra = Arc::new(
         Ra::new(
             configs.ra,
             cairn_ra::Deps {
-                sa,
+                sa: storage,
                 pa,
                 va,
                 ca: Arc::clone(&ca),

@@ -1,18 +1,26 @@
 //! The storage's configuration.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use cairn_core::Period;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 /// More connections than this only share the same disk cache in smaller pieces.
 const READERS: RangeInclusive<usize> = 1..=16;
 /// A longer queue only makes callers wait for an answer that comes too late for their clients.
 const QUEUE: RangeInclusive<usize> = 1..=65_536;
+/// PostgreSQL has a process for each connection; more than a few for each of its cores only disturb each other.
+const CONNECTIONS: RangeInclusive<u32> = 1..=500;
+/// Shorter than a busy server takes for nothing, or longer than a client waits.
+const TIMEOUTS: RangeInclusive<Period> = Period::from_millis(100)..=Period::from_secs(120);
 
 /// Where and how the storage keeps what it remembers.
 ///
 /// ```toml
+/// engine = "sqlite"
 /// path = "cairn.db"
 /// readers = 3
 /// queue = 1024
@@ -20,25 +28,142 @@ const QUEUE: RangeInclusive<usize> = 1..=65_536;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The SQLite database's file; a relative path is taken from the data directory. Its folder must exist, lie on a
-    /// local disk (SQLite's locks and shared memory do not work over a network), and belong to the server alone: two
+    /// What keeps the rows. `"sqlite"` (default): a file in the data directory, with nothing to install or to run.
+    /// `"postgres"`: a database of a PostgreSQL server, 15 or newer, which `[sa.postgres]` names. Either way one server
+    /// uses the database at a time, and a second one is refused.
+    pub engine: Engine,
+
+    /// With SQLite: the database's file; a relative path is taken from the data directory. Its folder must exist, lie on
+    /// a local disk (SQLite's locks and shared memory do not work over a network), and belong to the server alone: two
     /// more files, `-wal` and `-shm`, lie beside it while the server runs, and a copy of the one without the others
     /// is no backup. Default: `cairn.db`.
     pub path: PathBuf,
 
-    /// Connections for reading, 1 to 16. A read takes microseconds, so that a few serve all cores; each may take 1 MiB
-    /// of memory for its cache. Too few make requests wait for each other. Default: 3.
+    /// With SQLite: connections for reading, 1 to 16. A read takes microseconds, so that a few serve all cores; each may
+    /// take 1 MiB of memory for its cache. Too few make requests wait for each other. Default: 3.
     pub readers: usize,
 
-    /// Changes that may wait for the writer, 1 to 65536; further ones are refused with status 503 until it has caught
-    /// up. Everything that waits is written together, so that even a full queue is gone after a few commits. Too short
-    /// refuses bursts that could be served; too long lets clients wait for minutes on a slow disk. Default: 1024.
+    /// How many may wait, 1 to 65536: with SQLite changes for the writer, with PostgreSQL changes and reads for a
+    /// connection. Further ones are refused with status 503 until the storage has caught up. SQLite writes everything
+    /// that waits together, so that even a full queue is gone after a few commits. Too short refuses bursts that could be
+    /// served; too long lets clients wait for minutes on a slow disk. Default: 1024.
     pub queue: usize,
+
+    /// With PostgreSQL: the database, in a section of its own.
+    pub postgres: Postgres,
+}
+
+/// What keeps the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A file, in this process.
+    Sqlite,
+    /// A database server.
+    Postgres,
+}
+
+/// The `[sa.postgres]` section: a database, and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Postgres {
+    /// The server's host name or IP address; or, with a slash in front, the folder of its Unix socket. The name is also
+    /// what the server's certificate must be for. It must be reached directly, or through a proxy that keeps sessions
+    /// apart: pgbouncer's transaction mode would lose the lock by which one Cairn excludes a second. Default: `/var/run/postgresql`, where Debian's listens and lets in a
+    /// user of the machine as the role of the same name.
+    pub host: String,
+
+    /// The server's port, which is also in the socket's name. Default: 5432.
+    pub port: u16,
+
+    /// The database. It must exist, be empty at the first start, and have the encoding UTF8; `createdb --owner cairn
+    /// --encoding UTF8 --template template0 cairn` makes one. Default: `cairn`.
+    pub database: String,
+
+    /// The role. It must own the database, since Cairn makes and changes its tables by itself. Default: `cairn`.
+    pub user: String,
+
+    /// The file with the role's password, a single line. Nobody but its owner may be able to read it. Without it the
+    /// server is told none, as is right where it knows its users otherwise (`peer`). Default: none.
+    pub password_file: Option<PathBuf>,
+
+    /// TLS to the server; never used on a Unix socket. `"verify-full"` (default): the certificate must be issued for
+    /// `host` by a known root. `"require"`: encrypted, but whoever sits in between can pretend to be the server; only
+    /// for networks that nobody else is in. `"disable"`: neither.
+    pub tls: Tls,
+
+    /// The roots, PEM, that may have issued the server's certificate, in addition to those that browsers trust; with
+    /// `tls = "verify-full"` alone. Default: none.
+    pub root_certificate: Option<PathBuf>,
+
+    /// Connections for statements at most, 1 to 500; one more holds the lock. Each is a process of the database server:
+    /// twice its cores serve it fully. Too few make requests wait for each other; more than the server allows
+    /// (`max_connections`) make them fail. Default: 16.
+    pub connections: u32,
+
+    /// How long a request waits for a connection, 100 ms to 2 minutes, before it is refused with status 503. It is also
+    /// how long the start waits for the database. Default: `5s`.
+    pub connect_timeout: Period,
+
+    /// How long a statement may run, 100 ms to 2 minutes, before the database server undoes it and the request is
+    /// refused with status 503. Ours take well below a millisecond; what takes longer waits for a lock that somebody
+    /// forgot, or for the disk. Default: `10s`.
+    pub statement_timeout: Period,
+}
+
+/// How a connection to PostgreSQL is protected; the words are PostgreSQL's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Not at all.
+    Disable,
+    /// Encrypted, without a look at who is at the other end.
+    Require,
+    /// Encrypted, with the server that was meant.
+    VerifyFull,
+}
+
+/// What the files that [`Postgres`] names hold.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The role's password.
+    pub password: Option<Zeroizing<String>>,
+    /// Roots, PEM.
+    pub root_certificate: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { path: PathBuf::from("cairn.db"), readers: 3, queue: 1024 }
+        Self {
+            engine: Engine::Sqlite,
+            path: PathBuf::from("cairn.db"),
+            readers: 3,
+            queue: 1024,
+            postgres: Postgres::default(),
+        }
+    }
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        Self {
+            host: "/var/run/postgresql".to_owned(),
+            port: 5432,
+            database: "cairn".to_owned(),
+            user: "cairn".to_owned(),
+            password_file: None,
+            tls: Tls::VerifyFull,
+            root_certificate: None,
+            connections: 16,
+            connect_timeout: Period::from_secs(5),
+            statement_timeout: Period::from_secs(10),
+        }
     }
 }
 
@@ -48,22 +173,81 @@ impl Config {
     /// # Errors
     /// The first value that makes no sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if self.path.file_name().is_none() {
-            return Err(ConfigError {
-                key: "path",
-                problem: "names no file; write for example \"cairn.db\"".to_owned(),
-            });
+        within("queue", self.queue, QUEUE)?;
+        match self.engine {
+            Engine::Sqlite => self.validate_sqlite(),
+            Engine::Postgres => self.validate_postgres(),
         }
-        within("readers", self.readers, READERS)?;
-        within("queue", self.queue, QUEUE)
+    }
+
+    fn validate_sqlite(&self) -> Result<(), ConfigError> {
+        if self.postgres != Postgres::default() {
+            return wrong(
+                "postgres",
+                "is only used with engine = \"postgres\"; write that, or leave the section out",
+            );
+        }
+        if self.path.file_name().is_none() {
+            return wrong("path", "names no file; write for example \"cairn.db\"");
+        }
+        within("readers", self.readers, READERS)
+    }
+
+    fn validate_postgres(&self) -> Result<(), ConfigError> {
+        let sqlite = Self::default();
+        if self.path != sqlite.path {
+            return wrong("path", "is only used with engine = \"sqlite\"; write that, or leave it out");
+        }
+        if self.readers != sqlite.readers {
+            return wrong("readers", "is only used with engine = \"sqlite\"; write that, or leave it out");
+        }
+        self.postgres.validate()
     }
 }
 
-fn within(key: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), ConfigError> {
+impl Postgres {
+    /// Whether `host` is the folder of a Unix socket.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let names = [
+            ("postgres.host", &self.host),
+            ("postgres.database", &self.database),
+            ("postgres.user", &self.user),
+        ];
+        for (key, value) in names {
+            if value.is_empty() || value.contains('\0') {
+                return wrong(key, "names nothing; write a name");
+            }
+        }
+        if self.root_certificate.is_some() && (self.is_socket() || self.tls != Tls::VerifyFull) {
+            return wrong(
+                "postgres.root_certificate",
+                "is only used with a host on the network and tls = \"verify-full\"; write that, or leave it out",
+            );
+        }
+        within("postgres.connections", self.connections, CONNECTIONS)?;
+        within("postgres.connect_timeout", self.connect_timeout, TIMEOUTS)?;
+        within("postgres.statement_timeout", self.statement_timeout, TIMEOUTS)
+    }
+}
+
+fn wrong(key: &'static str, problem: &str) -> Result<(), ConfigError> {
+    Err(ConfigError { key, problem: problem.to_owned() })
+}
+
+fn within<T: PartialOrd + fmt::Display>(
+    key: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
     }
-    let problem = format!("is {value}; choose a number from {} to {}", range.start(), range.end());
+    let problem = format!("is {value}; choose one from {} to {}", range.start(), range.end());
     Err(ConfigError { key, problem })
 }
 
@@ -88,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_example_is_the_default() {
-        let example = "path = \"cairn.db\"\nreaders = 3\nqueue = 1024\n";
+        let example = "engine = \"sqlite\"\npath = \"cairn.db\"\nreaders = 3\nqueue = 1024\n";
         assert_eq!(toml::from_str::<Config>(example).unwrap(), Config::default());
     }
 
@@ -100,11 +284,59 @@ mod tests {
             ("readers", Config { readers: 17, ..Config::default() }),
             ("queue", Config { queue: 0, ..Config::default() }),
         ];
+        let bad = bad.into_iter().chain(bad_postgres());
         for (key, config) in bad {
             let error = config.validate().unwrap_err();
             assert_eq!(error.key, key);
             assert!(error.to_string().contains("choose") || error.to_string().contains("write"), "{error}");
         }
+    }
+
+    fn bad_postgres() -> Vec<(&'static str, Config)> {
+        let good = Postgres { host: "db.example.com".to_owned(), ..Postgres::default() };
+        let with = |postgres| Config { engine: Engine::Postgres, postgres, ..Config::default() };
+        let short = Period::from_millis(1);
+        vec![
+            ("postgres", Config { engine: Engine::Sqlite, ..with(good.clone()) }),
+            ("path", Config { path: PathBuf::from("other.db"), ..with(good.clone()) }),
+            ("readers", Config { readers: 4, ..with(good.clone()) }),
+            ("queue", Config { queue: 0, ..with(good.clone()) }),
+            ("postgres.host", with(Postgres { host: String::new(), ..good.clone() })),
+            ("postgres.database", with(Postgres { database: String::new(), ..good.clone() })),
+            ("postgres.user", with(Postgres { user: "a\0b".to_owned(), ..good.clone() })),
+            (
+                "postgres.root_certificate",
+                with(Postgres { root_certificate: Some("root.pem".into()), ..Postgres::default() }),
+            ),
+            (
+                "postgres.root_certificate",
+                with(Postgres {
+                    root_certificate: Some("root.pem".into()),
+                    tls: Tls::Require,
+                    ..good.clone()
+                }),
+            ),
+            ("postgres.connections", with(Postgres { connections: 0, ..good.clone() })),
+            ("postgres.connect_timeout", with(Postgres { connect_timeout: short, ..good.clone() })),
+            ("postgres.statement_timeout", with(Postgres { statement_timeout: short, ..good })),
+        ]
+    }
+
+    #[test]
+    fn a_database_server_can_be_named_in_full() {
+        let text = "engine = \"postgres\"\n[postgres]\nhost = \"db.example.com\"\nport = 5433\ndatabase = \"ca\"\n\
+                    user = \"ca\"\npassword_file = \"password\"\ntls = \"verify-full\"\nroot_certificate = \"root.pem\"\n\
+                    connections = 8\nconnect_timeout = \"1s\"\nstatement_timeout = \"2s\"\n";
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!(config.postgres.statement_timeout, Period::from_secs(2));
+    }
+
+    #[test]
+    fn a_password_is_in_no_log() {
+        let password = Some(Zeroizing::new("open sesame".to_owned()));
+        let credentials = Credentials { password, root_certificate: None };
+        assert!(!format!("{credentials:?}").contains("sesame"));
     }
 
     #[test]

@@ -22,9 +22,13 @@ pub(crate) enum DbError {
     /// `AlreadyRevoked`.
     #[error("the certificate is already revoked")]
     AlreadyRevoked,
-    /// `Unavailable`: the queue of the writer is full, the storage is being closed, or the database is locked.
+    /// `Unavailable`: too much waits already, the storage is being closed, or somebody else holds a lock for too long.
+    /// Nothing was changed.
     #[error("the storage is busy: {0}")]
     Busy(&'static str),
+    /// `Unavailable`: the database could not be reached, so that nothing was begun.
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] Arc<dyn StdError + Send + Sync>),
     /// `Internal`: a row that no version of Cairn has written.
     #[error(transparent)]
     Inconsistency(#[from] Inconsistency),
@@ -52,7 +56,9 @@ impl From<DbError> for Error {
             DbError::AlreadyRevoked => {
                 return Self::new(ErrorKind::AlreadyRevoked, "The certificate is already revoked.");
             }
-            DbError::Busy(_) => (ErrorKind::Unavailable, "The server is busy; try again in a moment."),
+            DbError::Busy(_) | DbError::Unreachable(_) => {
+                (ErrorKind::Unavailable, "The server is busy; try again in a moment.")
+            }
             DbError::Inconsistency(_)
             | DbError::Affected(_)
             | DbError::Misuse(_)
@@ -101,10 +107,34 @@ pub enum OpenError {
         /// What the engine says.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// A file that is a database, but no Cairn made it.
-    #[error("{path} is a database of another program; choose another path for Cairn's")]
+    /// The database server cannot be used.
+    #[error("the database {database} cannot be used; it must exist and be reachable, and let this role in")]
+    Unreachable {
+        /// The database and its server.
+        database: String,
+        /// What the engine says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The database server has a setting or a part that does not do.
+    #[error("the database {database} {why}")]
+    Unsuitable {
+        /// The database and its server.
+        database: String,
+        /// Which, and how to mend it.
+        why: &'static str,
+    },
+    /// Another server uses the database.
+    #[error(
+        "the database {database} is in use by another cairn; stop that one, or give this one a database of its own"
+    )]
+    InUse {
+        /// The database and its server.
+        database: String,
+    },
+    /// A database that no Cairn made.
+    #[error("{path} is a database of another program; choose another one for Cairn's")]
     Foreign {
-        /// The file.
+        /// The file or the database.
         path: String,
     },
     /// A newer Cairn has changed the schema so that this one would do harm.
@@ -113,7 +143,7 @@ pub enum OpenError {
          start a newer Cairn, or restore the backup from before the upgrade"
     )]
     TooNew {
-        /// The file.
+        /// The file or the database.
         path: String,
         /// The newest migration that it has seen.
         found: u32,

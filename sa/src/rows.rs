@@ -1,10 +1,11 @@
 //! Rows and what they mean: the columns that every engine stores, and the core types made of them.
 //!
-//! A row is plain numbers, texts and bytes. Rows are made from core types on the caller's side, before the writer sees
+//! A row is plain numbers, texts and bytes. Rows are made from core types on the caller's side, before SQLite's writer sees
 //! the job, since the writer is the one thread that everybody waits for. What does not read back is an
 //! [`Inconsistency`]: nothing is guessed.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use cairn_core::api::sa::NewOrder;
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress,
     CertificateRecord, Identifier, IssuerId, Order, OrderId, OrderProgress, Revocation, RevocationReason,
@@ -142,6 +143,45 @@ impl TryFrom<OrderRow> for Order {
             expires: Timestamp::from_unix(row.expires),
             progress: progress.ok_or_else(|| wrong("status"))?,
         })
+    }
+}
+
+/// A new order with its new authorizations, as they are stored.
+pub(crate) struct NewOrderRows {
+    /// The order.
+    pub(crate) order: OrderRow,
+    /// The key by which an open order for the same is found.
+    pub(crate) request_hash: [u8; 16],
+    /// Its new authorizations.
+    pub(crate) authorizations: Vec<AuthorizationRow>,
+}
+
+impl From<&NewOrder> for NewOrderRows {
+    fn from(new: &NewOrder) -> Self {
+        Self {
+            order: OrderRow::from(&new.order),
+            request_hash: request_hash(&new.order.profile, &new.order.identifiers),
+            authorizations: new.new_authorizations.iter().map(AuthorizationRow::from).collect(),
+        }
+    }
+}
+
+impl NewOrderRows {
+    /// The order's authorizations, in the order of its identifiers.
+    pub(crate) fn authorization_ids(&self) -> Result<Vec<[u8; ID]>, Inconsistency> {
+        let wrong =
+            || Inconsistency::on("orders", "authorization_ids").row(OrderId::from_bytes(self.order.id));
+        let ids = authorization_ids(&self.order.authorization_ids).ok_or_else(wrong)?;
+        Ok(ids.iter().map(|id| *id.as_bytes()).collect())
+    }
+
+    /// Those of them that must exist already, each once.
+    pub(crate) fn existing_authorizations(&self) -> Result<Vec<[u8; ID]>, Inconsistency> {
+        let mut ids = self.authorization_ids()?;
+        ids.retain(|id| self.authorizations.iter().all(|new| new.id != *id));
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File},
-    io::{ErrorKind, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -302,6 +302,24 @@ impl Drop for Server {
 /// If it is not built.
 pub fn command() -> Result<Command> {
     Ok(Command::new(binary()?))
+}
+
+/// Runs the binary, which must end by itself, and gives what it printed: whether it ended well, and its words.
+///
+/// # Errors
+/// If it does not end.
+pub fn run(arguments: &[&str]) -> Result<(bool, String)> {
+    let mut command = command()?;
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let status = wait::until("cairn to end by itself", STOP_LIMIT, || Ok(child.try_wait()?));
+    let status = status.inspect_err(|_| {
+        let _killed = child.kill();
+    })?;
+    let mut printed = String::new();
+    child.stdout.take().context("no output")?.read_to_string(&mut printed)?;
+    child.stderr.take().context("no errors")?.read_to_string(&mut printed)?;
+    Ok((status.success(), printed))
 }
 
 /// The binary under test: what `CAIRN_BIN` names, else the one built beside this test.

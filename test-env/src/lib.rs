@@ -2,7 +2,7 @@
 //! and the subscriber's side of the challenges.
 //!
 //! The stories themselves are in `tests/`, one binary for each thing a machine needs to run them: `tests/clients` wants
-//! certbot, lego and their like installed, `tests/readme` wants the built release. `./test-env/test` installs and runs
+//! certbot, lego and their like installed, `tests/postgres` a PostgreSQL server, `tests/readme` wants the built release. `./test-env/test` installs and runs
 //! all of it.
 //!
 //! What starts and stops programs blocks. A test that runs on tokio may call it all the same: nothing there waits for the test's own
@@ -11,7 +11,9 @@
 pub mod harness;
 pub mod home;
 pub mod port;
+pub mod postgres;
 pub mod program;
+pub mod site;
 pub mod wait;
 
 pub mod acme;

@@ -46,20 +46,24 @@ pub fn read_key_file(path: &Path, passphrase_file: Option<&Path>) -> Result<File
 /// # Errors
 /// If the file is empty, has several lines, or others can read it. The text says what to do.
 pub fn read_passphrase_file(path: &Path) -> Result<Zeroizing<String>> {
+    read_line(path, "passphrase")
+}
+
+/// Reads a password, of a database's role for example, in the same way.
+///
+/// # Errors
+/// As [`read_passphrase_file`].
+pub fn read_password_file(path: &Path) -> Result<Zeroizing<String>> {
+    read_line(path, "password")
+}
+
+fn read_line(path: &Path, what: &str) -> Result<Zeroizing<String>> {
     let file = SecretFile::read(path)?;
-    file.ensure_private(path, "a passphrase")?;
+    file.ensure_private(path, &format!("a {what}"))?;
     let line = file.text.strip_suffix('\n').unwrap_or(&file.text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    ensure!(
-        !line.is_empty(),
-        "the passphrase file {} is empty; write the passphrase into it",
-        path.display()
-    );
-    ensure!(
-        !line.contains('\n'),
-        "the passphrase file {} must have one line: the passphrase",
-        path.display()
-    );
+    ensure!(!line.is_empty(), "the {what} file {} is empty; write the {what} into it", path.display());
+    ensure!(!line.contains('\n'), "the {what} file {} must have one line: the {what}", path.display());
     Ok(Zeroizing::new(line.to_owned()))
 }
 

@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Libraries that only the named crates may use: each is the heart of one room.
 const WALLS: &[(&str, &[&str])] = &[
     ("rusqlite", &["cairn-sa"]),
+    ("sqlx", &["cairn-sa"]),
     ("hickory-resolver", &["cairn-va"]),
     ("hickory-server", &["challtestsrv"]),
     ("axum", &["cairn-wfe", "cairn", "challtestsrv"]),
@@ -51,7 +52,7 @@ const WALLS: &[(&str, &[&str])] = &[
 
 /// The vocabulary, policy and the pure libraries have no runtime.
 const WITHOUT_IO: &[&str] = &["cairn-core", "cairn-jose", "cairn-x509", "cairn-pa"];
-const IO: &[&str] = &["tokio", "hyper", "rusqlite", "axum", "reqwest", "hickory-resolver"];
+const IO: &[&str] = &["tokio", "hyper", "rusqlite", "sqlx", "axum", "reqwest", "hickory-resolver"];
 
 /// Never in the tree: there is one crypto backend, aws-lc-rs, and no system OpenSSL.
 const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls", "ring"];
@@ -74,8 +75,20 @@ const LICENCES: &[&str] = &[
     "Unlicense",
 ];
 
-/// Crates that come in two versions, since two of our dependencies have not met yet.
-const DUPLICATES: &[&str] = &["base64", "hashbrown", "signature", "syn", "untrusted"];
+/// Crates that come in two versions, since two of our dependencies have not met yet. sqlx hashes what it signs in to PostgreSQL with by
+/// the generation of sha2 before ours; block-buffer, cpufeatures, crypto-common and digest are that generation's.
+const DUPLICATES: &[&str] = &[
+    "base64",
+    "block-buffer",
+    "cpufeatures",
+    "crypto-common",
+    "digest",
+    "hashbrown",
+    "sha2",
+    "signature",
+    "syn",
+    "untrusted",
+];
 
 fn cargo(arguments: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -1,8 +1,9 @@
 //! The Storage Authority: remembers. Three traits, each all that one kind of consumer may do.
 //!
 //! What a method reports as done is durable. Every change is guarded in the storage itself by the status that it starts from, so
-//! that of two racing changes one fails with `Conflict` and does nothing. All methods fail with `Internal` when the storage fails,
-//! and with `Unavailable` when it is too busy; then nothing was done.
+//! that of two racing changes one fails with `Conflict` and does nothing. All methods fail with `Unavailable` when the storage is too
+//! busy; then nothing was done. They fail with `Internal` when it fails; then a change was done whole or not at all, and only a
+//! read tells which: the connection to a database may break when the change was made and its answer not yet here.
 
 use async_trait::async_trait;
 use cairn_jose::Thumbprint;

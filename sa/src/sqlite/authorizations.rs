@@ -79,8 +79,8 @@ pub(super) fn by_id(db: &Connection, id: AuthorizationId) -> Result<Option<Autho
 }
 
 /// Whether the authorization exists and is the account's.
-pub(super) fn is_owned(db: &Connection, id: AuthorizationId, account: &[u8; 16]) -> Result<bool, DbError> {
-    query::exists(db, OWNED, [id.as_bytes(), account])
+pub(super) fn is_owned(db: &Connection, id: &[u8; 16], account: &[u8; 16]) -> Result<bool, DbError> {
+    query::exists(db, OWNED, [id, account])
 }
 
 /// Whether the authorization is good for issuance at `at`.

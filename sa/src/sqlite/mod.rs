@@ -18,6 +18,9 @@ mod certificates;
 mod orders;
 mod revocations;
 
+#[cfg(test)]
+pub(crate) use migrations::ALL as MIGRATIONS;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,7 +42,8 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::config::Config;
 use crate::error::{DbError, OpenError};
-use crate::rows::{AccountRow, AuthorizationRow, OrderRow, ProgressColumns, json, request_hash};
+use crate::migration::newest;
+use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
 const PING_WAIT: Duration = Duration::from_secs(1);
@@ -134,12 +138,9 @@ fn shared(connection: Connection) -> Arc<Mutex<Connection>> {
 fn refusal(path: &Path, error: MigrationError) -> OpenError {
     let path = path.display().to_string();
     match error {
-        MigrationError::TooNew { found, needed } => OpenError::TooNew {
-            path,
-            found,
-            needed,
-            known: u32::try_from(migrations::ALL.len()).unwrap_or(u32::MAX),
-        },
+        MigrationError::TooNew { found, needed } => {
+            OpenError::TooNew { path, found, needed, known: newest(migrations::ALL) }
+        }
         MigrationError::Foreign => OpenError::Foreign { path },
         MigrationError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             OpenError::Foreign { path }
@@ -233,11 +234,7 @@ impl StorageAuthority for SqliteStorage {
     }
 
     async fn new_order_and_authorizations(&self, new: NewOrder) -> Result<()> {
-        let rows = orders::NewRows {
-            order: OrderRow::from(&new.order),
-            request_hash: request_hash(&new.order.profile, &new.order.identifiers),
-            authorizations: new.new_authorizations.iter().map(AuthorizationRow::from).collect(),
-        };
+        let rows = NewOrderRows::from(&new);
         self.change(move |db| orders::insert(db, &rows)).await
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use super::query::{self, statements};
 use super::{accounts, authorizations};
 use crate::error::{DbError, Inconsistency};
-use crate::rows::{AuthorizationRow, OrderRow, authorization_ids, request_hash, serial};
+use crate::rows::{NewOrderRows, OrderRow, authorization_ids, request_hash, serial};
 
 macro_rules! columns {
     () => {
@@ -115,26 +115,15 @@ pub(super) fn processing(
     rows.into_iter().map(order).collect()
 }
 
-/// An order as it is stored: made by the caller, so that the writer only has to store it.
-pub(super) struct NewRows {
-    /// The order.
-    pub(super) order: OrderRow,
-    /// The key by which [`for_identifiers`] finds it.
-    pub(super) request_hash: [u8; 16],
-    /// Its new authorizations.
-    pub(super) authorizations: Vec<AuthorizationRow>,
-}
-
 /// Stores an order of a valid account. Its authorizations must all be there then, and the account's.
-pub(super) fn insert(db: &Connection, new: &NewRows) -> Result<(), DbError> {
+pub(super) fn insert(db: &Connection, new: &NewOrderRows) -> Result<(), DbError> {
     let order = &new.order;
     if accounts::valid_key(db, &order.account_id)?.is_none() {
         return Err(DbError::Conflict);
     }
     new.authorizations.iter().try_for_each(|row| authorizations::insert(db, row))?;
-    for id in ids_of(&order.id, &order.authorization_ids)? {
-        let is_new = new.authorizations.iter().any(|row| row.id == *id.as_bytes());
-        if !is_new && !authorizations::is_owned(db, id, &order.account_id)? {
+    for id in new.existing_authorizations()? {
+        if !authorizations::is_owned(db, &id, &order.account_id)? {
             return Err(DbError::Conflict);
         }
     }
@@ -169,17 +158,13 @@ pub(super) fn set_processing(db: &Connection, id: OrderId, at: Timestamp) -> Res
             DbError::NotFound
         });
     };
-    for authorization in ids_of(id.as_bytes(), &ids)? {
+    let wrong = || Inconsistency::on("orders", "authorization_ids").row(id);
+    for authorization in authorization_ids(&ids).ok_or_else(wrong)? {
         if !authorizations::is_valid(db, authorization, at)? {
             return Err(DbError::Conflict);
         }
     }
     query::change(db, SET_PROCESSING, key)
-}
-
-fn ids_of(order: &[u8; 16], ids: &[u8]) -> Result<Vec<cairn_core::AuthorizationId>, Inconsistency> {
-    let wrong = || Inconsistency::on("orders", "authorization_ids").row(OrderId::from_bytes(*order));
-    authorization_ids(ids).ok_or_else(wrong)
 }
 
 pub(super) fn finalize(db: &Connection, id: OrderId, serial: &Serial) -> Result<(), DbError> {

@@ -1,4 +1,5 @@
-//! What every storage engine must do (`contract`), run on each engine, and what each engine promises besides.
+//! What every storage engine must do (`contract`), run on SQLite, and what SQLite promises besides. `tests/postgres` does the
+//! same for PostgreSQL, which needs a server.
 
 // Redundant to the compiler; it tells clippy that the helpers in here are test code too.
 #![cfg(test)]

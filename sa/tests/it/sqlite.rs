@@ -18,12 +18,12 @@ fn open(folder: &Path) -> Arc<SqliteStorage> {
     Arc::new(SqliteStorage::open(&config(folder)).unwrap())
 }
 
-fn in_file() -> World {
+async fn in_file() -> World {
     let folder = TempDir::new().unwrap();
     World::new(open(folder.path()), folder)
 }
 
-fn in_memory() -> World {
+async fn in_memory() -> World {
     World::new(Arc::new(SqliteStorage::open_ephemeral().unwrap()), ())
 }
 
@@ -128,9 +128,9 @@ async fn changes_that_wait_when_the_storage_closes_are_made() {
 
 #[tokio::test]
 async fn a_storage_in_memory_is_alone_and_keeps_nothing() {
-    let world = in_memory();
+    let world = in_memory().await;
     let account = world.account().await;
-    assert_eq!(in_memory().storage.account(account.id).await, Ok(None));
+    assert_eq!(in_memory().await.storage.account(account.id).await, Ok(None));
     assert!(!Path::new(":memory:").exists());
 }
 

@@ -1,16 +1,13 @@
 //! `cairn dev` as a process: its end, its start on what is there, its neighbours, its management listener.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_test_env::acme::{Connection, Endpoint, Status};
 use cairn_test_env::challenges::Http01;
 use cairn_test_env::harness::{self, Cairn};
-use cairn_test_env::wait;
 use cairn_x509::Certificate;
 use http::Request;
 use http_body_util::Full;
@@ -21,18 +18,7 @@ use crate::world::{PATIENCE, World, dns, settled, verified_leaf};
 
 /// Runs the binary, which must end by itself, and gives what it printed: whether it ended well, and its words.
 pub(crate) fn run(arguments: &[&str]) -> (bool, String) {
-    let mut command = harness::command().unwrap();
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let status =
-        wait::until("cairn to end by itself", PATIENCE, || Ok(child.try_wait()?)).inspect_err(|_| {
-            let _killed = child.kill();
-        });
-    let status = status.unwrap();
-    let mut printed = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
-    (status.success(), printed)
+    harness::run(arguments).unwrap()
 }
 
 /// `cairn dev` on a data directory must refuse to start, and say this.

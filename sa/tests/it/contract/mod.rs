@@ -8,7 +8,7 @@ pub(crate) mod orders;
 pub(crate) mod races;
 pub(crate) mod revocations;
 
-/// Lists the stories, so that `contract!(engine)` can make a test of each with a world that `engine()` makes. One that is
+/// Lists the stories, so that `contract!(engine)` can make a test of each with a world that `engine().await` makes. One that is
 /// not listed is dead code, and refused as that.
 macro_rules! stories {
     ($($module:ident { $($story:ident)* })*) => {
@@ -17,7 +17,7 @@ macro_rules! stories {
                 $(mod $module {
                     $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                     async fn $story() {
-                        crate::contract::$module::$story($engine()).await;
+                        crate::contract::$module::$story($engine().await).await;
                     })*
                 })*
             };

@@ -1,0 +1,110 @@
+//! The storage of a process: which engine it is, and what comes with that.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use cairn_core::api::StorageAuthority;
+use cairn_sa::config::Postgres;
+use cairn_sa::{Credentials, Engine, PostgresStorage, SqliteStorage};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::config::Config;
+use crate::hierarchy;
+use crate::lock::DirectoryLock;
+
+/// An open storage. The services see none of this, only [`Storage::authority`].
+pub enum Storage {
+    /// In this process, in a file or in memory.
+    Sqlite(Arc<SqliteStorage>),
+    /// On a database server.
+    Postgres(Arc<PostgresStorage>),
+}
+
+impl Storage {
+    /// What the services get.
+    #[must_use]
+    pub fn authority(&self) -> Arc<dyn StorageAuthority> {
+        match self {
+            Self::Sqlite(storage) => storage.clone(),
+            Self::Postgres(storage) => storage.clone(),
+        }
+    }
+
+    /// Refuses further changes, and waits until those that were begun are stored.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(storage) => storage.close().await,
+            Self::Postgres(storage) => storage.close().await,
+        }
+    }
+
+    /// Opens the storage that `config` names, in a data directory that was taken with [`take_data_dir`].
+    ///
+    /// # Errors
+    /// With what is wrong and what to do.
+    pub async fn open(config: &Config, credentials: &Credentials) -> Result<Self> {
+        match config.sa.engine {
+            Engine::Sqlite => {
+                let mut sa = config.sa.clone();
+                sa.path = data_dir(config)?.join(&sa.path);
+                let storage = SqliteStorage::open(&sa)
+                    .with_context(|| format!("cannot open the database {}", sa.path.display()))?;
+                Ok(Self::Sqlite(Arc::new(storage)))
+            }
+            Engine::Postgres => {
+                let storage = PostgresStorage::open(&config.sa, credentials).await?;
+                Ok(Self::Postgres(Arc::new(storage)))
+            }
+        }
+    }
+}
+
+/// Makes the data directory and takes it for this process, if the storage lies in it. A database server keeps its own lock.
+///
+/// # Errors
+/// If it cannot be made, or another process has it.
+pub fn take_data_dir(config: &Config) -> Result<Option<DirectoryLock>> {
+    if config.sa.engine != Engine::Sqlite {
+        return Ok(None);
+    }
+    let folder = data_dir(config)?;
+    // For the server alone: the database names accounts, their contacts and what they asked for.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make the data directory {}", folder.display()))?;
+    DirectoryLock::take(folder).map(Some)
+}
+
+/// The data directory, which SQLite needs.
+///
+/// # Errors
+/// If there is none.
+pub fn data_dir(config: &Config) -> Result<&Path> {
+    config
+        .data_dir
+        .as_deref()
+        .context("is missing; name the folder for the database, for example \"/var/lib/cairn\"")
+}
+
+/// Reads the files that the section names.
+///
+/// # Errors
+/// If one cannot be read, or others can read the password.
+pub fn credentials(config: &Postgres) -> Result<Credentials> {
+    let password = config.password_file.as_deref().map(hierarchy::read_password_file).transpose()?;
+    let root = |path: &Path| {
+        let pem = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let certificates = certificates.with_context(|| format!("{} is no PEM", path.display()))?;
+        ensure!(!certificates.is_empty(), "there is no certificate in {}", path.display());
+        Ok(pem)
+    };
+    let root_certificate = config.root_certificate.as_deref().map(root).transpose()?;
+    Ok(Credentials { password, root_certificate })
+}

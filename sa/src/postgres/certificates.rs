@@ -1,0 +1,75 @@
+//! Intents and certificates: what will be signed is stored before anything is, and what was signed at once after.
+
+use cairn_core::api::sa::{Intent, NewCertificate};
+use cairn_core::{CertificateRecord, Serial};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::query::{Db, arguments, statements};
+use crate::error::{DbError, Inconsistency};
+use crate::rows::CertificateRow;
+
+statements! {
+    BY_SERIAL =
+        "SELECT serial, order_id, account_id, issuer, der, not_after, revoked_at, revocation_reason \
+         FROM certificates WHERE serial = $1";
+    /// Serial and order are unique: of two intents for either, the second waits for the first to be committed, and fails.
+    INTEND =
+        "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at) \
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING 1";
+    /// Inserts nothing if there was no intent. Intents do not change: what is read of one is what it is.
+    INSERT =
+        "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
+         SELECT serial, order_id, account_id, issuer, $2, $3, $4 FROM intents WHERE serial = $1 RETURNING 1";
+}
+
+fn certificate(row: &PgRow) -> Result<CertificateRecord, DbError> {
+    let reason: Option<i16> = row.try_get(7)?;
+    let reason = reason.map(u8::try_from).transpose();
+    let row = CertificateRow {
+        serial: row.try_get(0)?,
+        order_id: row.try_get(1)?,
+        account_id: row.try_get(2)?,
+        issuer: row.try_get(3)?,
+        der: row.try_get(4)?,
+        not_after: row.try_get(5)?,
+        revoked_at: row.try_get(6)?,
+        revocation_reason: reason.map_err(|_| Inconsistency::on("certificates", "revocation_reason"))?,
+    };
+    Ok(CertificateRecord::try_from(row)?)
+}
+
+pub(super) async fn by_serial(db: &Db, serial: &Serial) -> Result<Option<CertificateRecord>, DbError> {
+    db.one(BY_SERIAL, arguments!(serial.as_bytes())).await?.as_ref().map(certificate).transpose()
+}
+
+pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {
+    let values = arguments!(
+        intent.serial.as_bytes(),
+        intent.order.as_ref().map(|id| *id.as_bytes()),
+        intent.account.as_ref().map(|id| *id.as_bytes()),
+        intent.issuer.as_bytes(),
+        &intent.lint_certificate,
+        intent.at.unix(),
+    );
+    db.change(INTEND, values).await?.map(|_| ()).ok_or(DbError::Affected(0))
+}
+
+/// When the connection breaks, the certificate may be stored and only the answer lost. Its order would be given up then,
+/// though it was issued; so the storage looks.
+pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<(), DbError> {
+    let values = arguments!(
+        certificate.serial.as_bytes(),
+        &certificate.der,
+        certificate.not_after.unix(),
+        certificate.at.unix(),
+    );
+    match db.change(INSERT, values).await {
+        Ok(inserted) => inserted.map(|_| ()).ok_or(DbError::Conflict),
+        Err(error @ DbError::Engine(_)) => match by_serial(db, &certificate.serial).await {
+            Ok(Some(stored)) if stored.der == certificate.der => Ok(()),
+            _ => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}

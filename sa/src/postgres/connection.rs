@@ -1,0 +1,86 @@
+//! How connections are opened and set up.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::{Connection, Row};
+
+use crate::config::{Credentials, Postgres, Tls};
+
+/// A connection that was idle for longer is asked for a sign of life before it is used: a restart of the database, or a
+/// firewall, may have ended it. One that was used just now is trusted, which saves a round trip.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// Connections that were idle for so long are closed: a server at rest keeps a few.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+
+/// Connections are replaced after this time: the database's memory for one only grows.
+const LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// Statements kept ready on each connection: more than there are, so that none is ever prepared twice.
+const PREPARED: usize = 64;
+
+/// What to connect to, and as whom. Everything is said, so that none of libpq's variables in the environment decides it;
+/// of those only PGOPTIONS, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY have an effect.
+pub(super) fn options(config: &Postgres, credentials: &Credentials) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass()
+        .port(config.port)
+        .username(&config.user)
+        .password(credentials.password.as_deref().map_or("", String::as_str))
+        .database(&config.database)
+        .application_name("cairn")
+        .statement_cache_capacity(PREPARED)
+        .options([("statement_timeout", config.statement_timeout.duration().as_millis())]);
+    if config.is_socket() {
+        return options.socket(&config.host).ssl_mode(PgSslMode::Disable);
+    }
+    let options = options.host(&config.host).ssl_mode(match config.tls {
+        Tls::Disable => PgSslMode::Disable,
+        Tls::Require => PgSslMode::Require,
+        Tls::VerifyFull => PgSslMode::VerifyFull,
+    });
+    match &credentials.root_certificate {
+        Some(pem) => options.ssl_root_cert_from_pem(pem.clone().into_bytes()),
+        None => options,
+    }
+}
+
+/// The connections for statements. They are made when they are first needed.
+pub(super) fn pool(config: &Postgres, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(config.connections)
+        .acquire_timeout(config.connect_timeout.duration())
+        .idle_timeout(IDLE)
+        .max_lifetime(LIFETIME)
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// Why the database is none for us, whatever is in it.
+pub(super) async fn unsuitable(db: &mut PgConnection) -> Result<Option<&'static str>, sqlx::Error> {
+    let settings = "SELECT current_setting('fsync'), current_setting('synchronous_commit'), \
+                    current_setting('server_encoding'), current_setting('transaction_read_only')";
+    let row = sqlx::query(settings).fetch_one(db).await?;
+    let (fsync, commit): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let (encoding, read_only): (String, String) = (row.try_get(2)?, row.try_get(3)?);
+    Ok(match () {
+        () if read_only == "on" => Some("can only be read; name the primary, not a standby"),
+        () if fsync == "off" => Some("may lose what it has stored (fsync = off); set fsync = on"),
+        () if commit == "off" => Some(
+            "may lose what it has acknowledged (synchronous_commit = off); set it to on, for example with ALTER ROLE … SET \
+             synchronous_commit = on",
+        ),
+        () if encoding != "UTF8" => {
+            Some("has another encoding than UTF8; create it with ENCODING 'UTF8' TEMPLATE template0")
+        }
+        () => None,
+    })
+}

@@ -1,0 +1,362 @@
+//! The engine on a database server: PostgreSQL, through a pool of connections. A use case is one statement; [`query`]
+//! says why that is enough. One more connection holds the lock that keeps a second server out ([`lock`]).
+//!
+//! This file opens and closes it and says, one line per method of the traits, which file does the deed and whether it
+//! is a read or a change.
+
+mod query;
+
+mod lock;
+
+mod connection;
+mod migrations;
+
+mod accounts;
+mod authorizations;
+mod certificates;
+mod orders;
+mod revocations;
+
+#[cfg(test)]
+pub(crate) use migrations::ALL as MIGRATIONS;
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use cairn_core::api::sa::{
+    CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
+    StorageAuthority, StorageRead,
+};
+use cairn_core::{
+    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
+    ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
+    Timestamp,
+};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::lock::{Keeper, LockError};
+use self::migrations::MigrationError;
+use self::query::Db;
+use crate::config::{Config, Credentials, Postgres};
+use crate::error::{DbError, OpenError};
+use crate::migration::newest;
+use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
+
+/// Why callers are refused when too many wait already.
+const CROWDED: DbError = DbError::Busy("too much waits for a connection");
+
+/// A storage in one database of a PostgreSQL server. Closing it ([`PostgresStorage::close`]) waits until all that was
+/// begun is stored.
+pub struct PostgresStorage {
+    db: Arc<Db>,
+    /// Whether the database's lock is ours; its keeper says so.
+    held: Arc<AtomicBool>,
+    /// Ends the keeper; also when the storage is dropped.
+    stop: CancellationToken,
+    /// The keeper.
+    keeper: TaskTracker,
+    /// Changes. Each is a task, so that a caller that goes away does not interrupt it.
+    changes: TaskTracker,
+    /// A permit for everyone who uses a connection or waits for one: when there is none, the database is slower than its
+    /// callers, and they are told at once.
+    places: Arc<Semaphore>,
+}
+
+impl PostgresStorage {
+    /// Opens the database that `config` names and brings its schema up to date. `credentials` hold what the files hold that
+    /// it names.
+    ///
+    /// # Errors
+    /// A configuration or database that cannot be used, or that another server uses, told to the operator.
+    pub async fn open(config: &Config, credentials: &Credentials) -> Result<Self, OpenError> {
+        config.validate()?;
+        let postgres = &config.postgres;
+        let options = connection::options(postgres, credentials);
+        let limit = postgres.connect_timeout.duration() + lock::TAKE_WAIT;
+        let mut first = timeout(limit, claim(postgres, &options))
+            .await
+            .unwrap_or_else(|_| Err(unreachable(postgres, io::Error::from(io::ErrorKind::TimedOut))))?;
+        migrations::migrate(&mut first, migrations::ALL).await.map_err(|error| refusal(postgres, error))?;
+        Ok(Self::start(config, options, first))
+    }
+
+    /// With a connection that has the lock.
+    fn start(config: &Config, options: PgConnectOptions, first: PgConnection) -> Self {
+        let postgres = &config.postgres;
+        let (look, held) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
+        let (keeper, stop) = (TaskTracker::new(), CancellationToken::new());
+        let limit = postgres.connect_timeout.duration();
+        let pool = connection::pool(postgres, options.clone());
+        let keep =
+            Keeper { options, limit, held: Arc::clone(&held), look: Arc::clone(&look), stop: stop.clone() };
+        keeper.spawn(keep.keep(first));
+        let connections = usize::try_from(postgres.connections).unwrap_or(usize::MAX);
+        Self {
+            db: Arc::new(Db::new(pool, postgres.statement_timeout.duration(), look)),
+            held,
+            stop,
+            keeper,
+            changes: TaskTracker::new(),
+            places: Arc::new(Semaphore::new(connections.saturating_add(config.queue))),
+        }
+    }
+
+    /// Every statement that is ever run, for whoever wants to look at its plan.
+    pub fn statements() -> impl Iterator<Item = &'static str> {
+        let files: [&[&str]; 5] = [
+            accounts::STATEMENTS,
+            authorizations::STATEMENTS,
+            certificates::STATEMENTS,
+            orders::STATEMENTS,
+            revocations::STATEMENTS,
+        ];
+        files.into_iter().flatten().copied()
+    }
+
+    /// Refuses further changes, waits until those that were begun are stored, and lets go of the database.
+    pub async fn close(&self) {
+        self.changes.close();
+        // Each has its bound: the waits for a connection and for an answer.
+        self.changes.wait().await;
+        self.db.close().await;
+        self.stop.cancel();
+        self.keeper.close();
+        self.keeper.wait().await;
+    }
+
+    /// A read, in the caller's own task.
+    async fn read<T>(&self, read: impl Future<Output = Result<T, DbError>> + Send) -> Result<T> {
+        let _place = self.places.try_acquire().map_err(|_| CROWDED)?;
+        read.await.map_err(Error::from)
+    }
+
+    /// A change, in a task of its own.
+    async fn change<T, F>(&self, work: impl FnOnce(Arc<Db>) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbError>> + Send + 'static,
+    {
+        if self.changes.is_closed() {
+            return Err(DbError::Busy("it is being closed").into());
+        }
+        self.ensure_held()?;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| CROWDED)?;
+        let work = work(Arc::clone(&self.db));
+        let change = self.changes.spawn(async move {
+            let _place = place;
+            work.await
+        });
+        change
+            .await
+            .unwrap_or(Err(DbError::Stopped("a change has panicked or was cancelled")))
+            .map_err(Error::from)
+    }
+
+    fn ensure_held(&self) -> Result<(), DbError> {
+        if self.held.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(DbError::Busy("the lock on the database is lost, and is being taken again"))
+    }
+}
+
+impl Drop for PostgresStorage {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Connects to the database and takes it for this server, if it is one for us.
+async fn claim(config: &Postgres, options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    let failed = |error: sqlx::Error| unreachable(config, error);
+    let mut first = lock::connect(options, config.connect_timeout.duration()).await.map_err(failed)?;
+    if let Some(why) = connection::unsuitable(&mut first).await.map_err(failed)? {
+        return Err(OpenError::Unsuitable { database: name(config), why });
+    }
+    match lock::take(&mut first).await {
+        Ok(()) => Ok(first),
+        Err(LockError::Taken) => Err(OpenError::InUse { database: name(config) }),
+        Err(LockError::Postgres(error)) => Err(failed(error)),
+    }
+}
+
+fn unreachable(config: &Postgres, error: impl StdError + Send + Sync + 'static) -> OpenError {
+    OpenError::Unreachable { database: name(config), source: error.into() }
+}
+
+/// The database and its server, for the operator.
+fn name(config: &Postgres) -> String {
+    format!("{} on {} port {}, as {},", config.database, config.host, config.port, config.user)
+}
+
+/// Why the database is not used, for the operator.
+fn refusal(config: &Postgres, error: MigrationError) -> OpenError {
+    let path = name(config);
+    match error {
+        MigrationError::TooNew { found, needed } => {
+            OpenError::TooNew { path, found, needed, known: newest(migrations::ALL) }
+        }
+        MigrationError::Foreign => OpenError::Foreign { path },
+        MigrationError::Postgres(error) => unreachable(config, error),
+    }
+}
+
+/// A row limit as PostgreSQL takes it.
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl StorageRead for PostgresStorage {
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.read(accounts::by_id(&self.db, id)).await
+    }
+
+    async fn account_by_key(&self, thumbprint: Thumbprint) -> Result<Option<Account>> {
+        self.read(accounts::by_key(&self.db, thumbprint)).await
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<OrderWithAuthorizations>> {
+        self.read(orders::by_id(&self.db, id)).await
+    }
+
+    async fn authorization(&self, id: AuthorizationId) -> Result<Option<Authorization>> {
+        self.read(authorizations::by_id(&self.db, id)).await
+    }
+
+    async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
+        self.read(certificates::by_serial(&self.db, serial)).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        // A storage that refuses changes is not ready.
+        self.ensure_held()?;
+        self.read(self.db.ping()).await
+    }
+}
+
+#[async_trait]
+impl CertificateStore for PostgresStorage {
+    async fn record_intent(&self, intent: Intent) -> Result<()> {
+        self.change(|db| async move { certificates::intend(&db, &intent).await }).await
+    }
+
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+        self.change(|db| async move { certificates::insert(&db, &certificate).await }).await
+    }
+}
+
+#[async_trait]
+impl StorageAuthority for PostgresStorage {
+    async fn new_account(&self, account: Account) -> Result<Option<Account>> {
+        let (row, key) = (AccountRow::from(&account), account.thumbprint());
+        self.change(|db| async move { accounts::insert(&db, &row, key).await }).await
+    }
+
+    async fn set_contact(&self, account: AccountId, contact: Vec<String>) -> Result<Account> {
+        let contact = json(&contact);
+        self.change(|db| async move { accounts::set_contact(&db, account, &contact).await }).await
+    }
+
+    async fn deactivate_account(&self, account: AccountId) -> Result<Account> {
+        self.change(|db| async move { accounts::deactivate(&db, account).await }).await
+    }
+
+    async fn order_for_identifiers(
+        &self,
+        account: AccountId,
+        identifiers: &[Identifier],
+        profile: &str,
+        until: Timestamp,
+    ) -> Result<Option<OrderWithAuthorizations>> {
+        self.read(orders::for_identifiers(&self.db, account, identifiers, profile, until)).await
+    }
+
+    async fn valid_authorizations(
+        &self,
+        account: AccountId,
+        identifiers: &[Identifier],
+        until: Timestamp,
+    ) -> Result<Vec<Option<Authorization>>> {
+        self.read(authorizations::valid_for(&self.db, account, identifiers, until)).await
+    }
+
+    async fn new_order_and_authorizations(&self, new: NewOrder) -> Result<()> {
+        let rows = NewOrderRows::from(&new);
+        self.change(|db| async move { orders::insert(&db, rows).await }).await
+    }
+
+    async fn set_authorization_processing(
+        &self,
+        authorization: AuthorizationId,
+        challenge: ChallengeType,
+        at: Timestamp,
+    ) -> Result<Thumbprint> {
+        self.change(
+            |db| async move { authorizations::set_processing(&db, authorization, challenge, at).await },
+        )
+        .await
+    }
+
+    async fn finalize_authorization(
+        &self,
+        authorization: AuthorizationId,
+        progress: AuthorizationProgress,
+        expires: Timestamp,
+    ) -> Result<()> {
+        let (AuthorizationProgress::Valid { .. } | AuthorizationProgress::Invalid { .. }) = progress else {
+            return Err(DbError::Misuse("an authorization ends as valid or invalid").into());
+        };
+        let progress = ProgressColumns::from(&progress);
+        self.change(
+            |db| async move { authorizations::finalize(&db, authorization, &progress, expires).await },
+        )
+        .await
+    }
+
+    async fn deactivate_authorization(
+        &self,
+        authorization: AuthorizationId,
+        at: Timestamp,
+    ) -> Result<Authorization> {
+        self.change(|db| async move { authorizations::deactivate(&db, authorization, at).await }).await
+    }
+
+    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
+        self.change(|db| async move { orders::set_processing(&db, order, at).await }).await
+    }
+
+    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
+        let serial = serial.clone();
+        self.change(|db| async move { orders::finalize(&db, order, &serial).await }).await
+    }
+
+    async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {
+        let problem = json(&problem);
+        self.change(|db| async move { orders::set_error(&db, order, &problem).await }).await
+    }
+
+    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
+        self.read(orders::processing(&self.db, before, rows(limit))).await
+    }
+
+    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
+        self.read(authorizations::running(&self.db, before, rows(limit))).await
+    }
+
+    async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
+        self.change(|db| async move { revocations::revoke(&db, &revocation).await }).await
+    }
+
+    async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {
+        self.read(revocations::key_blocked(&self.db, spki_sha256)).await
+    }
+}

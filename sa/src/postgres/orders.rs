@@ -1,0 +1,223 @@
+//! Orders, RFC 8555 §7.1.3.
+
+use cairn_core::api::sa::ProcessingOrder;
+use cairn_core::{AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Serial, Timestamp};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::authorizations::{self, columns as authorization_columns};
+use super::query::{Db, arguments, statements};
+use crate::error::{DbError, Inconsistency};
+use crate::rows::{AuthorizationRow, NewOrderRows, OrderRow, request_hash, serial};
+
+/// Reads an order together with its authorizations in one statement, which sees one state of them: a row for each
+/// authorization, with its place. What may be long stands in the first row alone.
+macro_rules! with_authorizations {
+    ($orders:expr) => {
+        concat!(
+            "SELECT ",
+            authorization_columns!(),
+            ", place.n, orders.id, orders.account_id, \
+             CASE WHEN place.n > 1 THEN NULL ELSE orders.identifiers END, \
+             CASE WHEN place.n > 1 THEN NULL ELSE orders.authorization_ids END, \
+             orders.profile, orders.created, orders.expires, orders.status, orders.processing_since, orders.serial, \
+             CASE WHEN place.n > 1 THEN NULL ELSE orders.problem END \
+             FROM ",
+            $orders,
+            " LEFT JOIN LATERAL unnest(orders.authorization_ids) WITH ORDINALITY AS place (id, n) ON true \
+             LEFT JOIN authorizations ON authorizations.id = place.id"
+        )
+    };
+}
+
+statements! {
+    BY_ID = with_authorizations!("(SELECT * FROM orders WHERE id = $1) AS orders");
+    EXISTS = "SELECT 1 FROM orders WHERE id = $1";
+    /// The newest is taken to be the one that expires last: so the index alone finds it, and of the many that an
+    /// account may have let expire none is looked at.
+    OPEN_FOR = with_authorizations!(
+        "(SELECT * FROM orders \
+          WHERE status = 'open' AND account_id = $1 AND request_hash = $2 AND expires > $3 \
+          ORDER BY expires DESC, id DESC LIMIT 1) AS orders"
+    );
+    PROCESSING =
+        "SELECT id, processing_since, \
+         (SELECT certificates.serial FROM intents JOIN certificates ON certificates.serial = intents.serial \
+          WHERE intents.order_id = orders.id) \
+         FROM orders WHERE status = 'processing' AND processing_since <= $1 ORDER BY processing_since LIMIT $2";
+    /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. Neither
+    /// an authorization's existence nor its account ever changes, and an account that is closed at the same moment was
+    /// closed after the order came.
+    INSERT =
+        "WITH owner AS ( \
+             SELECT id FROM accounts WHERE id = $2 AND status = 'valid' AND cardinality($13::bytea[]) = ( \
+                 SELECT count(*) FROM authorizations WHERE id = ANY($13::bytea[]) AND account_id = $2 \
+             ) \
+         ), added AS ( \
+             INSERT INTO authorizations (id, account_id, identifier, wildcard, created, expires, token, challenges, \
+                 status, challenge, at, records, problem) \
+             SELECT added.* FROM owner CROSS JOIN unnest($14::bytea[], $15::bytea[], $16::text[], $17::boolean[], \
+                 $18::bigint[], $19::bigint[], $20::bytea[], $21::text[], $22::text[], $23::text[], $24::bigint[], \
+                 $25::text[], $26::text[]) AS added \
+         ) \
+         INSERT INTO orders (id, account_id, identifiers, authorization_ids, profile, created, expires, status, \
+             processing_since, serial, problem, request_hash) \
+         SELECT $1::bytea, owner.id, $3::text, $4::bytea[], $5::text, $6::bigint, $7::bigint, $8::text, $9::bigint, \
+             $10::bytea, $11::text, $12::bytea FROM owner RETURNING 1";
+    /// The order and all its authorizations are looked at in the state in which this statement begins; an authorization
+    /// that is deactivated at the same moment was deactivated after the order began.
+    SET_PROCESSING =
+        "UPDATE orders SET status = 'processing', processing_since = $2 \
+         WHERE id = $1 AND status = 'open' AND expires > $2 AND NOT EXISTS ( \
+             SELECT 1 FROM unnest(orders.authorization_ids) AS needed (id) WHERE NOT EXISTS ( \
+                 SELECT 1 FROM authorizations WHERE authorizations.id = needed.id \
+                     AND authorizations.status = 'valid' AND authorizations.expires > $2)) \
+         RETURNING 1";
+    FINALIZE =
+        "UPDATE orders SET status = 'issued', processing_since = NULL, serial = $2 \
+         WHERE id = $1 AND status = 'processing' RETURNING 1";
+    SET_ERROR =
+        "UPDATE orders SET status = 'failed', processing_since = NULL, problem = $2 \
+         WHERE id = $1 AND status = 'processing' RETURNING 1";
+}
+
+/// The place of the authorization's number, behind its columns, and of the order's columns behind that.
+const PLACE: usize = authorizations::COLUMNS;
+const ORDER: usize = PLACE + 1;
+
+fn order(row: &PgRow) -> Result<Order, DbError> {
+    let authorization_ids: Vec<[u8; 16]> = row.try_get(ORDER + 3)?;
+    let row = OrderRow {
+        id: row.try_get(ORDER)?,
+        account_id: row.try_get(ORDER + 1)?,
+        identifiers: row.try_get(ORDER + 2)?,
+        authorization_ids: authorization_ids.as_flattened().to_vec(),
+        profile: row.try_get(ORDER + 4)?,
+        created: row.try_get(ORDER + 5)?,
+        expires: row.try_get(ORDER + 6)?,
+        status: row.try_get(ORDER + 7)?,
+        processing_since: row.try_get(ORDER + 8)?,
+        serial: row.try_get(ORDER + 9)?,
+        problem: row.try_get(ORDER + 10)?,
+    };
+    Ok(Order::try_from(row)?)
+}
+
+/// What [`with_authorizations`] has found. The server may give the rows in any order.
+fn order_with_authorizations(rows: Vec<PgRow>) -> Result<Option<OrderWithAuthorizations>, DbError> {
+    let place = |row: PgRow| Ok((row.try_get::<Option<i64>, _>(PLACE)?, row));
+    let mut rows = rows.into_iter().map(place).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    rows.sort_by_key(|(place, _)| *place);
+    let Some((_, first)) = rows.first() else { return Ok(None) };
+    let order = order(first)?;
+    let missing = || Inconsistency::on("orders", "authorization_ids").row(order.id);
+    let authorization = |(place, row): &(Option<i64>, PgRow)| {
+        place.map(|_| {
+            row.try_get::<Option<&[u8]>, _>(0)?.ok_or_else(missing)?;
+            authorizations::authorization(row, 0)
+        })
+    };
+    let authorizations = rows.iter().filter_map(authorization).collect::<Result<_, DbError>>()?;
+    Ok(Some(OrderWithAuthorizations { order, authorizations }))
+}
+
+pub(super) async fn by_id(db: &Db, id: OrderId) -> Result<Option<OrderWithAuthorizations>, DbError> {
+    order_with_authorizations(db.all(BY_ID, arguments!(id.as_bytes())).await?)
+}
+
+pub(super) async fn for_identifiers(
+    db: &Db,
+    account: AccountId,
+    identifiers: &[Identifier],
+    profile: &str,
+    until: Timestamp,
+) -> Result<Option<OrderWithAuthorizations>, DbError> {
+    let hash = request_hash(profile, identifiers);
+    let key = arguments!(account.as_bytes(), hash, until.unix());
+    let found = order_with_authorizations(db.all(OPEN_FOR, key).await?)?;
+    Ok(found.filter(|found| found.order.identifiers == identifiers && found.order.profile == profile))
+}
+
+pub(super) async fn processing(
+    db: &Db,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<ProcessingOrder>, DbError> {
+    let rows = db.all(PROCESSING, arguments!(before.unix(), limit)).await?;
+    let order = |row: &PgRow| {
+        let certificate: Option<Vec<u8>> = row.try_get(2)?;
+        Ok(ProcessingOrder {
+            id: OrderId::from_bytes(row.try_get(0)?),
+            since: Timestamp::from_unix(row.try_get(1)?),
+            certificate: certificate.map(|bytes| serial(&bytes, "certificates")).transpose()?,
+        })
+    };
+    rows.iter().map(order).collect()
+}
+
+/// Stores an order of a valid account with its new authorizations. All its authorizations must be there then, and the
+/// account's.
+pub(super) async fn insert(db: &Db, new: NewOrderRows) -> Result<(), DbError> {
+    let (ids, existing) = (new.authorization_ids()?, new.existing_authorizations()?);
+    let order = new.order;
+    let mut values = arguments!(
+        order.id,
+        order.account_id,
+        order.identifiers,
+        ids,
+        order.profile,
+        order.created,
+        order.expires,
+        order.status,
+        order.processing_since,
+        order.serial,
+        order.problem,
+        new.request_hash,
+        existing,
+    );
+    add_columns(&mut values, new.authorizations).map_err(super::query::unencodable)?;
+    db.change(INSERT, values).await?.map(|_| ()).ok_or(DbError::Conflict)
+}
+
+/// The new authorizations' columns, each as an array: one statement for any number of rows.
+fn add_columns(
+    values: &mut sqlx::postgres::PgArguments,
+    rows: Vec<AuthorizationRow>,
+) -> Result<(), sqlx::error::BoxDynError> {
+    use sqlx::Arguments as _;
+
+    fn column<T>(rows: &[AuthorizationRow], value: impl Fn(&AuthorizationRow) -> T) -> Vec<T> {
+        rows.iter().map(value).collect()
+    }
+    values.add(column(&rows, |row| row.id))?;
+    values.add(column(&rows, |row| row.account_id))?;
+    values.add(column(&rows, |row| row.identifier.clone()))?;
+    values.add(column(&rows, |row| row.wildcard))?;
+    values.add(column(&rows, |row| row.created))?;
+    values.add(column(&rows, |row| row.expires))?;
+    values.add(column(&rows, |row| row.token))?;
+    values.add(column(&rows, |row| row.challenges.clone()))?;
+    values.add(column(&rows, |row| row.progress.status.clone()))?;
+    values.add(column(&rows, |row| row.progress.challenge.clone()))?;
+    values.add(column(&rows, |row| row.progress.at))?;
+    values.add(column(&rows, |row| row.progress.records.clone()))?;
+    values.add(column(&rows, |row| row.progress.problem.clone()))
+}
+
+pub(super) async fn set_processing(db: &Db, id: OrderId, at: Timestamp) -> Result<(), DbError> {
+    let values = arguments!(id.as_bytes(), at.unix());
+    db.change_or_refuse(SET_PROCESSING, values, EXISTS, id.as_bytes()).await?;
+    Ok(())
+}
+
+pub(super) async fn finalize(db: &Db, id: OrderId, serial: &Serial) -> Result<(), DbError> {
+    let values = arguments!(id.as_bytes(), serial.as_bytes());
+    db.change_or_refuse(FINALIZE, values, EXISTS, id.as_bytes()).await?;
+    Ok(())
+}
+
+pub(super) async fn set_error(db: &Db, id: OrderId, problem: &str) -> Result<(), DbError> {
+    let values = arguments!(id.as_bytes(), problem);
+    db.change_or_refuse(SET_ERROR, values, EXISTS, id.as_bytes()).await?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! The contract that every engine must keep, on PostgreSQL, and what that engine promises besides. The server is the tests'
+//! own: `./test-env/test postgres` installs its programs and runs this.
+
+// Redundant to the compiler; it tells clippy that the helpers in here are test code too.
+#![cfg(test)]
+
+#[macro_use]
+#[path = "../it/contract/mod.rs"]
+mod contract;
+#[path = "../it/world.rs"]
+mod world;
+
+mod database;
+
+mod crash;
+mod isolation;
+mod limits;
+mod lock;
+mod open;
+mod plans;
+mod schema;
+mod tls;
+
+mod postgres {
+    contract!(crate::database::world);
+}

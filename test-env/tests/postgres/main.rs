@@ -1,0 +1,107 @@
+//! `cairn serve` on a PostgreSQL server of the tests' own, which `./test-env/test postgres` installs the programs of.
+
+// Redundant to the compiler; it tells clippy that the functions in here are test code too.
+#![cfg(test)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_jose::Algorithm;
+use cairn_jose::sign::SigningKey;
+use cairn_test_env::acme::{CertificateRequest, Client, Endpoint, Identifier, certify};
+use cairn_test_env::challenges::{Http01, Responder};
+use cairn_test_env::port;
+use cairn_test_env::postgres::{PASSWORD, Server, USER};
+use cairn_test_env::site::{Serve, Site};
+use challtestsrv::{DnsServer, Zone};
+use tokio::task::{JoinSet, block_in_place};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Far longer than anything here takes; it only ends a test that has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A CA on this machine whose database is `cairn` on that server, reached over the network with a password.
+fn site(server: &Server) -> Site {
+    let site = Site::new().unwrap();
+    site.replace("data_dir = \"data\"", "# The database is elsewhere.").unwrap();
+    let password = site.path("database.password");
+    fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let section = format!(
+        "\n[sa]\nengine = \"postgres\"\n\n[sa.postgres]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"{USER}\"\n\
+         database = \"cairn\"\npassword_file = \"database.password\"\ntls = \"disable\"\n",
+        server.port()
+    );
+    site.settle(&section).unwrap();
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_issues_from_postgresql_and_keeps_everything_over_restarts_of_both() {
+    let mut server = block_in_place(|| Server::start(&[])).unwrap();
+    server.create_database("cairn").unwrap();
+    let (zone, stop) = (Zone::new(), CancellationToken::new());
+    zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
+    let fake_dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await.unwrap();
+    let http_port = port::free().unwrap();
+    let site = site(&server);
+    site.validate_here(fake_dns.local_addr(), http_port).unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(fake_dns.run(stop.clone()));
+    let http01 = Responder::Http01(Arc::new(Http01::start(http_port).await.unwrap()));
+    let directory = site.directory();
+    let endpoint = Arc::new(Endpoint::new(&directory, &site.root().unwrap()).unwrap());
+
+    let (well, printed) = site.judge("check-config").unwrap();
+    assert!(well, "{printed}");
+    let (serve, _) = Serve::start(&site).unwrap();
+    assert!(!site.path("data").exists(), "nothing is kept in files");
+    let mut client = Client::connect(Arc::clone(&endpoint), &directory).await.unwrap();
+    let account = client.new_account(SigningKey::generate(Algorithm::Es256).unwrap()).await.unwrap();
+    let identifiers = ["www.example.com", "example.com"].map(Identifier::dns);
+    let csr = CertificateRequest::new(&identifiers).unwrap().der;
+    let first = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
+    let stored = "SELECT count(*) FROM certificates WHERE order_id IS NOT NULL";
+    assert_eq!(server.sql("cairn", stored).unwrap(), "1");
+
+    // Killed, and started again at once on what it has stored.
+    serve.kill().unwrap();
+    let (serve, _) = Serve::start(&site).unwrap();
+    let mut client = Client::connect(Arc::clone(&endpoint), &directory).await.unwrap();
+    assert_eq!(client.certificate(&account, &first.url).await.unwrap(), first.chain);
+
+    // The same for the database, while the CA runs on.
+    block_in_place(|| server.kill()).unwrap();
+    assert!(client.certificate(&account, &first.url).await.is_err(), "nobody can know it now");
+    block_in_place(|| server.restart()).unwrap();
+    let recovered = async {
+        loop {
+            if let Ok(second) = certify(&mut client, &account, &http01, &identifiers, &csr).await {
+                break second;
+            }
+        }
+    };
+    let second = timeout(PATIENCE, recovered).await.expect("it did not recover");
+    assert_eq!(client.certificate(&account, &first.url).await.unwrap(), first.chain);
+    assert_ne!(second.chain, first.chain);
+    assert_eq!(server.sql("cairn", stored).unwrap(), "2");
+    block_in_place(|| serve.stop()).unwrap();
+    stop.cancel();
+}
+
+#[test]
+fn a_second_server_on_the_same_database_is_refused() {
+    let server = Server::start(&[]).unwrap();
+    server.create_database("cairn").unwrap();
+    let (first, second) = (site(&server), site(&server));
+    let (serve, _) = Serve::start(&first).unwrap();
+    let (well, printed) = second.judge("serve").unwrap();
+    assert!(!well && printed.contains("in use by another cairn"), "{printed}");
+    assert!(!printed.contains(PASSWORD), "{printed}");
+    serve.stop().unwrap();
+    let (serve, _) = Serve::start(&second).unwrap();
+    serve.stop().unwrap();
+}
