@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cairn_x509::Certificate;
 
 use crate::cli::DevArgs;
-use crate::hierarchy::ROOT_FILE;
+use crate::hierarchy::{ROOT_FILE, fingerprint};
 
 /// The facts behind the text.
 pub struct Banner<'a> {
@@ -50,12 +50,6 @@ impl Banner<'_> {
         })
     }
 
-    /// The root's SHA-256 fingerprint, as OpenSSL prints it.
-    pub fn fingerprint(&self) -> String {
-        let octets = self.root.sha256_fingerprint();
-        octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
-    }
-
     /// Prints. Nobody may be reading: that is no error.
     pub fn print(&self) {
         let _ = std::io::stdout().lock().write_all(self.text().as_bytes());
@@ -85,7 +79,7 @@ impl Banner<'_> {
             }
             _ => writeln!(text, "  trust       {management}/roots/0 (nothing is kept in files)")?,
         }
-        writeln!(text, "              SHA-256 {}", self.fingerprint())?;
+        writeln!(text, "              SHA-256 {}", fingerprint(self.root))?;
         writeln!(text, "  management  {management}  /roots/0  /intermediates/0  /readyz")?;
         let ipv6 = args.default_ipv6.map(|ip| format!(" and {ip}")).unwrap_or_default();
         writeln!(text, "  fake DNS    {} says {}{ipv6} for every name", self.dns, args.default_ipv4)?;

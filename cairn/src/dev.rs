@@ -210,6 +210,6 @@ fn ready(banner: &Banner<'_>) -> Ready {
         dns: Some(banner.dns),
         dns_management: Some(banner.dns_management),
         root_file: banner.root_file().map(|path| path.display().to_string()),
-        root_sha256: banner.fingerprint(),
+        root_sha256: hierarchy::fingerprint(banner.root),
     }
 }

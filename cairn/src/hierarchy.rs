@@ -110,6 +110,12 @@ pub fn is_dev(certificate: &Certificate) -> bool {
     name.is_some_and(|rest| rest.starts_with(' '))
 }
 
+/// A certificate's SHA-256 fingerprint, as OpenSSL prints it.
+pub fn fingerprint(certificate: &Certificate) -> String {
+    let octets = certificate.sha256_fingerprint();
+    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
+}
+
 impl HierarchySpec {
     /// For real use: P-384 and 20 years for the root, P-256 and 5 years for the intermediate.
     pub fn for_organization(organization: impl Into<String>) -> Self {

@@ -43,8 +43,6 @@ pub fn run(args: &InitArgs) -> Result<()> {
     }
     let root = made.root().clone();
     let paths = made.commit()?;
-    let fingerprint: Vec<String> =
-        root.sha256_fingerprint().iter().map(|octet| format!("{octet:02X}")).collect();
     let (folder, offline) = (paths.folder.display(), paths.offline.display());
     let config = paths.folder.join(CONFIG_FILE);
     writeln!(
@@ -57,7 +55,7 @@ pub fn run(args: &InitArgs) -> Result<()> {
             cairn check-config --config {config}\n    \
             cairn serve --config {config}",
         root.subject(),
-        fingerprint.join(":"),
+        hierarchy::fingerprint(&root),
         paths.root.display(),
         config = config.display(),
     )?;

@@ -216,7 +216,6 @@ fn configs(config: &Config) -> Configs {
 }
 
 fn ready(config: &Config, bound: &Bound, hierarchy: &Hierarchy) -> Ready {
-    let fingerprint = hierarchy.root.sha256_fingerprint();
     Ready {
         pid: std::process::id(),
         directory: config.wfe.base_url.as_ref().map(|url| format!("{url}/dir")).unwrap_or_default(),
@@ -225,6 +224,6 @@ fn ready(config: &Config, bound: &Bound, hierarchy: &Hierarchy) -> Ready {
         dns: None,
         dns_management: None,
         root_file: Some(config.issuer.root.display().to_string()),
-        root_sha256: fingerprint.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":"),
+        root_sha256: hierarchy::fingerprint(&hierarchy.root),
     }
 }
