@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use cairn_core::api::StorageAuthority;
+use cairn_core::api;
 use cairn_sa::config::Postgres;
 use cairn_sa::{Credentials, Engine, PostgresStorage, SqliteStorage};
 use rustls_pki_types::CertificateDer;
@@ -25,9 +25,9 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// What the services get.
+    /// What the services get parts of.
     #[must_use]
-    pub fn authority(&self) -> Arc<dyn StorageAuthority> {
+    pub fn authority(&self) -> Arc<dyn api::Storage> {
         match self {
             Self::Sqlite(storage) => storage.clone(),
             Self::Postgres(storage) => storage.clone(),

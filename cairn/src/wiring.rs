@@ -5,9 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use axum::Router;
 use cairn_ca::{Ca, Issuer};
-use cairn_core::api::{
-    CertificateAuthority, CertificateStore, PolicyAuthority, StorageAuthority, StorageRead,
-};
+use cairn_core::api::{CertificateAuthority, CertificateStore, PolicyAuthority, Storage, StorageRead};
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Random, SystemRandom};
 use cairn_pa::Pa;
@@ -36,7 +34,7 @@ pub struct Configs {
 /// What the services stand on.
 pub struct Foundation {
     /// Open storage.
-    pub storage: Arc<dyn StorageAuthority>,
+    pub storage: Arc<dyn Storage>,
     /// What signs.
     pub issuer: Issuer,
     /// Root and intermediates.
@@ -49,7 +47,7 @@ pub struct Foundation {
 
 impl Foundation {
     /// On the machine's own clock and randomness.
-    pub fn new(storage: Arc<dyn StorageAuthority>, issuer: Issuer, certificates: Vec<Certificate>) -> Self {
+    pub fn new(storage: Arc<dyn Storage>, issuer: Issuer, certificates: Vec<Certificate>) -> Self {
         Self { storage, issuer, certificates, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::problem::Subproblem;
 
@@ -61,6 +62,8 @@ pub struct Error {
     pub detail: String,
     /// One per identifier, when several are concerned.
     pub subproblems: Vec<Subproblem>,
+    /// When the client may try again, if that is known; whole seconds go to the client (RFC 8555 §6.6). `None` leaves it to the kind.
+    pub retry_after: Option<Duration>,
     /// For the log alone.
     pub source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -68,7 +71,7 @@ pub struct Error {
 impl Error {
     /// An error of `kind` that tells the client `detail`.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), subproblems: Vec::new(), source: None }
+        Self { kind, detail: detail.into(), subproblems: Vec::new(), retry_after: None, source: None }
     }
 
     /// A fault of ours: `detail` for the client, `source` for the log.
@@ -83,6 +86,13 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// The same with the time after which the client may try again.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
         self
     }
 
@@ -111,6 +121,9 @@ impl std::error::Error for Error {}
 /// Two errors are equal when a client cannot tell them apart.
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.detail == other.detail && self.subproblems == other.subproblems
+        self.kind == other.kind
+            && self.detail == other.detail
+            && self.subproblems == other.subproblems
+            && self.retry_after == other.retry_after
     }
 }

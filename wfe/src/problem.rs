@@ -1,6 +1,8 @@
 //! Problem documents on HTTP (RFC 8555 §6.7): the rendering of core's [`Problem`], and the few problems that HTTP itself makes. What an
 //! error means to a client is decided in core.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use cairn_core::{Error, ErrorKind, Problem, ProblemType};
@@ -12,7 +14,7 @@ use crate::site::Host;
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Seconds after which a client may try again when we are too busy or going down: about as long as a restart takes.
-const BUSY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
+const BUSY_RETRY_AFTER: u64 = 10;
 
 /// A request that ends with a problem document.
 #[derive(Clone, Debug)]
@@ -61,12 +63,19 @@ impl IntoResponse for Rejection {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, BUSY_RETRY_AFTER);
+        let known = self.0.error.as_ref().and_then(|error| error.retry_after).map(whole_seconds);
+        let busy = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(BUSY_RETRY_AFTER);
+        if let Some(pause) = known.or(busy) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(pause));
         }
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// A pause of at least one second: nobody is told to come back at once.
+fn whole_seconds(pause: Duration) -> u64 {
+    pause.as_secs() + u64::from(pause.subsec_nanos() > 0).max(u64::from(pause.is_zero()))
 }
 
 /// A `malformed` problem.

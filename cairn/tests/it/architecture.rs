@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cairn-ca",
             "cairn-core",
             "cairn-pa",
+            "cairn-proto",
             "cairn-ra",
             "cairn-sa",
             "cairn-va",
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cairn-ca", &["cairn-core", "cairn-x509"]),
     ("cairn-pa", &["cairn-core", "cairn-x509"]),
     ("cairn-sa", &["cairn-core"]),
+    ("cairn-proto", &["cairn-core", "cairn-jose"]),
     ("cairn-core", &["cairn-jose"]),
     ("cairn-jose", &[]),
     ("cairn-x509", &[]),
@@ -40,7 +42,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 const WALLS: &[(&str, &[&str])] = &[
     ("rusqlite", &["cairn-sa"]),
     ("sqlx", &["cairn-sa"]),
-    ("hickory-resolver", &["cairn-va"]),
+    // proto finds the addresses of the services with it.
+    ("hickory-resolver", &["cairn-va", "cairn-proto"]),
+    ("tonic", &["cairn-proto"]),
+    ("prost", &["cairn-proto"]),
     ("hickory-server", &["challtestsrv"]),
     ("axum", &["cairn-wfe", "cairn", "challtestsrv"]),
     ("anyhow", &["cairn", "cairn-test-env"]),
@@ -76,14 +81,19 @@ const LICENCES: &[&str] = &[
 ];
 
 /// Crates that come in two versions, since two of our dependencies have not met yet. sqlx hashes what it signs in to PostgreSQL with by
-/// the generation of sha2 before ours; block-buffer, cpufeatures, crypto-common and digest are that generation's.
+/// the generation of sha2 before ours; block-buffer, cpufeatures, crypto-common and digest are that generation's. OpenTelemetry draws its
+/// ids from the rand before ours, with its rand_core and getrandom.
 const DUPLICATES: &[&str] = &[
     "base64",
     "block-buffer",
     "cpufeatures",
     "crypto-common",
     "digest",
+    "foldhash",
+    "getrandom",
     "hashbrown",
+    "rand",
+    "rand_core",
     "sha2",
     "signature",
     "syn",

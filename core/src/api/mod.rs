@@ -2,16 +2,15 @@
 //! implementations, in the same process or (over gRPC) in another.
 //!
 //! ```text
-//!   wfe ──► RegistrationAuthority ◄── ra ──► ValidationAuthority ◄── va
+//!   wfe ──► RegistrationAuthority ◄── ra ──► ValidationAuthority  ◄── va
 //!    │                                ├────► PolicyAuthority      ◄── pa
-//!    │                                └────► CertificateAuthority ◄── ca ──┐
-//!    ├────► NonceService                                                  │
-//!    └────► StorageRead ◄┐                                                │
-//!           StorageAuthority = StorageRead + CertificateStore ◄── sa      │
-//!                                            CertificateStore ◄───────────┘
+//!    │                                ├────► CertificateAuthority ◄── ca ──► CertificateStore ◄── sa
+//!    ├────► NonceService              └────► StorageAuthority     ◄── sa
+//!    └────► StorageRead ◄── sa
 //! ```
 //!
-//! Each consumer holds the narrowest trait that does: the front end can only read, and the CA can only record what it signs.
+//! Each consumer holds the narrowest trait that does: the front end can only read, the CA can only record what it signs, and
+//! the RA can do everything but that.
 
 pub mod ca;
 pub mod nonce;
@@ -24,5 +23,5 @@ pub use ca::{CertificateAuthority, IssuanceRequest};
 pub use nonce::NonceService;
 pub use pa::{KeyUse, PolicyAuthority};
 pub use ra::RegistrationAuthority;
-pub use sa::{CertificateStore, StorageAuthority, StorageRead};
+pub use sa::{CertificateStore, Storage, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

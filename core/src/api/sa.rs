@@ -127,9 +127,9 @@ pub struct NewRevocation {
     pub blocked_key: Option<[u8; 32]>,
 }
 
-/// Everything, for the registration authority.
+/// Everything but the record of what is signed, for the registration authority.
 #[async_trait]
-pub trait StorageAuthority: StorageRead + CertificateStore {
+pub trait StorageAuthority: StorageRead {
     /// Stores an account, unless one with the same key exists: then that one comes back, and nothing is stored.
     async fn new_account(&self, account: Account) -> Result<Option<Account>>;
 
@@ -208,3 +208,8 @@ pub trait StorageAuthority: StorageRead + CertificateStore {
     /// Whether the key with this SHA-256 of its SubjectPublicKeyInfo was blocked by a revocation.
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool>;
 }
+
+/// All that a storage does. Nobody holds this but the process that opened one, which hands out the narrower traits.
+pub trait Storage: StorageAuthority + CertificateStore {}
+
+impl<T: StorageAuthority + CertificateStore> Storage for T {}

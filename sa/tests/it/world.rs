@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use cairn_core::api::StorageAuthority;
+use cairn_core::api::Storage;
 use cairn_core::api::sa::{Intent, NewCertificate, NewOrder};
 use cairn_core::random::{SeededRandom, bytes};
 use cairn_core::{
@@ -20,14 +20,14 @@ pub(crate) const AUTHORIZATION_END: Timestamp = NOW.plus(1000);
 pub(crate) const ORDER_END: Timestamp = NOW.plus(500);
 
 pub(crate) struct World {
-    pub(crate) storage: Arc<dyn StorageAuthority>,
+    pub(crate) storage: Arc<dyn Storage>,
     random: SeededRandom,
     /// What must live as long as the storage: a folder, a server.
     _ground: Box<dyn Any + Send + Sync>,
 }
 
 impl World {
-    pub(crate) fn new(storage: Arc<dyn StorageAuthority>, ground: impl Any + Send + Sync) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, ground: impl Any + Send + Sync) -> Self {
         Self { storage, random: SeededRandom::new(1), _ground: Box::new(ground) }
     }
 
