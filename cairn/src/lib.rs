@@ -7,9 +7,14 @@ pub mod dev;
 pub mod init;
 pub mod serve;
 
+pub mod roles;
 pub mod server;
 pub mod storage;
 pub mod wiring;
+
+pub mod internal;
+pub mod peers;
+pub mod readiness;
 
 pub mod hierarchy;
 pub mod listener;
