@@ -25,6 +25,6 @@ pub mod va;
 pub use ca::{CertificateAuthority, IssuanceRequest};
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use pa::{KeyUse, PolicyAuthority};
-pub use ra::RegistrationAuthority;
+pub use ra::{ListenerCertificates, RegistrationAuthority};
 pub use sa::{CertificateStore, Storage, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};
