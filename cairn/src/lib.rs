@@ -5,6 +5,7 @@ pub mod config;
 
 pub mod dev;
 pub mod init;
+pub mod internal_pki;
 pub mod serve;
 
 pub mod server;
