@@ -1,11 +1,15 @@
 //! The command line: what can be asked of the binary, and nothing of how it is done.
 
+pub mod admin;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use cairn_core::Period;
 use cairn_x509::signer::KeySpec;
 use clap::{Args, Parser, Subcommand};
+
+use self::admin::AdminCommand;
 
 /// A self-hosted ACME certificate authority.
 #[derive(Debug, Parser)]
@@ -27,6 +31,9 @@ pub enum Command {
     CheckConfig(CheckConfigArgs),
     /// Make a root and an intermediate for `serve`, and a configuration to start from
     Init(InitArgs),
+    /// Look after a CA: backups and more
+    #[command(subcommand)]
+    Admin(AdminCommand),
 }
 
 /// Options of `cairn dev`.
