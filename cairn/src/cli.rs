@@ -1,5 +1,7 @@
 //! The command line: what can be asked of the binary, and nothing of how it is done.
 
+pub mod admin;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use cairn_core::Period;
 use cairn_proto::Role;
 use cairn_x509::signer::KeySpec;
 use clap::{Args, Parser, Subcommand};
+
+use self::admin::AdminCommand;
 
 /// A self-hosted ACME certificate authority.
 #[derive(Debug, Parser)]
@@ -34,6 +38,9 @@ pub enum Command {
         #[command(subcommand)]
         command: InternalPkiCommand,
     },
+    /// Look after a CA: backups and more
+    #[command(subcommand)]
+    Admin(AdminCommand),
 }
 
 /// Options of `cairn dev`.

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 
+pub mod admin;
 pub mod dev;
 pub mod init;
 pub mod internal_pki;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
-use cairn::{dev, init, internal_pki, open_files, serve, telemetry};
+use cairn::{admin, dev, init, internal_pki, open_files, serve, telemetry};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -33,6 +33,7 @@ fn run(command: Command) -> Result<()> {
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
         Command::InternalPki { command } => internal_pki::run(command),
+        Command::Admin(command) => admin::run(command),
     }
 }
 
