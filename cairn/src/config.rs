@@ -157,7 +157,7 @@ pub struct Internal {
     pub calls: Calls,
 }
 
-/// The `[internal.ROLE]` sections: `wfe`, `ra`, `va`, `remote-va`, `ca`, `sa`, `pa`.
+/// An `[internal.ROLE]` section: `[internal.wfe]`, `ra`, `va`, `remote-va`, `ca`, `sa` or `pa`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Place {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use async_trait::async_trait;
+use cairn_core::api::{NoncePeer, NoncePeers};
 use cairn_core::{Clock, Period, Random};
-use cairn_proto::Role;
-use cairn_proto::transport::{Address, Channel, ChannelConfig, Identity};
+use cairn_proto::transport::{Address, Channel, ChannelConfig, EndpointChannel, Identity};
+use cairn_proto::{RemoteNonceOwner, Role};
 use cairn_va::PerspectiveConfig;
 
 use crate::config::Internal;
@@ -32,7 +34,13 @@ struct Inner {
 struct Made {
     identities: BTreeMap<Role, Arc<Identity>>,
     /// By caller, and what is called: a role, or a perspective's name.
-    channels: BTreeMap<(Role, String), Channel>,
+    ways: BTreeMap<(Role, String), Way>,
+}
+
+struct Way {
+    channel: Channel,
+    /// Whether the process cannot do its work without it.
+    needed: bool,
 }
 
 impl Peers {
@@ -60,7 +68,20 @@ impl Peers {
             !addresses.is_empty(),
             "[internal.{callee}] addresses is missing: the role {caller} needs the role {callee}, which this process does not play"
         );
-        self.connect(caller, callee, callee.name(), addresses)
+        self.connect(caller, callee, callee.name(), addresses, true)
+    }
+
+    /// The front ends that run beside this one, if it is known where.
+    ///
+    /// # Errors
+    /// If there is no certificate for the role `wfe`.
+    pub fn front_ends(&self) -> Result<Option<Arc<dyn NoncePeers>>> {
+        let addresses = &self.0.internal.wfe.addresses;
+        if addresses.is_empty() {
+            return Ok(None);
+        }
+        let channel = self.connect(Role::Wfe, Role::Wfe, Role::Wfe.name(), addresses, false)?;
+        Ok(Some(Arc::new(FrontEnds(channel))))
     }
 
     /// A channel to a remote validation authority.
@@ -69,25 +90,25 @@ impl Peers {
     /// If an address is none, or there is no certificate for the role `va`.
     pub fn perspective(&self, perspective: &PerspectiveConfig) -> Result<Channel> {
         let addresses = perspective_addresses(perspective)?;
-        self.connect(Role::Va, Role::RemoteVa, &perspective.name, &addresses)
+        self.connect(Role::Va, Role::RemoteVa, &perspective.name, &addresses, false)
     }
 
-    /// The channels that were made: who calls, what is called, and the way there.
+    /// The channels that this process cannot do without: who calls, what is called, and the way there.
     #[must_use]
-    pub fn channels(&self) -> Vec<(Role, String, Channel)> {
-        let channels = |made: &mut Made| {
-            let channels = made.channels.iter();
-            channels.map(|((caller, callee), channel)| (*caller, callee.clone(), channel.clone())).collect()
+    pub fn needed(&self) -> Vec<(Role, String, Channel)> {
+        let needed = |made: &mut Made| {
+            let ways = made.ways.iter().filter(|(_, way)| way.needed);
+            ways.map(|((caller, callee), way)| (*caller, callee.clone(), way.channel.clone())).collect()
         };
-        self.with(channels)
+        self.with(needed)
     }
 
-    fn connect(&self, caller: Role, callee: Role, name: &str, addresses: &[Address]) -> Result<Channel> {
+    fn connect(&self, caller: Role, callee: Role, name: &str, addresses: &[Address], needed: bool) -> Result<Channel> {
         let Inner { internal, clock, random, lifecycle, .. } = &*self.0;
         self.with(|made| {
             let key = (caller, name.to_owned());
-            if let Some(channel) = made.channels.get(&key) {
-                return Ok(channel.clone());
+            if let Some(way) = made.ways.get(&key) {
+                return Ok(way.channel.clone());
             }
             let timeout = match callee {
                 Role::Va | Role::RemoteVa => VALIDATION_TIMEOUT,
@@ -103,7 +124,7 @@ impl Peers {
             };
             // What was begun is finished over it, so it lives as long as the work.
             let channel = Channel::connect(config, &lifecycle.support, lifecycle.ended.clone());
-            made.channels.insert(key, channel.clone());
+            made.ways.insert(key, Way { channel: channel.clone(), needed });
             Ok(channel)
         })
     }
@@ -135,4 +156,19 @@ impl Made {
 pub fn perspective_addresses(perspective: &PerspectiveConfig) -> Result<Vec<Address>> {
     let addresses = perspective.addresses.iter().map(|address| address.parse());
     addresses.collect::<Result<_, _>>().with_context(|| format!("perspective \"{}\"", perspective.name))
+}
+
+/// The front ends at the other ends of a channel.
+struct FrontEnds(Channel);
+
+#[async_trait]
+impl NoncePeers for FrontEnds {
+    async fn peers(&self) -> cairn_core::Result<Vec<NoncePeer>> {
+        let endpoints = self.0.endpoints().into_iter();
+        let peer = |endpoint: EndpointChannel| NoncePeer {
+            address: endpoint.address().to_string(),
+            owner: Arc::new(RemoteNonceOwner::new(endpoint)),
+        };
+        Ok(endpoints.map(peer).collect())
+    }
 }

@@ -73,7 +73,7 @@ impl Readiness {
     /// The first reason why the process is not ready.
     pub async fn check(&self) -> Result<(), Unready> {
         self.check_self().await?;
-        for (caller, name, channel) in self.peers.channels() {
+        for (caller, name, channel) in self.peers.needed() {
             if let Err(error) = cairn_proto::transport::check(&channel).await {
                 warn!(%error, %caller, peer = name, "not ready");
                 return Err(Unready::Peer(name));

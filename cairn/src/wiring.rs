@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use cairn_ca::{Ca, Issuer};
 use cairn_core::api::{
-    CertificateAuthority, CertificateStore, ListenerCertificates, PolicyAuthority, RegistrationAuthority, Storage,
+    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, PolicyAuthority, RegistrationAuthority, Storage,
     StorageAuthority, StorageRead, ValidationAuthority,
 };
 use cairn_core::time::SystemClock;
@@ -19,7 +19,7 @@ use cairn_proto::{
 };
 use cairn_ra::Ra;
 use cairn_va::{Perspective, Va};
-use cairn_wfe::Nonces;
+use cairn_wfe::{Nonces, RoutedNonces};
 use cairn_x509::Certificate;
 
 use crate::lifecycle::Lifecycle;
@@ -123,7 +123,7 @@ pub struct FrontEnd {
 /// If a configuration is not valid, or a service is needed that is not played here nor known where.
 pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> Result<Services> {
     let Foundation { roles, storage: sa, issuer, certificates, listener_names, peers, clock, random } = foundation;
-    let wiring = Wiring { sa, peers, clock, random };
+    let wiring = Wiring { lifecycle, sa, peers, clock, random };
 
     let pa = roles.play(Role::Pa).then(|| Pa::new(configs.pa)).transpose().context("[pa]")?;
     let pa = pa.map(|pa| Arc::new(pa) as Arc<dyn PolicyAuthority>);
@@ -157,14 +157,15 @@ fn or<T: ?Sized>(own: &Option<Arc<T>>, peer: impl FnOnce() -> Result<Arc<T>>) ->
 }
 
 /// What wires a service.
-struct Wiring {
+struct Wiring<'a> {
+    lifecycle: &'a Lifecycle,
     sa: Option<Arc<dyn Storage>>,
     peers: Peers,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
-impl Wiring {
+impl Wiring<'_> {
     /// What the registration authority remembers with.
     fn storage_authority(&self) -> Result<Arc<dyn StorageAuthority>> {
         match &self.sa {
@@ -198,6 +199,14 @@ impl Wiring {
         Ok(Arc::new(ca.context("[ca]")?))
     }
 
+    /// Nonces of this front end and of those beside it.
+    fn route(&self, own: &Arc<Nonces>, peers: Arc<dyn NoncePeers>) -> Arc<dyn NonceService> {
+        let routed = Arc::new(RoutedNonces::new(Arc::clone(own), peers));
+        let (current, stopping) = (Arc::clone(&routed), self.lifecycle.stopping.clone());
+        self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(current.keep_current()).await });
+        routed
+    }
+
     /// The front end, with a storage that only reads.
     fn front_end(
         &self,
@@ -219,7 +228,11 @@ impl Wiring {
             }
         };
         let nonces = Arc::new(Nonces::new(self.random.as_ref()));
-        let deps = cairn_wfe::Deps { ra, sa, nonces: nonces.clone(), clock: Arc::clone(&self.clock), issuers };
+        let routed = match self.peers.front_ends()? {
+            Some(peers) => self.route(&nonces, peers),
+            None => nonces.clone() as Arc<dyn NonceService>,
+        };
+        let deps = cairn_wfe::Deps { ra, sa, nonces: routed, clock: Arc::clone(&self.clock), issuers };
         Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates })
     }
 }
