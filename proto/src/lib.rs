@@ -7,5 +7,6 @@
 //! service then has a file with its conversions, its client and its server; `status` carries errors.
 
 mod role;
+pub mod transport;
 
 pub use role::{Role, UnknownRole};
