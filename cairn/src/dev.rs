@@ -50,6 +50,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
             &Bind::or_loopback(args.management.clone(), MANAGEMENT_PORT),
         )
         .await?,
+        internal: internal::Bound::default(),
     };
     let dns = FakeDns::bind(&args).await?;
     let (issuing, made) = hierarchy(&args)?;

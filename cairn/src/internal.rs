@@ -1,7 +1,7 @@
 //! The listeners by which the services of this process are called from others: one for each role, with the list of who may call what.
 
 use anyhow::Result;
-use cairn_proto::transport::Server;
+use cairn_proto::transport::{Health, Server};
 use cairn_proto::{
     Role, certificate_authority_server, certificate_store_server, listener_certificates_server, nonce_owner_server,
     policy_authority_server, registration_authority_server, storage_authority_server, storage_read_server,
@@ -11,7 +11,6 @@ use cairn_proto::{
 use crate::config::Internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Sockets};
-use crate::readiness::Readiness;
 use crate::roles::Roles;
 use crate::wiring::Services;
 
@@ -42,20 +41,22 @@ impl Bound {
     }
 }
 
-/// Starts to answer the other processes.
+/// Starts to answer the other processes, and gives what tells them whether a role is ready.
 ///
 /// # Errors
 /// If there is no certificate for a role.
-pub fn serve(bound: Bound, services: &Services, readiness: &Readiness, lifecycle: &Lifecycle) -> Result<()> {
+pub fn serve(bound: Bound, services: &Services, lifecycle: &Lifecycle) -> Result<Vec<Health>> {
+    let mut health = Vec::new();
     for (role, sockets) in bound.0 {
         let identity = services.peers.identity(role)?;
-        let server = Server::new(identity, services.peers.server_config()).health(readiness.health());
+        let server = Server::new(identity, services.peers.server_config());
         let server = answering(server, role, services);
         for socket in sockets.into_inner() {
-            server.clone().serve(socket, lifecycle.stopping.clone(), &lifecycle.work);
+            server.serve(socket, lifecycle.stopping.clone(), &lifecycle.work);
         }
+        health.push(server.health());
     }
-    Ok(())
+    Ok(health)
 }
 
 /// Who may call what. Nothing else is answered.

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use cairn_core::api::{NoncePeer, NoncePeers};
 use cairn_core::{Clock, Period, Random};
-use cairn_proto::transport::{Address, Channel, ChannelConfig, EndpointChannel, Identity};
+use cairn_proto::transport::{Address, Channel, ChannelConfig, EndpointChannel, Identity, ServerConfig};
+use cairn_proto::calls::is_idempotent;
 use cairn_proto::{RemoteNonceOwner, Role};
 use cairn_va::PerspectiveConfig;
 
@@ -56,6 +57,13 @@ impl Peers {
     /// If there is no certificate for it, or none that can be used.
     pub fn identity(&self, role: Role) -> Result<Arc<Identity>> {
         self.with(|made| made.identity(&self.0, role))
+    }
+
+    /// The bounds that this process sets the others.
+    #[must_use]
+    pub fn server_config(&self) -> ServerConfig {
+        let max_clock_skew = self.0.internal.calls.max_clock_skew.duration();
+        ServerConfig { max_clock_skew, ..ServerConfig::default() }
     }
 
     /// A channel from `caller`, which this process plays, to all processes that play `callee`. It connects in the background.
@@ -119,6 +127,7 @@ impl Peers {
                 callee,
                 addresses: addresses.to_vec(),
                 call_timeout: timeout.duration(),
+                idempotent: is_idempotent,
                 clock: Arc::clone(clock),
                 random: Arc::clone(random),
             };

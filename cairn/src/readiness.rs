@@ -18,7 +18,7 @@ use crate::lifecycle::Lifecycle;
 use crate::peers::Peers;
 use crate::wiring::Services;
 
-/// How often the standing answer of the gRPC health service is made anew.
+/// How often the answer of the gRPC health services is made anew.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What readiness looks at.
@@ -26,7 +26,6 @@ pub struct Readiness {
     storage: Option<Arc<dyn Storage>>,
     peers: Peers,
     stopping: CancellationToken,
-    health: Health,
 }
 
 /// Why the process is not ready.
@@ -57,14 +56,7 @@ impl Readiness {
             storage: services.sa.clone(),
             peers: services.peers.clone(),
             stopping: lifecycle.stopping.clone(),
-            health: Health::default(),
         }
-    }
-
-    /// What the gRPC health service of this process answers.
-    #[must_use]
-    pub fn health(&self) -> &Health {
-        &self.health
     }
 
     /// Looks.
@@ -94,18 +86,19 @@ impl Readiness {
         })
     }
 
-    /// Keeps the gRPC health service's answer true, until the process stops; then it says no.
-    pub fn start(self: &Arc<Self>, lifecycle: &Lifecycle) {
+    /// Keeps what the roles' gRPC health services answer true, until the process stops; then they say no.
+    pub fn tell(self: &Arc<Self>, health: Vec<Health>, lifecycle: &Lifecycle) {
         let readiness = Arc::clone(self);
+        let say = move |ready| health.iter().for_each(|health| health.set_serving(ready));
         lifecycle.work.spawn(async move {
             let looking = async {
                 loop {
-                    readiness.health.set(readiness.check_self().await.is_ok());
+                    say(readiness.check_self().await.is_ok());
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
             };
             readiness.stopping.run_until_cancelled(looking).await;
-            readiness.health.set(false);
+            say(false);
         });
     }
 }

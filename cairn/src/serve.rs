@@ -6,7 +6,6 @@ mod prepare;
 use std::sync::Arc;
 
 use anyhow::Result;
-use cairn_core::api::Storage as _;
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Random, SystemRandom};
 use cairn_proto::Role;

@@ -74,8 +74,8 @@ pub async fn start(
     lifecycle: &Lifecycle,
 ) -> Result<()> {
     let readiness = Arc::new(Readiness::of(&services, lifecycle));
-    internal::serve(bound.internal, &services, &readiness, lifecycle)?;
-    readiness.start(lifecycle);
+    let health = internal::serve(bound.internal, &services, lifecycle)?;
+    readiness.tell(health, lifecycle);
     if let Some(ra) = &services.ra {
         ra.start_sweeper();
     }
