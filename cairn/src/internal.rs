@@ -3,9 +3,9 @@
 use anyhow::Result;
 use cairn_proto::transport::{Health, Server};
 use cairn_proto::{
-    Role, certificate_authority_server, certificate_store_server, listener_certificates_server, nonce_owner_server,
-    policy_authority_server, registration_authority_server, storage_authority_server, storage_read_server,
-    validation_authority_server,
+    Role, certificate_authority_server, certificate_store_server, listener_certificates_server,
+    nonce_owner_server, policy_authority_server, registration_authority_server, storage_authority_server,
+    storage_read_server, validation_authority_server,
 };
 
 use crate::config::Internal;

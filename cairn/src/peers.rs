@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use cairn_core::api::{NoncePeer, NoncePeers};
 use cairn_core::{Clock, Period, Random};
-use cairn_proto::transport::{Address, Channel, ChannelConfig, EndpointChannel, Identity, ServerConfig};
 use cairn_proto::calls::is_idempotent;
+use cairn_proto::transport::{Address, Channel, ChannelConfig, EndpointChannel, Identity, ServerConfig};
 use cairn_proto::{RemoteNonceOwner, Role};
 use cairn_va::PerspectiveConfig;
 
@@ -47,7 +47,12 @@ struct Way {
 impl Peers {
     /// None are connected to yet.
     #[must_use]
-    pub fn new(internal: Internal, clock: Arc<dyn Clock>, random: Arc<dyn Random>, lifecycle: Lifecycle) -> Self {
+    pub fn new(
+        internal: Internal,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        lifecycle: Lifecycle,
+    ) -> Self {
         Self(Arc::new(Inner { internal, clock, random, lifecycle, made: Mutex::default() }))
     }
 
@@ -111,7 +116,14 @@ impl Peers {
         self.with(needed)
     }
 
-    fn connect(&self, caller: Role, callee: Role, name: &str, addresses: &[Address], needed: bool) -> Result<Channel> {
+    fn connect(
+        &self,
+        caller: Role,
+        callee: Role,
+        name: &str,
+        addresses: &[Address],
+        needed: bool,
+    ) -> Result<Channel> {
         let Inner { internal, clock, random, lifecycle, .. } = &*self.0;
         self.with(|made| {
             let key = (caller, name.to_owned());
@@ -150,7 +162,8 @@ impl Made {
             return Ok(Arc::clone(identity));
         }
         let pki = inner.internal.pki.as_deref();
-        let pki = pki.context("[internal] pki is missing; name the folder that `cairn internal-pki init` made")?;
+        let pki =
+            pki.context("[internal] pki is missing; name the folder that `cairn internal-pki init` made")?;
         let identity = Identity::load(pki, role, Arc::clone(&inner.clock)).context("[internal] pki")?;
         inner.lifecycle.support.spawn(Arc::clone(&identity).watch(inner.lifecycle.ended.clone()));
         self.identities.insert(role, Arc::clone(&identity));

@@ -46,7 +46,8 @@ impl Roles {
     /// Whether all that call `role` are in other processes, so that it must be reachable from there.
     #[must_use]
     pub fn called_from_elsewhere(&self, role: Role) -> bool {
-        let mut callers = NEEDS.iter().filter(|(_, callee)| *callee == role).map(|(caller, _)| *caller).peekable();
+        let mut callers =
+            NEEDS.iter().filter(|(_, callee)| *callee == role).map(|(caller, _)| *caller).peekable();
         role == Role::RemoteVa || (callers.peek().is_some() && !callers.any(|caller| self.play(caller)))
     }
 }
@@ -105,9 +106,6 @@ mod tests {
 
     #[test]
     fn the_front_end_reads_and_asks_the_registration_authority_alone() {
-        assert_eq!(
-            needs(&[Role::Wfe], &Internal::default()),
-            [(Role::Wfe, Role::Ra), (Role::Wfe, Role::Sa)]
-        );
+        assert_eq!(needs(&[Role::Wfe], &Internal::default()), [(Role::Wfe, Role::Ra), (Role::Wfe, Role::Sa)]);
     }
 }

@@ -51,7 +51,8 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     };
     let storage = if plays_sa { Some(Storage::open(&config, &credentials).await?) } else { None };
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let peers = Peers::new(config.internal.clone(), Arc::clone(&clock), Arc::clone(&random), lifecycle.clone());
+    let peers =
+        Peers::new(config.internal.clone(), Arc::clone(&clock), Arc::clone(&random), lifecycle.clone());
     let foundation = Foundation {
         roles: roles.clone(),
         storage: storage.as_ref().map(Storage::authority),

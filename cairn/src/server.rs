@@ -150,7 +150,10 @@ fn is_unavailable(error: &anyhow::Error) -> bool {
 ///
 /// # Errors
 /// Those of `start`; and if signals cannot be listened for.
-pub async fn unless_signalled<T>(start: impl Future<Output = Result<T>>, lifecycle: &Lifecycle) -> Result<Option<T>> {
+pub async fn unless_signalled<T>(
+    start: impl Future<Output = Result<T>>,
+    lifecycle: &Lifecycle,
+) -> Result<Option<T>> {
     tokio::select! {
         started = start => started.map(Some),
         signalled = lifecycle.signalled() => signalled.map(|()| None),

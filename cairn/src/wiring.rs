@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use axum::Router;
 use cairn_ca::{Ca, Issuer};
 use cairn_core::api::{
-    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, PolicyAuthority, RegistrationAuthority, Storage,
-    StorageAuthority, StorageRead, ValidationAuthority,
+    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, PolicyAuthority,
+    RegistrationAuthority, Storage, StorageAuthority, StorageRead, ValidationAuthority,
 };
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Random, SystemRandom};
@@ -70,7 +70,8 @@ impl Foundation {
         listener_names: Vec<Identifier>,
         lifecycle: &Lifecycle,
     ) -> Self {
-        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
+            (Arc::new(SystemClock), Arc::new(SystemRandom));
         let internal = crate::config::Internal::default();
         Self {
             roles: Roles::new(&[], &internal),
@@ -122,20 +123,28 @@ pub struct FrontEnd {
 /// # Errors
 /// If a configuration is not valid, or a service is needed that is not played here nor known where.
 pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> Result<Services> {
-    let Foundation { roles, storage: sa, issuer, certificates, listener_names, peers, clock, random } = foundation;
+    let Foundation { roles, storage: sa, issuer, certificates, listener_names, peers, clock, random } =
+        foundation;
     let wiring = Wiring { lifecycle, sa, peers, clock, random };
 
     let pa = roles.play(Role::Pa).then(|| Pa::new(configs.pa)).transpose().context("[pa]")?;
     let pa = pa.map(|pa| Arc::new(pa) as Arc<dyn PolicyAuthority>);
-    let remote_va = roles.play(Role::RemoteVa).then(|| remote_validation_authority(&configs.va)).transpose()?;
+    let remote_va =
+        roles.play(Role::RemoteVa).then(|| remote_validation_authority(&configs.va)).transpose()?;
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
     let ca = issuer.map(|issuer| wiring.certificate_authority(configs.ca, issuer)).transpose()?;
     let ra = roles.play(Role::Ra).then(|| {
         let deps = cairn_ra::Deps {
             sa: wiring.storage_authority()?,
-            pa: or(&pa, || Ok(Arc::new(RemotePolicyAuthority::new(wiring.peers.channel(Role::Ra, Role::Pa)?))))?,
-            va: or(&va, || Ok(Arc::new(RemoteValidationAuthority::new(wiring.peers.channel(Role::Ra, Role::Va)?))))?,
-            ca: or(&ca, || Ok(Arc::new(RemoteCertificateAuthority::new(wiring.peers.channel(Role::Ra, Role::Ca)?))))?,
+            pa: or(&pa, || {
+                Ok(Arc::new(RemotePolicyAuthority::new(wiring.peers.channel(Role::Ra, Role::Pa)?)))
+            })?,
+            va: or(&va, || {
+                Ok(Arc::new(RemoteValidationAuthority::new(wiring.peers.channel(Role::Ra, Role::Va)?)))
+            })?,
+            ca: or(&ca, || {
+                Ok(Arc::new(RemoteCertificateAuthority::new(wiring.peers.channel(Role::Ra, Role::Ca)?)))
+            })?,
             listener_names,
             clock: Arc::clone(&wiring.clock),
             random: Arc::clone(&wiring.random),
@@ -145,7 +154,10 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         Ra::new(configs.ra, deps).map(Arc::new).context("[ra]")
     });
     let ra = ra.transpose()?;
-    let wfe = roles.play(Role::Wfe).then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates)).transpose()?;
+    let wfe = roles
+        .play(Role::Wfe)
+        .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
+        .transpose()?;
     let Wiring { sa, peers, clock, .. } = wiring;
     Ok(Services { wfe, ra, va, remote_va, ca, sa, pa, peers, clock })
 }
@@ -224,14 +236,15 @@ impl Wiring<'_> {
             Some(sa) => sa.clone(),
             None => Arc::new(RemoteStorageRead::new(self.peers.channel(Role::Wfe, Role::Sa)?)),
         };
-        let (ra, listener_certificates): (Arc<dyn RegistrationAuthority>, Arc<dyn ListenerCertificates>) = match ra {
-            Some(ra) => (ra.clone(), ra.clone()),
-            None => {
-                let channel = self.peers.channel(Role::Wfe, Role::Ra)?;
-                let listener_certificates = RemoteListenerCertificates::new(channel.clone());
-                (Arc::new(RemoteRegistrationAuthority::new(channel)), Arc::new(listener_certificates))
-            }
-        };
+        let (ra, listener_certificates): (Arc<dyn RegistrationAuthority>, Arc<dyn ListenerCertificates>) =
+            match ra {
+                Some(ra) => (ra.clone(), ra.clone()),
+                None => {
+                    let channel = self.peers.channel(Role::Wfe, Role::Ra)?;
+                    let listener_certificates = RemoteListenerCertificates::new(channel.clone());
+                    (Arc::new(RemoteRegistrationAuthority::new(channel)), Arc::new(listener_certificates))
+                }
+            };
         let nonces = Arc::new(Nonces::new(self.random.as_ref()));
         let routed = match self.peers.front_ends()? {
             Some(peers) => self.route(&nonces, peers),

@@ -119,7 +119,9 @@ fn judge_meetings(config: &Config, roles: &Roles, complaints: &mut Complaints) {
         if internal.place(callee).addresses.is_empty() {
             complaints.add(
                 &format!("[internal.{callee}] addresses"),
-                format!("is missing; the role {caller} needs the role {callee}, which this process does not play"),
+                format!(
+                    "is missing; the role {caller} needs the role {callee}, which this process does not play"
+                ),
             );
         }
     }
@@ -143,13 +145,12 @@ fn judge_meetings(config: &Config, roles: &Roles, complaints: &mut Complaints) {
         match &internal.pki {
             None => complaints.add(
                 "internal.pki",
-                format!("is missing; name the folder that `cairn internal-pki init` made, for the role {role}"),
+                format!(
+                    "is missing; name the folder that `cairn internal-pki init` made, for the role {role}"
+                ),
             ),
             Some(pki) => {
-                complaints.note(
-                    "internal.pki",
-                    Identity::load(pki, role, Arc::new(SystemClock)),
-                );
+                complaints.note("internal.pki", Identity::load(pki, role, Arc::new(SystemClock)));
             }
         }
     }
@@ -228,7 +229,8 @@ fn load_hierarchy(config: &Config, roles: &Roles, complaints: &mut Complaints) -
         return None;
     }
     let root = complaints.note("issuer.root", certificate(config.issuer.root.as_deref()));
-    let intermediate = complaints.note("issuer.certificate", certificate(config.issuer.certificate.as_deref()));
+    let intermediate =
+        complaints.note("issuer.certificate", certificate(config.issuer.certificate.as_deref()));
     let (root, intermediate) = (root?, intermediate?);
     if hierarchy::is_dev(&root) || hierarchy::is_dev(&intermediate) {
         complaints.add(

@@ -30,7 +30,19 @@ const SECTIONS: &[(&str, &str, &str)] = &[
 
 /// Fields that are tables of their own, at the top and in `[internal]`.
 const TABLES: &[&str] = &[
-    "api", "management", "internal", "issuer", "log", "wfe", "ra", "va", "remote_va", "ca", "sa", "pa", "calls",
+    "api",
+    "management",
+    "internal",
+    "issuer",
+    "log",
+    "wfe",
+    "ra",
+    "va",
+    "remote_va",
+    "ca",
+    "sa",
+    "pa",
+    "calls",
 ];
 
 /// What the reference begins with in docs/CONFIG.md; everything behind it is written by this file.
