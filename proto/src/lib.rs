@@ -7,6 +7,7 @@
 //! service then has a file with its conversions, its client and its server; `status` carries errors.
 
 mod role;
+pub mod transport;
 
 mod nonce;
 mod pa;
