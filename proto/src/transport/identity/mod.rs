@@ -9,6 +9,7 @@ mod files;
 mod name;
 mod tls;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +35,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const WARN_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 /// What a process proves its role with, and what it checks others by.
-#[derive(Debug)]
 pub struct Identity {
     role: Role,
     files: Files,
@@ -107,7 +107,8 @@ impl Identity {
         Ok(())
     }
 
-    fn reload_if_changed(&self) {
+    /// Takes the files into use if they were written since the last time.
+    pub(super) fn reload_if_changed(&self) {
         let written = self.files.written();
         let in_use = *self.written.lock().unwrap_or_else(PoisonError::into_inner);
         // One of the files is missing in the middle of a replacement.
@@ -119,7 +120,8 @@ impl Identity {
         }
     }
 
-    fn warn_of_end(&self) {
+    /// Warns when it is time to renew.
+    pub(super) fn warn_of_end(&self) {
         let tls = self.tls.load();
         let now = self.clock.now();
         let left = tls.ends().since(now);
@@ -148,5 +150,14 @@ impl Identity {
     /// Wakes whenever the certificate was replaced.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("role", &self.role)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
