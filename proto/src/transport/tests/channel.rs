@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cairn_core::ErrorKind;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -120,6 +121,7 @@ async fn a_call_that_finds_nobody_says_whom_it_looked_for_and_why_in_vain() {
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.message(), format!("no sa answers at {address}: connection refused"));
     assert!(is_not_processed(&status));
+    assert_eq!(crate::status::into_error(status).kind, ErrorKind::Unavailable);
     // However often it tries, the log hears of it once.
     assert_eq!(log.count(&["WARN", "sa cannot be reached: connection refused", &address.to_string()]), 1);
 }
@@ -146,7 +148,6 @@ async fn names_are_looked_up() {
         callee: Role::Sa,
         addresses: vec![format!("localhost:{}", serving.address.port()).parse().unwrap()],
         call_timeout: std::time::Duration::from_secs(30),
-        idempotent: |_| false,
         clock: pki.clock.clone(),
         random: Arc::new(cairn_core::random::SeededRandom::new(1)),
     };
@@ -189,7 +190,11 @@ async fn beside_a_good_one(
     until(&channel, |channel| connected(channel) == 2).await;
     let mut answers = Vec::new();
     for _ in 0..calls {
-        answers.push(say(&channel, method, "").await.map_err(|status| status.code()));
+        answers.push(say(&channel, method, "").await.map_err(|status| {
+            // What the caller of the trait is told: that nobody knows what became of it.
+            assert_eq!(crate::status::into_error(status.clone()).kind, ErrorKind::Internal, "{status:?}");
+            status.code()
+        }));
     }
     (answers, asked.load(Ordering::SeqCst))
 }
@@ -253,7 +258,6 @@ async fn the_tasks_of_a_channel_end_with_the_process_and_its_connections_outlive
         callee: Role::Sa,
         addresses: vec![serving.address.to_string().parse().unwrap()],
         call_timeout: std::time::Duration::from_secs(30),
-        idempotent: |_| false,
         clock: pki.clock.clone(),
         random: Arc::new(cairn_core::random::SeededRandom::new(1)),
     };

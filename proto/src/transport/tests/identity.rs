@@ -80,17 +80,29 @@ fn a_certificate_outside_of_its_time_is_refused() {
 }
 
 #[test]
-fn the_end_of_a_certificate_is_warned_of_a_week_before_and_once() {
+fn the_end_of_a_certificate_is_warned_of_each_day_of_its_last_week() {
     let (pki, log) = (Pki::new(), Log::new());
     let ra = pki.identity(Role::Ra);
     assert_eq!(log.count(&["ends soon"]), 0);
-    pki.clock.advance(345 * DAY);
+    // It ends on the 351st day from now.
+    pki.clock.advance(343 * DAY);
+    ra.warn_of_end();
+    assert_eq!(log.count(&["ends soon"]), 0);
+    pki.clock.advance(DAY);
     ra.warn_of_end();
     ra.warn_of_end();
     assert_eq!(
         log.count(&["WARN", "ends soon", "role=ra", "2028-01-01T00:00:00Z", "cairn internal-pki renew"]),
         1
     );
+    pki.clock.advance(DAY);
+    ra.warn_of_end();
+    assert_eq!(log.count(&["ends soon"]), 2);
+    pki.issue(Role::Ra, &["ra.cairn.internal"], 2030);
+    ra.reload().unwrap();
+    pki.clock.advance(DAY);
+    ra.warn_of_end();
+    assert_eq!(log.count(&["ends soon"]), 2);
 }
 
 #[tokio::test]

@@ -122,10 +122,10 @@ impl Pki {
             callee,
             addresses: addresses.iter().map(|address| address.to_string().parse().unwrap()).collect(),
             call_timeout: Duration::from_secs(30),
-            idempotent: |path| path.ends_with("/Read"),
             random: Arc::new(SeededRandom::new(1)),
         };
-        Channel::connect(config, &TaskTracker::new(), CancellationToken::new())
+        let idempotent = |path: &str| path.ends_with("/Read");
+        Channel::with(config, idempotent, &TaskTracker::new(), CancellationToken::new())
     }
 
     /// A server of `role` with `service`, for the RA.
