@@ -10,6 +10,7 @@ mod lock;
 
 mod connection;
 mod migrations;
+mod target;
 
 mod accounts;
 mod authorizations;
@@ -19,6 +20,7 @@ mod revocations;
 
 #[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
+pub(crate) use target::Target;
 
 use std::error::Error as StdError;
 use std::io;

@@ -12,6 +12,7 @@ pub mod backup;
 mod connection;
 mod migrations;
 mod query;
+mod source;
 
 mod accounts;
 mod authorizations;
@@ -21,6 +22,7 @@ mod revocations;
 
 #[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
+pub(crate) use source::Source;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
