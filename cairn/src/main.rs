@@ -33,7 +33,7 @@ fn run(command: Command) -> Result<()> {
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
         Command::InternalPki { command } => internal_pki::run(command),
-        Command::Admin(command) => admin::run(command),
+        Command::Admin(command) => runtime()?.block_on(admin::run(command)),
     }
 }
 

@@ -17,6 +17,8 @@ mod orders;
 mod revocation;
 mod validation;
 
+mod admin;
+
 mod sweeper;
 
 mod audit;

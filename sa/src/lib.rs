@@ -39,10 +39,12 @@
 //! 6. Its stories, good and bad, in `tests/it/contract`, which `./test-env/test postgres` runs on PostgreSQL.
 
 pub mod config;
+pub mod copy;
 
 mod error;
 mod migration;
 mod rows;
+mod tables;
 
 mod postgres;
 mod sqlite;
