@@ -53,10 +53,9 @@ CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
 FROM cairn AS setup
 USER root
-RUN mkdir --mode 0700 /made /made/public \
-    && for role in wfe ra va remote-va ca sa pa admin; do mkdir --mode 0700 "/made/$role"; done \
-    && mkdir --mode 0700 /made/root-offline /made/issuer /made/config /made/database \
-    && chown --recursive cairn:cairn /made
+RUN for volume in authority public issuer config database wfe ra va remote-va ca sa pa admin; do \
+        install --directory --owner cairn --group cairn --mode 0700 "/made/$volume" || exit 1; \
+    done
 COPY test-env/compose/setup /usr/local/bin/setup
 COPY test-env/compose/cairn.toml /usr/local/share/cairn/cairn.toml
 USER cairn
