@@ -41,10 +41,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 # The folders that volumes are mounted on: a new volume belongs to whom the folder belongs to.
 RUN install --directory --owner cairn --group cairn --mode 0700 /var/lib/cairn /etc/cairn /etc/cairn/internal-pki
+COPY test-env/compose/ready /usr/local/bin/cairn-ready
 COPY --from=build /out/cairn /usr/local/bin/cairn
 USER cairn
 WORKDIR /var/lib/cairn
 EXPOSE 14000
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
 ENTRYPOINT ["cairn"]
 CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
@@ -101,7 +103,7 @@ COPY test-env/compose/haproxy.cfg /etc/haproxy/haproxy.cfg
 USER haproxy
 # Ends when its connections have, or after a bound that haproxy.cfg sets.
 STOPSIGNAL SIGUSR1
-HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.0 200' <&3"]
+HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.. 200' <&3"]
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 

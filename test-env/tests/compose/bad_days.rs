@@ -45,11 +45,13 @@ fn services_that_are_killed_in_turn_lose_nothing() -> Result<()> {
 
 #[test]
 fn a_database_that_goes_away_loses_nothing() -> Result<()> {
-    let ways: [(&str, fn(&Project) -> Result<()>); 2] =
-        [("killed", |project| project.kill("postgres")), ("stopped", |project| project.stop("postgres"))];
-    let deeds = ways.map(|(how, harm)| Deed {
-        what: format!("postgres is {how}"),
-        harm: Box::new(harm),
+    let deeds: [(&str, Act); 2] = [
+        ("postgres is killed", Box::new(|project| project.kill("postgres"))),
+        ("postgres is stopped", Box::new(|project| project.stop("postgres"))),
+    ];
+    let deeds = deeds.map(|(what, harm)| Deed {
+        what: what.to_owned(),
+        harm,
         mend: Box::new(|project| project.start_again("postgres")),
     });
     a_bad_day("database", deeds)
@@ -77,9 +79,11 @@ fn a_network_that_is_cut_and_healed_loses_nothing() -> Result<()> {
 /// Something that happens to an environment, and how it is mended.
 struct Deed {
     what: String,
-    harm: Box<dyn Fn(&Project) -> Result<()>>,
-    mend: Box<dyn Fn(&Project) -> Result<()>>,
+    harm: Act,
+    mend: Act,
 }
+
+type Act = Box<dyn Fn(&Project) -> Result<()>>;
 
 fn a_bad_day(name: &str, deeds: impl IntoIterator<Item = Deed>) -> Result<()> {
     let (_turn, runtime) = (in_turn(), Runtime::new()?);
