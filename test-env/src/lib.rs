@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod program;
 pub mod relay;
 pub mod site;
+pub mod split;
 pub mod wait;
 
 pub mod acme;

@@ -112,7 +112,8 @@ impl Relay {
 
     async fn seen_listening(&self, wanted: bool) {
         // An error means that the runtime is gone, and nobody listens any more.
-        let _gone = self.listening.clone().wait_for(|listening| *listening == wanted).await;
+        let mut listening = self.listening.clone();
+        let _gone = listening.wait_for(|listening| *listening == wanted).await;
     }
 }
 

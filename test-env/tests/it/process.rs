@@ -106,8 +106,8 @@ async fn first_request(http01: &Http01, token: &str) {
 
 #[tokio::test]
 async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nobody() {
-    let world = World::new().await;
-    assert_dev_refused(&world.cairn.data_dir(), &["in use by another cairn"]);
+    let world = World::dev(&[]).await;
+    assert_dev_refused(&world.cairn.data_dir().unwrap(), &["in use by another cairn"]);
     let (mut client, account) = world.member().await;
     world.certificate(&mut client, &account, &dns(["undisturbed.test"])).await;
     world.end().await;
@@ -116,7 +116,7 @@ async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nobody() {
 #[tokio::test]
 async fn an_ephemeral_server_keeps_nothing() {
     let cairn = Cairn::dev().ephemeral().start().unwrap();
-    let (first, data_dir) = (cairn.ready.root_sha256.clone(), cairn.data_dir());
+    let (first, data_dir) = (cairn.ready.root_sha256.clone(), cairn.data_dir().unwrap());
     assert!(cairn.ready.root_file.is_none());
     assert!(!data_dir.exists());
     let cairn = cairn.stop().unwrap().start().unwrap();
@@ -126,7 +126,7 @@ async fn an_ephemeral_server_keeps_nothing() {
 
 #[tokio::test]
 async fn the_management_listener_gives_the_root_that_the_servers_own_chain_leads_to() {
-    let world = World::new().await;
+    let world = World::dev(&[]).await;
     let get = async |roots: &str, path: &str| {
         let url = world.cairn.management_url(path).unwrap();
         let mut connection = Connection::new(Arc::new(Endpoint::new(&url, roots).unwrap()));
@@ -146,7 +146,7 @@ async fn the_management_listener_gives_the_root_that_the_servers_own_chain_leads
     intermediate.verify_issued_by(&certificate).unwrap();
     assert_eq!(get(&pem, "/readyz").await.unwrap().status, 200);
     assert_eq!(get(&pem, "/roots/1").await.unwrap().status, 404);
-    let other = World::new().await;
+    let other = World::dev(&[]).await;
     assert!(get(&other.root, "/roots/0").await.is_err());
     other.end().await;
     world.end().await;
@@ -156,7 +156,7 @@ async fn the_management_listener_gives_the_root_that_the_servers_own_chain_leads
 async fn damaged_data_are_an_error_that_names_the_file_and_nothing_is_made_in_their_place() {
     let cairn = Cairn::dev().start().unwrap();
     let stopped = cairn.stop().unwrap();
-    let data_dir = stopped.data_dir();
+    let data_dir = stopped.data_dir().unwrap();
     let key = data_dir.join("ca/intermediate-key.pem");
     let good = fs::read(&key).unwrap();
 

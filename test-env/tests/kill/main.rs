@@ -22,7 +22,7 @@ use cairn_core::random::{SeededRandom, SystemRandom, bytes};
 use cairn_test_env::acme::Endpoint;
 use cairn_test_env::challenges::{Http01, Responder};
 use cairn_test_env::harness::Cairn;
-use cairn_test_env::invariants::{self, Database, Limits};
+use cairn_test_env::invariants::{self, Limits};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::timeout;
@@ -47,7 +47,7 @@ async fn a_server_that_is_killed_loses_nothing_and_issues_nothing_twice() {
     println!("CAIRN_KILL_SEED={seed}");
     let random = SeededRandom::new(seed);
 
-    let mut cairn = block_in_place(|| Cairn::dev().start()).unwrap();
+    let mut cairn = block_in_place(|| Cairn::under_test().unwrap().start()).unwrap();
     let roots = std::fs::read_to_string(cairn.root_file().unwrap()).unwrap();
     let site = Arc::new(Site {
         directory: cairn.ready.directory.clone(),
@@ -79,10 +79,9 @@ async fn a_server_that_is_killed_loses_nothing_and_issues_nothing_twice() {
         println!("round {round}: killed after {more} requests; {}", site.ledger.summary());
 
         worker::verify(&site).await;
-        let database = Database::Sqlite(cairn.data_dir().join("cairn.db"));
         // Every worker has brought its orders to their end: nothing may be under way.
         let limits = Limits { processing: Duration::ZERO };
-        let report = invariants::check(&database, limits, Some(&site.ledger.certificates())).unwrap();
+        let report = invariants::check(&cairn.database(), limits, Some(&site.ledger.certificates())).unwrap();
         assert!(report.holds(), "{report}");
     }
     assert!(site.ledger.certificates().len() > usize::try_from(ROUNDS).unwrap(), "there was hardly any load");

@@ -1,21 +1,28 @@
-//! The real `cairn` binary in a child process: started, found, stopped, killed, started again on its data.
+//! The real `cairn` binary in child processes: started, found, stopped, killed, started again on its data.
+//!
+//! Most stories are about any Cairn, and ask for [`Cairn::under_test`]: which form that has is chosen by the environment variable
+//! `CAIRN_FORM`, so that one suite holds for all.
+
+mod dev;
 
 use std::{
     env,
     ffi::OsString,
-    fs::{self, File},
-    io::{ErrorKind, Read as _, Write as _},
+    fs,
+    io::Read as _,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
-use tempfile::TempDir;
 
-use crate::{port, program, wait};
+use self::dev::Dev;
+use crate::invariants::Database;
+use crate::split::{Layout, Split};
+use crate::wait;
 
 /// A start takes well below a second; a busy machine that also generates RSA keys may take longer.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -23,17 +30,44 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Longer than the server gives the requests and validations it still has to finish.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// How much of the log is shown when a story fails: the end of it, where the reason is.
-const LOG_LINES_SHOWN: usize = 200;
+/// What a Cairn consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `cairn dev`: one process, on SQLite. `CAIRN_FORM=dev`, or no such variable.
+    Dev,
+    /// `cairn serve`: one process, on PostgreSQL. `CAIRN_FORM=postgres`.
+    Postgres,
+    /// `cairn serve --role …`: a process for each role, on PostgreSQL. `CAIRN_FORM=split`.
+    Split,
+}
 
-/// A running `cairn dev`. A story ends with [`Cairn::stop`]; one that drops the server without it has failed, and the
-/// server's log is shown.
+impl Form {
+    /// The one that the environment chooses.
+    ///
+    /// # Errors
+    /// If it chooses one that there is not.
+    pub fn chosen() -> Result<Self> {
+        match env::var("CAIRN_FORM").as_deref() {
+            Ok("dev") | Err(env::VarError::NotPresent) => Ok(Self::Dev),
+            Ok("postgres") => Ok(Self::Postgres),
+            Ok("split") => Ok(Self::Split),
+            other => bail!("CAIRN_FORM is {other:?}; it may be dev, postgres or split"),
+        }
+    }
+}
+
+/// A running Cairn. A story ends with [`Cairn::stop`]; one that drops the server without it has failed, and the server's log is shown.
 #[derive(Debug)]
 pub struct Cairn {
     /// What the server said about itself when it listened.
     pub ready: Ready,
-    server: Server,
-    world: World,
+    running: Running,
+}
+
+#[derive(Debug)]
+enum Running {
+    Dev(Dev),
+    Deployed(Box<Split>),
 }
 
 /// The ready file, as far as stories look into it. It is written out here, not taken from the crate that writes it:
@@ -57,10 +91,18 @@ pub struct Ready {
 }
 
 impl Cairn {
-    /// A `cairn dev` to be started: its own data, ports that nobody else has.
+    /// A Cairn in the form that the environment chooses, to be started: its own data, ports that nobody else has.
+    ///
+    /// # Errors
+    /// If it chooses a form that there is not.
+    pub fn under_test() -> Result<Builder> {
+        Ok(Builder { form: Form::chosen()?, ..Self::dev() })
+    }
+
+    /// A `cairn dev`, for stories about that command.
     #[must_use]
     pub fn dev() -> Builder {
-        Builder { arguments: Vec::new(), ephemeral: false }
+        Builder { form: Form::Dev, arguments: Vec::new(), ephemeral: false }
     }
 
     /// The file that holds the root to trust.
@@ -74,19 +116,36 @@ impl Cairn {
     /// The port where http-01 looks for the client's answer.
     #[must_use]
     pub fn http_port(&self) -> u16 {
-        self.world.http_port
+        match &self.running {
+            Running::Dev(dev) => dev.world.http_port,
+            Running::Deployed(split) => split.http_port(),
+        }
     }
 
     /// The port where tls-alpn-01 looks for the client's answer.
     #[must_use]
     pub fn tls_port(&self) -> u16 {
-        self.world.tls_port
+        match &self.running {
+            Running::Dev(dev) => dev.world.tls_port,
+            Running::Deployed(split) => split.tls_port(),
+        }
     }
 
-    /// Its data: the hierarchy and the database.
+    /// The data of a `cairn dev`: the hierarchy and the database.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn data_dir(&self) -> Result<PathBuf> {
+        Ok(self.as_dev()?.world.data_dir())
+    }
+
+    /// Its database, for those who look into it from outside.
     #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
-        self.world.data_dir()
+    pub fn database(&self) -> Database {
+        match &self.running {
+            Running::Dev(dev) => Database::Sqlite(dev.world.data_dir().join("cairn.db")),
+            Running::Deployed(split) => split.database(),
+        }
     }
 
     /// The URL of `path` on the management listener.
@@ -104,20 +163,12 @@ impl Cairn {
         format!("http://{}{path}", self.ready.dns_management)
     }
 
-    /// What it printed for the person who started it.
+    /// What a `cairn dev` printed for the person who started it.
     ///
     /// # Errors
-    /// If that cannot be read.
+    /// If it is none.
     pub fn banner(&self) -> Result<String> {
-        Ok(fs::read_to_string(self.world.path("stdout"))?)
-    }
-
-    /// What it logged so far.
-    ///
-    /// # Errors
-    /// If that cannot be read.
-    pub fn log(&self) -> Result<String> {
-        Ok(fs::read_to_string(self.world.path("log"))?)
+        Ok(fs::read_to_string(self.as_dev()?.world.path("stdout"))?)
     }
 
     /// Asks it to end, as a service manager does (SIGTERM), and waits until it has.
@@ -125,12 +176,14 @@ impl Cairn {
     /// # Errors
     /// If it does not end in time, or with another exit code than 0.
     pub fn stop(self) -> Result<Stopped> {
-        let Self { mut server, world, .. } = self;
-        program::terminate(server.child.id())?;
-        let status = wait::until("cairn to stop", STOP_LIMIT, || Ok(server.child.try_wait()?))?;
-        ensure!(status.success(), "cairn was asked to stop and ended with {status}");
-        server.log_to_show = None;
-        Ok(Stopped { world })
+        Ok(match self.running {
+            Running::Dev(dev) => Stopped(Left::Dev(dev.stop()?)),
+            Running::Deployed(mut split) => {
+                split.stop_all()?;
+                split.dismiss();
+                Stopped(Left::Deployed(split))
+            }
+        })
     }
 
     /// Kills it where it stands (SIGKILL), as a power cut would.
@@ -138,21 +191,47 @@ impl Cairn {
     /// # Errors
     /// If it was not running any more.
     pub fn kill(self) -> Result<Stopped> {
-        let Self { mut server, world, .. } = self;
-        if let Some(status) = server.child.try_wait()? {
-            bail!("cairn was to be killed, but had ended before, with {status}");
+        Ok(match self.running {
+            Running::Dev(dev) => Stopped(Left::Dev(dev.kill()?)),
+            Running::Deployed(mut split) => {
+                split.kill_all()?;
+                split.dismiss();
+                Stopped(Left::Deployed(split))
+            }
+        })
+    }
+
+    fn as_dev(&self) -> Result<&Dev> {
+        match &self.running {
+            Running::Dev(dev) => Ok(dev),
+            Running::Deployed(_) => bail!("this is no cairn dev"),
         }
-        server.child.kill()?;
-        server.child.wait()?;
-        server.log_to_show = None;
-        Ok(Stopped { world })
+    }
+
+    fn deployed(split: Box<Split>) -> Result<Self> {
+        let process = split.first_pid().context("it does not run")?;
+        let (dns, dns_management) = split.dns();
+        let ready = Ready {
+            pid: process,
+            directory: split.directory(),
+            management: split.management().to_vec(),
+            dns,
+            dns_management,
+            root_file: Some(split.root_file()),
+            root_sha256: split.root_sha256().to_owned(),
+        };
+        Ok(Self { ready, running: Running::Deployed(split) })
     }
 }
 
-/// What a server that does not run leaves behind.
+/// What a Cairn that does not run leaves behind.
 #[derive(Debug)]
-pub struct Stopped {
-    world: World,
+pub struct Stopped(Left);
+
+#[derive(Debug)]
+enum Left {
+    Dev(dev::World),
+    Deployed(Box<Split>),
 }
 
 impl Stopped {
@@ -161,19 +240,35 @@ impl Stopped {
     /// # Errors
     /// If it does not come up.
     pub fn start(self) -> Result<Cairn> {
-        self.world.start()
+        match self.0 {
+            Left::Dev(world) => {
+                let (dev, ready) = world.start()?;
+                Ok(Cairn { ready, running: Running::Dev(dev) })
+            }
+            Left::Deployed(mut split) => {
+                split.attend();
+                split.start_all()?;
+                Cairn::deployed(split)
+            }
+        }
     }
 
-    /// Its data: the hierarchy and the database.
-    #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
-        self.world.data_dir()
+    /// The data of a `cairn dev`.
+    ///
+    /// # Errors
+    /// If it was none.
+    pub fn data_dir(&self) -> Result<PathBuf> {
+        match &self.0 {
+            Left::Dev(world) => Ok(world.data_dir()),
+            Left::Deployed(_) => bail!("this is no cairn dev"),
+        }
     }
 }
 
-/// A `cairn dev` to be started.
+/// A Cairn to be started.
 #[derive(Debug)]
 pub struct Builder {
+    form: Form,
     arguments: Vec<OsString>,
     ephemeral: bool,
 }
@@ -186,7 +281,7 @@ impl Builder {
         self
     }
 
-    /// It keeps nothing: a restart finds nothing.
+    /// A `cairn dev` that keeps nothing: a restart finds nothing.
     #[must_use]
     pub fn ephemeral(mut self) -> Self {
         self.ephemeral = true;
@@ -196,103 +291,18 @@ impl Builder {
     /// Starts it and waits until it listens.
     ///
     /// # Errors
-    /// If the binary is not built or does not come up.
+    /// If the binary is not built or does not come up; if another form than `cairn dev` was given what only that command takes.
     pub fn start(self) -> Result<Cairn> {
-        World {
-            folder: tempfile::Builder::new().prefix("cairn-dev-").tempdir()?,
-            api_port: port::free()?,
-            http_port: port::free()?,
-            tls_port: port::free()?,
-            arguments: self.arguments,
-            ephemeral: self.ephemeral,
-        }
-        .start()
-    }
-}
-
-/// What outlives the process.
-#[derive(Debug)]
-struct World {
-    folder: TempDir,
-    api_port: u16,
-    http_port: u16,
-    tls_port: u16,
-    arguments: Vec<OsString>,
-    ephemeral: bool,
-}
-
-impl World {
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn data_dir(&self) -> PathBuf {
-        self.path("data")
-    }
-
-    fn start(self) -> Result<Cairn> {
-        let ready_file = self.path("ready.json");
-        remove_if_there(&ready_file)?;
-
-        let mut command = command()?;
-        command.arg("dev");
-        if self.ephemeral {
-            command.arg("--ephemeral");
-        } else {
-            command.arg("--data-dir").arg(self.data_dir());
-        }
-        command.arg("--listen").arg(format!("127.0.0.1:{}", self.api_port));
-        command.args([
-            "--management",
-            "127.0.0.1:0",
-            "--dns",
-            "127.0.0.1:0",
-            "--dns-management",
-            "127.0.0.1:0",
-        ]);
-        command.arg("--http-port").arg(self.http_port.to_string());
-        command.arg("--tls-port").arg(self.tls_port.to_string());
-        command.arg("--ready-file").arg(&ready_file);
-        command.args(&self.arguments);
-        command.current_dir(self.folder.path()).stdin(Stdio::null());
-        command.stdout(File::create(self.path("stdout"))?);
-        // Appended: the log of a server that was killed and started again is one story.
-        command.stderr(File::options().create(true).append(true).open(self.path("log"))?);
-
-        let child = command.spawn().context("cannot start cairn")?;
-        let mut server = Server { child, log_to_show: Some(self.path("log")) };
-        let ready = wait::until("cairn's ready file", START_LIMIT, || {
-            if let Some(status) = server.child.try_wait()? {
-                bail!("cairn did not come up: it ended with {status}");
+        let layout = match self.form {
+            Form::Dev => {
+                let (dev, ready) = Dev::start(self)?;
+                return Ok(Cairn { ready, running: Running::Dev(dev) });
             }
-            match fs::read(&ready_file) {
-                Ok(json) => {
-                    Ok(Some(serde_json::from_slice(&json).context("the ready file is not as expected")?))
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error).context("the ready file cannot be read"),
-            }
-        })?;
-        Ok(Cairn { ready, server, world: self })
-    }
-}
-
-/// The child process. Dropping it kills it; if nobody stopped it before, the story has failed and its log is shown.
-#[derive(Debug)]
-struct Server {
-    child: Child,
-    log_to_show: Option<PathBuf>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let Some(log) = self.log_to_show.take() else { return };
-        let log = fs::read_to_string(log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        let shown = lines.split_at(lines.len().saturating_sub(LOG_LINES_SHOWN)).1.join("\n");
-        let _ = writeln!(std::io::stderr(), "--- the end of cairn's log\n{shown}\n---");
+            Form::Postgres => Layout::one_process(),
+            Form::Split => Layout::split(1),
+        };
+        ensure!(self.arguments.is_empty() && !self.ephemeral, "only `cairn dev` takes {:?}", self.arguments);
+        Cairn::deployed(Box::new(Split::start(&layout)?))
     }
 }
 
@@ -342,15 +352,6 @@ fn beside(executable: &Path) -> Result<PathBuf> {
     let folder = executable.parent().context("this program is nowhere")?;
     let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     Ok(profile.join("cairn"))
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
