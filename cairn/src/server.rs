@@ -13,6 +13,7 @@ use tracing::info;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
 use crate::tls::{Files, SelfIssued};
 use crate::wiring::Services;
@@ -103,12 +104,15 @@ async fn acceptor(
     }
 }
 
-/// Runs until a signal, then stops in order; the storage is closed last.
+/// Runs until a signal, then stops in order; the storage is closed last. A service manager that asked for it is told.
 ///
 /// # Errors
 /// If signals cannot be listened for.
 pub async fn run_to_end(lifecycle: &Lifecycle, storage: &Storage) -> Result<()> {
+    let service_manager = ServiceManager::of_the_environment();
+    service_manager.ready(lifecycle);
     lifecycle.signalled().await?;
+    service_manager.stopping();
     lifecycle.stop().await;
     storage.close().await;
     info!("stopped");

@@ -7,13 +7,16 @@
 //! ./test-env/test kill
 //! ```
 //!
-//! The moments of the kills follow from a seed that is printed; `CAIRN_KILL_SEED` sets it.
+//! The moments of the kills follow from a seed that is printed; `CAIRN_KILL_SEED` sets it. `CAIRN_FORM` chooses
+//! what is killed.
 
 // Redundant to the compiler; it tells clippy that the functions in here are test code too.
 #![cfg(test)]
 
 mod ledger;
 mod worker;
+
+mod tampering;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +33,7 @@ use tokio::time::timeout;
 use crate::ledger::Ledger;
 use crate::worker::{Site, Worker};
 
+/// `CAIRN_KILL_ROUNDS` sets another number.
 const ROUNDS: u32 = 10;
 const WORKERS: usize = 8;
 
@@ -47,6 +51,8 @@ async fn a_server_that_is_killed_loses_nothing_and_issues_nothing_twice() {
     println!("CAIRN_KILL_SEED={seed}");
     let random = SeededRandom::new(seed);
 
+    let rounds = std::env::var("CAIRN_KILL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+
     let mut cairn = block_in_place(|| Cairn::under_test().unwrap().start()).unwrap();
     let roots = std::fs::read_to_string(cairn.root_file().unwrap()).unwrap();
     let site = Arc::new(Site {
@@ -57,7 +63,7 @@ async fn a_server_that_is_killed_loses_nothing_and_issues_nothing_twice() {
         meter: watch::Sender::new(0),
     });
 
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         let (stop, stopping) = watch::channel(false);
         let mut workers = JoinSet::new();
         for number in 0..WORKERS {
@@ -84,6 +90,6 @@ async fn a_server_that_is_killed_loses_nothing_and_issues_nothing_twice() {
         let report = invariants::check(&cairn.database(), limits, Some(&site.ledger.certificates())).unwrap();
         assert!(report.holds(), "{report}");
     }
-    assert!(site.ledger.certificates().len() > usize::try_from(ROUNDS).unwrap(), "there was hardly any load");
+    assert!(site.ledger.certificates().len() > usize::try_from(rounds).unwrap(), "there was hardly any load");
     block_in_place(|| cairn.stop()).unwrap();
 }
