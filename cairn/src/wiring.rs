@@ -86,7 +86,7 @@ pub struct Services {
 pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> Result<Services> {
     let Foundation { storage, issuer, certificates, listener_names, clock, random } = foundation;
     let pa: Arc<dyn PolicyAuthority> = Arc::new(Pa::new(configs.pa).context("[pa]")?);
-    let va = Arc::new(Va::new(&configs.va).context("[va]")?);
+    let va = Arc::new(Va::new(&configs.va, Vec::new()).context("[va]")?);
     let store: Arc<dyn CertificateStore> = storage.clone();
     let ca = Ca::new(configs.ca, issuer, store, Arc::clone(&clock), Arc::clone(&random)).context("[ca]")?;
     let ca: Arc<dyn CertificateAuthority> = Arc::new(ca);
