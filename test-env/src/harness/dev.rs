@@ -31,6 +31,7 @@ impl Dev {
             http_port: port::free()?,
             tls_port: port::free()?,
             arguments: builder.arguments,
+            environment: builder.environment,
             ephemeral: builder.ephemeral,
         }
         .start()
@@ -65,6 +66,7 @@ pub(super) struct World {
     pub(super) http_port: u16,
     pub(super) tls_port: u16,
     arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     ephemeral: bool,
 }
 
@@ -100,7 +102,7 @@ impl World {
         command.arg("--http-port").arg(self.http_port.to_string());
         command.arg("--tls-port").arg(self.tls_port.to_string());
         command.arg("--ready-file").arg(&ready_file);
-        command.args(&self.arguments);
+        command.args(&self.arguments).envs(self.environment.iter().cloned());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(File::create(self.path("stdout"))?);
         // Appended: the log of a server that was killed and started again is one story.

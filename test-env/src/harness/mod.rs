@@ -102,7 +102,7 @@ impl Cairn {
     /// A `cairn dev`, for stories about that command.
     #[must_use]
     pub fn dev() -> Builder {
-        Builder { form: Form::Dev, arguments: Vec::new(), ephemeral: false }
+        Builder { form: Form::Dev, arguments: Vec::new(), environment: Vec::new(), ephemeral: false }
     }
 
     /// The file that holds the root to trust.
@@ -270,6 +270,7 @@ impl Stopped {
 pub struct Builder {
     form: Form,
     arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     ephemeral: bool,
 }
 
@@ -278,6 +279,13 @@ impl Builder {
     #[must_use]
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable in the environment of `cairn dev`.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((key.into(), value.into()));
         self
     }
 
@@ -301,7 +309,10 @@ impl Builder {
             Form::Postgres => Layout::one_process(),
             Form::Split => Layout::split(1),
         };
-        ensure!(self.arguments.is_empty() && !self.ephemeral, "only `cairn dev` takes {:?}", self.arguments);
+        ensure!(
+            self.arguments.is_empty() && self.environment.is_empty() && !self.ephemeral,
+            "{self:?} is told what only `cairn dev` takes"
+        );
         Cairn::deployed(Box::new(Split::start(&layout)?))
     }
 }

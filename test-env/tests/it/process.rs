@@ -1,6 +1,7 @@
 //! `cairn dev` as a process: its end, its start on what is there, its neighbours, its management listener.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use cairn_test_env::acme::{Connection, Endpoint, Status};
 use cairn_test_env::challenges::Http01;
 use cairn_test_env::harness::{self, Cairn};
+use cairn_test_env::home::Home;
 use cairn_x509::Certificate;
 use http::Request;
 use http_body_util::Full;
@@ -96,6 +98,24 @@ async fn what_was_begun_before_sigterm_is_finished() {
     assert_eq!(settled(&mut client, &account, &authz_url).await.status, Status::Valid);
     assert_eq!(world.http01.asked(&challenge.token).len(), 1, "it was finished, not begun again");
     world.end().await;
+}
+
+#[test]
+fn a_service_manager_hears_when_it_listens_that_it_lives_and_when_it_stops() {
+    let home = Home::new().unwrap();
+    let socket = UnixDatagram::bind(home.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = || {
+        let mut said = [0; 64];
+        let length = socket.recv(&mut said).unwrap();
+        String::from_utf8_lossy(&said[..length]).into_owned()
+    };
+    let watched = Cairn::dev().ephemeral().env("WATCHDOG_USEC", "100000");
+    let cairn = watched.env("NOTIFY_SOCKET", home.path("notify")).start().unwrap();
+    assert_eq!([heard(), heard(), heard()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    cairn.stop().unwrap();
+    let rest: Vec<String> = std::iter::repeat_with(heard).take_while(|said| said != "STOPPING=1").collect();
+    assert!(rest.iter().all(|said| said == "WATCHDOG=1"), "{rest:?}");
 }
 
 async fn first_request(http01: &Http01, token: &str) {
