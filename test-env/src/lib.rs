@@ -23,3 +23,4 @@ pub mod challenges;
 
 pub mod invariants;
 pub mod ledger;
+pub mod load;

@@ -39,6 +39,7 @@ pub struct Split {
     /// First, so that they end before what they lean on.
     processes: Vec<Process>,
     balancer: Option<Relay>,
+    fronts: Vec<SocketAddr>,
     relays: Vec<PlacedRelay>,
     database_relay: Option<Relay>,
     shared: Shared,
@@ -129,13 +130,14 @@ impl Split {
             None
         } else {
             Some(
-                Relay::start(background.handle(), shared.front.port(), fronts)
+                Relay::start(background.handle(), shared.front.port(), fronts.clone())
                     .context("cannot start a balancer")?,
             )
         };
         Ok(Self {
             processes: plans.into_iter().map(|plan| plan.process).collect(),
             balancer,
+            fronts,
             relays,
             database_relay,
             shared,
@@ -285,6 +287,12 @@ impl Split {
     #[must_use]
     pub fn dns(&self) -> (SocketAddr, SocketAddr) {
         (self.dns.address, self.dns.management)
+    }
+
+    /// Where each front end listens, behind the balancer.
+    #[must_use]
+    pub fn fronts(&self) -> &[SocketAddr] {
+        &self.fronts
     }
 
     /// Where the management listeners of the front ends listen.
