@@ -90,9 +90,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     if let Some(file) = &args.ready_file {
         ready(&banner).write(file)?;
     }
-    lifecycle.signalled().await?;
-    server::end(&lifecycle, Some(&storage)).await;
-    Ok(())
+    server::run_to_end(&lifecycle, Some(&storage)).await
 }
 
 fn take(data_dir: &Path) -> Result<DirectoryLock> {

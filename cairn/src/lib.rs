@@ -29,4 +29,5 @@ pub mod lock;
 pub mod names;
 pub mod open_files;
 pub mod ready_file;
+pub mod service_manager;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use cairn_wfe::ClientAddr;
+use futures_util::FutureExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -156,8 +157,14 @@ impl Listener {
                 }
             }
         };
-        // Dropping the socket at once tells new clients that nobody is here.
         self.shutdown.run_until_cancelled(accepting).await;
+        // Those who had connected when the end began are still served: closing the socket would reset them. Then that it is closed tells
+        // new clients at once that nobody is here.
+        while let (Ok(place), Some(Ok((stream, peer)))) =
+            (Arc::clone(&places).try_acquire_owned(), socket.accept().now_or_never())
+        {
+            self.tracker.spawn(self.clone().connection(stream, peer, place));
+        }
     }
 
     async fn connection(self, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
@@ -170,7 +177,7 @@ impl Listener {
             None => self.http(stream, peer).await,
             Some(tls) => {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
-                match self.shutdown.run_until_cancelled(handshake).await {
+                match self.with_farewell(handshake).await {
                     Some(Ok(Ok(stream))) => self.http(stream, peer).await,
                     Some(Ok(Err(error))) => debug!(%peer, %error, "TLS handshake failed"),
                     Some(Err(_)) => debug!(%peer, "TLS handshake took too long"),
@@ -180,10 +187,21 @@ impl Listener {
         }
     }
 
+    /// What a client has begun may still end after the shutdown, but only shortly.
+    async fn with_farewell<F: Future>(&self, begun: F) -> Option<F::Output> {
+        let mut begun = pin!(begun);
+        match self.shutdown.run_until_cancelled(begun.as_mut()).await {
+            Some(output) => Some(output),
+            None => tokio::time::timeout(FAREWELL, begun).await.ok(),
+        }
+    }
+
     async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let requests = TaskTracker::new();
+        let asked = CancellationToken::new();
         let service = service_fn(|mut request: Request<Incoming>| {
+            asked.cancel();
             request.extensions_mut().insert(ClientAddr(peer));
             requests.track_future(self.router.clone().call(request))
         });
@@ -198,13 +216,19 @@ impl Listener {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let result = match self.shutdown.run_until_cancelled(connection.as_mut()).await {
             Some(result) => result,
-            None => {
+            None => 'closed: {
+                // Who has just connected is about to ask: closing now would be a request that failed. Who was answered before knows that a
+                // connection may be closed between two requests.
+                tokio::select! {
+                    result = connection.as_mut() => break 'closed result,
+                    _ = tokio::time::timeout(FAREWELL, asked.cancelled()) => {}
+                }
                 connection.as_mut().graceful_shutdown();
                 loop {
                     match tokio::time::timeout(FAREWELL, connection.as_mut()).await {
-                        Ok(result) => break result,
+                        Ok(result) => break 'closed result,
                         // Every request was answered; what is left is a client that says nothing more.
-                        Err(_) if requests.is_empty() => break Ok(()),
+                        Err(_) if requests.is_empty() => break 'closed Ok(()),
                         Err(_) => {}
                     }
                 }
@@ -256,6 +280,19 @@ mod tests {
         listener.tracker.close();
         // Otherwise they would be waited for until their heads are due.
         tokio::time::timeout(HEAD_TIMEOUT / 2, listener.tracker.wait()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_connected_before_the_end_began_may_still_ask() {
+        let (address, listener) = listening(Router::new().route("/", get(|| async { "hello" }))).await;
+        let mut early = connected(address, "").await;
+        listener.shutdown.cancel();
+        tokio::task::yield_now().await;
+        early.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        early.read_to_string(&mut answer).await.unwrap();
+        // And is told that it was the last.
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
     }
 
     #[tokio::test]

@@ -66,15 +66,15 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
     let started = server::start(services, hierarchy.as_ref(), tls, bound, &lifecycle);
-    if server::unless_signalled(started, &lifecycle).await?.is_some() {
-        info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
-        if let Some(file) = &args.ready_file {
-            ready.write(file)?;
-        }
-        lifecycle.signalled().await?;
+    if server::unless_signalled(started, &lifecycle).await?.is_none() {
+        server::end(&lifecycle, storage.as_ref()).await;
+        return Ok(());
     }
-    server::end(&lifecycle, storage.as_ref()).await;
-    Ok(())
+    info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
+    if let Some(file) = &args.ready_file {
+        ready.write(file)?;
+    }
+    server::run_to_end(&lifecycle, storage.as_ref()).await
 }
 
 /// Says what is wrong in a configuration file; touches nothing.

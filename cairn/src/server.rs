@@ -16,6 +16,7 @@ use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
 use crate::readiness::Readiness;
+use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
 use crate::tls::{Files, SelfIssued, Served};
 use crate::wiring::{FrontEnd, Services};
@@ -158,6 +159,19 @@ pub async fn unless_signalled<T>(
         started = start => started.map(Some),
         signalled = lifecycle.signalled() => signalled.map(|()| None),
     }
+}
+
+/// Runs until a signal, then stops in order. A service manager that asked for it is told.
+///
+/// # Errors
+/// If signals cannot be listened for.
+pub async fn run_to_end(lifecycle: &Lifecycle, storage: Option<&Storage>) -> Result<()> {
+    let service_manager = ServiceManager::of_the_environment();
+    service_manager.ready(lifecycle);
+    lifecycle.signalled().await?;
+    service_manager.stopping();
+    end(lifecycle, storage).await;
+    Ok(())
 }
 
 /// Stops in order; the storage is closed last.
