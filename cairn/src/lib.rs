@@ -16,6 +16,7 @@ pub mod wiring;
 pub mod hierarchy;
 pub mod listener;
 pub mod management;
+mod proxy_protocol;
 pub mod tls;
 
 pub mod banner;

@@ -38,6 +38,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let _lock = storage::take_data_dir(&config)?;
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::Addresses(config.api.listen.clone())).await?,
+        api_proxies: config.api.proxy_protocol.clone(),
         management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
             .await?,
     };
@@ -156,7 +157,7 @@ fn listener_tls(config: &Config, complaints: &mut Complaints) -> Option<Listener
             None
         }
         (Tls::Off, ..) => {
-            if config.wfe.trusted_proxies.is_empty() {
+            if config.wfe.trusted_proxies.is_empty() && api.proxy_protocol.is_empty() {
                 complaints.add(
                     "wfe.trusted_proxies",
                     "with api.tls = \"off\" there must be a proxy in front; name its network, for example [\"127.0.0.1/32\"]",

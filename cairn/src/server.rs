@@ -6,6 +6,7 @@ use anyhow::Result;
 use cairn_core::Clock;
 use cairn_core::api::ListenerCertificates;
 use cairn_x509::Certificate;
+use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
@@ -42,6 +43,8 @@ pub struct Hierarchy {
 pub struct Bound {
     /// For the ACME API.
     pub api: Sockets,
+    /// From whom connections to the API begin with a PROXY header.
+    pub api_proxies: Vec<IpNet>,
     /// For the management listener.
     pub management: Sockets,
 }
@@ -66,10 +69,12 @@ pub async fn start(
         storage,
         shutdown: lifecycle.stopping.clone(),
     });
-    for (sockets, router) in [(bound.api, acme), (bound.management, management)] {
+    let listeners = [(bound.api, bound.api_proxies, acme), (bound.management, Vec::new(), management)];
+    for (sockets, proxies, router) in listeners {
         let listener = Listener {
             router,
             tls: tls.clone(),
+            proxies: proxies.into(),
             shutdown: lifecycle.stopping.clone(),
             tracker: lifecycle.work.clone(),
         };
