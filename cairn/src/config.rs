@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cairn_core::Period;
 use cairn_proto::Role;
 use cairn_proto::transport::Address;
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::telemetry;
@@ -69,6 +70,10 @@ pub struct Api {
     pub certificate: Option<PathBuf>,
     /// With `tls = "files"`: the private key, PEM.
     pub key: Option<PathBuf>,
+    /// Networks of the proxies in front that forward TCP and begin each connection with a PROXY header (version 1 or 2), which says
+    /// who the client is. Default: none. A connection from them without a header is refused, and a header from anybody else is not
+    /// understood. If it holds addresses that clients can have, they can forge the addresses in the log.
+    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// Where the certificate of the API's listener comes from.
@@ -91,6 +96,7 @@ impl Default for Api {
             tls: Tls::SelfIssued,
             certificate: None,
             key: None,
+            proxy_protocol: Vec::new(),
         }
     }
 }

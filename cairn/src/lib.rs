@@ -21,6 +21,7 @@ pub mod readiness;
 pub mod hierarchy;
 pub mod listener;
 pub mod management;
+mod proxy_protocol;
 pub mod tls;
 
 pub mod banner;

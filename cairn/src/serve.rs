@@ -45,6 +45,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let api = if roles.play(Role::Wfe) { config.api.listen.clone() } else { Vec::new() };
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::Addresses(api)).await?,
+        api_proxies: config.api.proxy_protocol.clone(),
         management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
             .await?,
         internal: internal::Bound::bind(&roles, &config.internal).await?,

@@ -7,6 +7,7 @@ use anyhow::Result;
 use cairn_core::api::ListenerCertificates;
 use cairn_core::{Clock, ErrorKind, Timestamp};
 use cairn_x509::Certificate;
+use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -57,6 +58,8 @@ impl Hierarchy {
 pub struct Bound {
     /// For the ACME API.
     pub api: Sockets,
+    /// From whom connections to the API begin with a PROXY header.
+    pub api_proxies: Vec<IpNet>,
     /// For the management listener.
     pub management: Sockets,
     /// For the services in other processes.
@@ -85,17 +88,18 @@ pub async fn start(
         intermediates: hierarchy.map(|hierarchy| hierarchy.intermediate.to_pem()).into_iter().collect(),
         readiness,
     });
-    let mut listeners = vec![(bound.management, management)];
+    let mut listeners = vec![(bound.management, Vec::new(), management)];
     let mut acceptor = None;
     if let (Some(wfe), Some(hierarchy)) = (services.wfe, hierarchy) {
         let FrontEnd { acme, listener_certificates, .. } = wfe;
         acceptor = accepting(tls, hierarchy, listener_certificates, services.clock, lifecycle).await?;
-        listeners.push((bound.api, acme));
+        listeners.push((bound.api, bound.api_proxies, acme));
     }
-    for (sockets, router) in listeners {
+    for (sockets, proxies, router) in listeners {
         let listener = Listener {
             router,
             tls: acceptor.clone(),
+            proxies: proxies.into(),
             shutdown: lifecycle.stopping.clone(),
             tracker: lifecycle.work.clone(),
         };

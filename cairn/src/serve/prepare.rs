@@ -191,7 +191,7 @@ fn listener_tls(config: &Config, complaints: &mut Complaints) -> Option<Listener
             None
         }
         (Tls::Off, ..) => {
-            if config.wfe.trusted_proxies.is_empty() {
+            if config.wfe.trusted_proxies.is_empty() && api.proxy_protocol.is_empty() {
                 complaints.add(
                     "wfe.trusted_proxies",
                     "with api.tls = \"off\" there must be a proxy in front; name its network, for example [\"127.0.0.1/32\"]",
