@@ -91,7 +91,8 @@ impl Default for Api {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Management {
-    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`), with the API's TLS. Default
+    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`, and `/metrics` for
+    /// Prometheus), with the API's TLS. Default
     /// `["127.0.0.1:15000"]`; an empty list means none.
     pub listen: Vec<SocketAddr>,
 }

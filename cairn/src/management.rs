@@ -1,4 +1,4 @@
-//! The management listener: the certificates to trust, and whether the server is ready. Nothing here is ACME.
+//! The management listener: the certificates to trust, whether the server is ready, and what it counted. Nothing here is ACME.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use cairn_core::api::StorageRead;
 use http::{StatusCode, header};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+use crate::metrics;
 
 /// What the management listener tells about.
 pub struct Management {
@@ -23,12 +25,13 @@ pub struct Management {
     pub shutdown: CancellationToken,
 }
 
-/// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`.
+/// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`, `GET /metrics`.
 pub fn router(management: Management) -> Router {
     Router::new()
         .route("/roots/{index}", get(root))
         .route("/intermediates/{index}", get(intermediate))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(counted))
         .with_state(Arc::new(management))
 }
 
@@ -60,5 +63,15 @@ async fn readyz(State(management): State<Arc<Management>>) -> Response {
             warn!(%error, "not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer; see the log\n").into_response()
         }
+    }
+}
+
+/// The text format of Prometheus, version 0.0.4.
+async fn counted() -> Response {
+    match metrics::render() {
+        Some(text) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "nothing is counted\n").into_response(),
     }
 }

@@ -13,6 +13,7 @@ use tracing::info;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::metrics;
 use crate::storage::Storage;
 use crate::tls::{Files, SelfIssued};
 use crate::wiring::Services;
@@ -59,6 +60,7 @@ pub async fn start(
 ) -> Result<()> {
     let Services { ra, storage, acme, clock } = services;
     ra.start_sweeper();
+    lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
     let tls = acceptor(tls, hierarchy, ra.clone(), clock, lifecycle).await?;
     let management = management::router(Management {
         roots: vec![hierarchy.root.to_pem()],

@@ -4,6 +4,8 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use crate::metrics;
+
 /// The `[log]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -48,11 +50,12 @@ const QUIET: &str = "hickory_server=warn";
 /// The environment variable that overrides the configured level.
 pub const LEVEL_VARIABLE: &str = "CAIRN_LOG";
 
-/// Starts logging. Once per process.
+/// Starts logging and counting. Once per process.
 ///
 /// # Errors
 /// If the level cannot be read, or logging was started before.
 pub fn start(config: &Config) -> Result<()> {
+    metrics::start()?;
     let filter = match std::env::var(LEVEL_VARIABLE) {
         Ok(level) => Config { level, ..config.clone() }.filter().context(LEVEL_VARIABLE)?,
         Err(_) => config.filter()?,

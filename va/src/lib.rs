@@ -33,6 +33,8 @@ mod dns;
 
 mod failure;
 
+mod metrics;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,7 @@ use crate::dial::Dialer;
 use crate::dns::Dns;
 use crate::failure::Failure;
 use crate::http01::Http01;
+pub use crate::metrics::METRICS;
 use crate::queue::Queue;
 use crate::tls_alpn01::TlsAlpn01;
 
@@ -114,8 +117,16 @@ impl ValidationAuthority for Va {
             ));
         }
         let _turn = self.queue.turn().await?;
+        let began = Instant::now();
         let mut records = Vec::new();
-        let problem = match self.attempt(&request, &mut records).await {
+        let outcome = self.attempt(&request, &mut records).await;
+        let counted = match &outcome {
+            Ok(()) => metrics::Outcome::Valid,
+            Err(Failure::Challenge(_)) => metrics::Outcome::Invalid,
+            Err(Failure::Ours(_)) => metrics::Outcome::Error,
+        };
+        metrics::validation(request.challenge, counted, began.elapsed());
+        let problem = match outcome {
             Ok(()) => None,
             Err(Failure::Challenge(problem)) => Some(problem),
             Err(Failure::Ours(error)) => return Err(error),

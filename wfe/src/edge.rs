@@ -23,6 +23,7 @@ use tracing::{error, info};
 use crate::WebFrontEnd;
 use crate::client::{self, ClientAddr};
 use crate::links::{Base, Link, Resource, path};
+use crate::metrics;
 use crate::problem::Rejection;
 
 /// RFC 8555 §6.5.1.
@@ -84,6 +85,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visiting {
 /// The outermost layer.
 pub(crate) async fn edge(State(wfe): State<Arc<WebFrontEnd>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let _in_flight = metrics::InFlight::begin();
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let peer = request.extensions().get::<ClientAddr>().copied();
     let client =
@@ -116,6 +118,7 @@ pub(crate) async fn edge(State(wfe): State<Arc<WebFrontEnd>>, mut request: Reque
     let rejection = response.extensions().get::<Rejection>();
     let line =
         Line { status: response.status(), account, client: client.map(|client| client.to_string()), started };
+    metrics::request(uri.path(), &method, response.status(), started.elapsed());
     line.log(&method, uri.path(), rejection);
     response
 }
@@ -145,6 +148,7 @@ pub(crate) async fn add_nonce(wfe: &WebFrontEnd, headers: &mut HeaderMap) -> Res
     let nonce = HeaderValue::try_from(nonce)
         .map_err(|error| Error::internal("The server could not make a nonce.", error))?;
     headers.insert(REPLAY_NONCE, nonce);
+    metrics::nonce_made();
     Ok(())
 }
 

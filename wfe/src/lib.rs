@@ -32,6 +32,7 @@ mod problem;
 mod chains;
 mod client;
 mod config;
+mod metrics;
 mod nonce;
 mod text;
 
@@ -51,6 +52,7 @@ use crate::chains::Chains;
 use crate::links::path;
 use crate::site::Site;
 
+pub use crate::metrics::METRICS;
 pub use client::ClientAddr;
 pub use config::{Config, ConfigError};
 pub use nonce::Nonces;
