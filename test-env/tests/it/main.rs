@@ -16,6 +16,8 @@ mod orders;
 mod revocation;
 mod validation;
 
+mod metrics;
+
 mod process;
 
 mod serve;
