@@ -27,6 +27,9 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: telemetry::Config,
+    /// Traces.
+    #[serde(default)]
+    pub trace: telemetry::Trace,
     /// The ACME front end. Its `base_url` is required.
     pub wfe: cairn_wfe::Config,
     /// Accounts and orders.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
 use cairn::{dev, init, internal_pki, open_files, serve, telemetry};
+use cairn_proto::Role;
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(args) => {
-            telemetry::start(&telemetry::Config::default())?;
+            telemetry::start(&telemetry::Config::default(), &telemetry::Trace::default(), &Role::SERVERS)?;
             runtime()?.block_on(dev::run(*args))
         }
         Command::Serve(args) => runtime()?.block_on(serve::run(args)),

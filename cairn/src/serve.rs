@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use cairn_ca::Issuer;
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier};
+use cairn_proto::Role;
 use cairn_sa::{Credentials, Engine};
 use cairn_x509::Certificate;
 use tracing::info;
@@ -31,7 +32,7 @@ use crate::wiring::{self, Configs, Foundation};
 /// With what is wrong and what to do.
 pub async fn run(args: ServeArgs) -> Result<()> {
     let config = Config::read(&args.config)?;
-    telemetry::start(&config.log)?;
+    telemetry::start(&config.log, &config.trace, &Role::SERVERS)?;
     let prepared = prepare(&config).map_err(|complaints| complaints.about(&args.config))?;
 
     let lifecycle = Lifecycle::default();
@@ -105,6 +106,7 @@ impl Complaints {
 pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
     let mut complaints = Complaints::default();
     complaints.note("log.level", config.log.filter());
+    complaints.note("[trace]", config.trace.validate());
     complaints.note("[wfe]", config.wfe.validate());
     complaints.note("[ra]", config.ra.validate());
     complaints.note("[va]", config.va.validate());

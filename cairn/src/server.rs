@@ -15,6 +15,7 @@ use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
 use crate::metrics;
 use crate::storage::Storage;
+use crate::telemetry;
 use crate::tls::{Files, SelfIssued};
 use crate::wiring::Services;
 
@@ -113,6 +114,7 @@ pub async fn run_to_end(lifecycle: &Lifecycle, storage: &Storage) -> Result<()> 
     lifecycle.signalled().await?;
     lifecycle.stop().await;
     storage.close().await;
+    telemetry::traces::stop().await;
     info!("stopped");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Any engine, with each call counted and timed: what its callers wait for, whichever engine it is.
+//! Any engine, with each call counted, timed and traced: what its callers wait for, whichever engine it is.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -13,6 +13,8 @@ use cairn_core::{
     ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
     Timestamp,
 };
+
+use tracing::{Instrument, debug_span};
 
 use crate::metrics::Call;
 
@@ -34,7 +36,8 @@ macro_rules! measured {
             $(async fn $method(&self, $($argument: $type),*) -> Result<$result> {
                 static CALL: LazyLock<Call> = LazyLock::new(|| Call::new(stringify!($method)));
                 let began = Instant::now();
-                let result = self.0.$method($($argument),*).await;
+                let span = debug_span!(concat!("sa.", stringify!($method)));
+                let result = self.0.$method($($argument),*).instrument(span).await;
                 CALL.ended(&result, began);
                 result
             })*

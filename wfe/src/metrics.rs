@@ -105,11 +105,19 @@ impl Drop for InFlight {
     }
 }
 
+/// The pattern of a path, by which requests are counted.
+pub(crate) fn pattern(path: &str) -> &'static str {
+    endpoint(path).pattern
+}
+
+fn endpoint(path: &str) -> &'static Endpoint {
+    let endpoint = HANDLES.endpoints.iter().find(|endpoint| endpoint.is_of(path));
+    endpoint.unwrap_or(&HANDLES.no_endpoint)
+}
+
 /// A request was answered.
 pub(crate) fn request(path: &str, method: &Method, status: StatusCode, duration: Duration) {
-    let handles = &*HANDLES;
-    let endpoint = handles.endpoints.iter().find(|endpoint| endpoint.is_of(path));
-    let endpoint = endpoint.unwrap_or(&handles.no_endpoint);
+    let endpoint = endpoint(path);
     let named = endpoint.duration.get_or_init(|| histogram!(DURATION.name, "endpoint" => endpoint.pattern));
     named.record(duration);
     let (method, method_name) = place(&METHODS, method.as_str());
@@ -141,10 +149,6 @@ pub(crate) fn nonce_came(good: bool) {
 mod tests {
     use super::*;
 
-    fn endpoint(path: &str) -> &'static str {
-        HANDLES.endpoints.iter().find(|endpoint| endpoint.is_of(path)).map_or(OTHER, |found| found.pattern)
-    }
-
     #[test]
     fn paths_are_counted_by_their_pattern_and_strangers_paths_make_no_series() {
         for (path, pattern) in [
@@ -157,7 +161,7 @@ mod tests {
             ("/order/0123/other", OTHER),
             ("/.env", OTHER),
         ] {
-            assert_eq!(endpoint(path), pattern, "{path}");
+            assert_eq!(super::pattern(path), pattern, "{path}");
         }
         assert_eq!(place(&METHODS, "BREW"), (4, OTHER));
         assert_eq!(place(&STATUSES, "418"), (16, OTHER));

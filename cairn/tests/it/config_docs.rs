@@ -14,6 +14,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[management]", "cairn/src/config.rs", "Management"),
     ("[issuer]", "cairn/src/config.rs", "Issuer"),
     ("[log]", "cairn/src/telemetry.rs", "Config"),
+    ("[trace]", "cairn/src/telemetry/traces.rs", "Trace"),
     ("[wfe]", "wfe/src/config.rs", "Config"),
     ("[ra]", "ra/src/config.rs", "Config"),
     ("[va]", "va/src/config.rs", "Config"),
@@ -25,7 +26,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Fields of the outermost struct that are tables of their own.
-const TABLES: &[&str] = &["api", "management", "issuer", "log", "wfe", "ra", "va", "ca", "sa", "pa"];
+const TABLES: &[&str] = &["api", "management", "issuer", "log", "trace", "wfe", "ra", "va", "ca", "sa", "pa"];
 
 /// What the reference begins with in docs/CONFIG.md; everything behind it is written by this file.
 const MARK: &str = "<!-- The rest is written from the code by cairn/tests/it/config_docs.rs. -->\n";

@@ -21,3 +21,5 @@ mod metrics;
 mod process;
 
 mod serve;
+
+mod traces;

@@ -16,9 +16,8 @@ fn documented() -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/METRICS.md");
     let text = fs::read_to_string(path).unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    let metrics: BTreeMap<_, _> = rows
-        .map(|(name, rest)| (name.to_owned(), rest.split_once(' ').unwrap().0.to_owned()))
-        .collect();
+    let metrics: BTreeMap<_, _> =
+        rows.map(|(name, rest)| (name.to_owned(), rest.split_once(' ').unwrap().0.to_owned())).collect();
     assert!(metrics.len() > 30, "{metrics:?}");
     metrics
 }
@@ -92,7 +91,11 @@ async fn after_one_certificate_every_documented_series_is_there_and_counts() {
         assert!(found.samples.keys().any(|sample| sample.split('{').next() == Some(&series)), "{series}");
     }
     for (name, labels, expected) in [
-        ("cairn_wfe_requests_total", &["endpoint=\"/new-order\"", "method=\"POST\"", "status=\"201\""][..], 1.0),
+        (
+            "cairn_wfe_requests_total",
+            &["endpoint=\"/new-order\"", "method=\"POST\"", "status=\"201\""][..],
+            1.0,
+        ),
         ("cairn_wfe_requests_in_flight", &[], 0.0),
         ("cairn_ra_orders_total", &["result=\"new\""], 1.0),
         ("cairn_ra_validations_total", &["challenge=\"http-01\"", "result=\"valid\""], 1.0),
@@ -119,7 +122,8 @@ async fn after_one_certificate_every_documented_series_is_there_and_counts() {
 #[tokio::test]
 async fn what_strangers_ask_for_makes_no_series_of_its_own() {
     let world = World::new().await;
-    let mut connection = Connection::new(Arc::new(Endpoint::new(&world.cairn.ready.directory, &world.root).unwrap()));
+    let mut connection =
+        Connection::new(Arc::new(Endpoint::new(&world.cairn.ready.directory, &world.root).unwrap()));
     for path in ["/admin.php", "/order/1/2/3", "/%7Bid%7D"] {
         let request = Request::builder().method("BREW").uri(path).body(Full::default()).unwrap();
         assert!(connection.send(request).await.unwrap().status.is_client_error());
