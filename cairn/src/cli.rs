@@ -1,5 +1,7 @@
 //! The command line: what can be asked of the binary, and nothing of how it is done.
 
+pub mod admin;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use cairn_core::Period;
 use cairn_proto::Role;
 use cairn_x509::signer::KeySpec;
 use clap::{Args, Parser, Subcommand};
+
+use self::admin::AdminCommand;
 
 /// A self-hosted ACME certificate authority.
 #[derive(Debug, Parser)]
@@ -34,6 +38,9 @@ pub enum Command {
         #[command(subcommand)]
         command: InternalPkiCommand,
     },
+    /// Look after a CA: backups and more
+    #[command(subcommand)]
+    Admin(AdminCommand),
 }
 
 /// Options of `cairn dev`.
@@ -131,6 +138,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
+    /// The roles to play, of wfe, ra, va, remote-va, ca, sa and pa [default: all but remote-va]
+    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<Role>,
+
+    /// Addresses of the management listener, instead of those in the configuration file
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub management: Option<Vec<SocketAddr>>,
+
     /// Write the addresses really bound to this file, as JSON, when everything listens
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
@@ -142,6 +157,10 @@ pub struct CheckConfigArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+
+    /// The roles for which it shall be good, of wfe, ra, va, remote-va, ca, sa and pa [default: all but remote-va]
+    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<Role>,
 }
 
 /// Options of `cairn init`.

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
-use cairn::{dev, init, internal_pki, open_files, serve, telemetry};
-use cairn_proto::Role;
+use cairn::config::Internal;
+use cairn::roles::Roles;
+use cairn::{admin, dev, init, internal_pki, open_files, serve, telemetry};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -27,13 +28,18 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(args) => {
-            telemetry::start(&telemetry::Config::default(), &telemetry::Trace::default(), &Role::SERVERS)?;
+            telemetry::start(
+                &telemetry::Config::default(),
+                &telemetry::Trace::default(),
+                &Roles::new(&[], &Internal::default()),
+            )?;
             runtime()?.block_on(dev::run(*args))
         }
         Command::Serve(args) => runtime()?.block_on(serve::run(args)),
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
         Command::InternalPki { command } => internal_pki::run(command),
+        Command::Admin(command) => admin::run(command),
     }
 }
 

@@ -20,6 +20,7 @@ pub const ROOMS: &[(&str, &[Metric])] = &[
     ("Validation authority", cairn_va::METRICS),
     ("Certificate authority", cairn_ca::METRICS),
     ("Storage authority", cairn_sa::METRICS),
+    ("Calls between processes", cairn_proto::transport::metrics::METRICS),
     ("Process", process::METRICS),
 ];
 

@@ -4,7 +4,6 @@
 pub mod traces;
 
 use anyhow::{Context, Result};
-use cairn_proto::Role;
 use serde::Deserialize;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -12,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::metrics;
+use crate::roles::Roles;
 
 pub use self::traces::Trace;
 
@@ -63,7 +63,7 @@ pub const LEVEL_VARIABLE: &str = "CAIRN_LOG";
 ///
 /// # Errors
 /// If the level cannot be read, traces cannot be sent, or logging was started before.
-pub fn start(log: &Config, trace: &Trace, roles: &[Role]) -> Result<()> {
+pub fn start(log: &Config, trace: &Trace, roles: &Roles) -> Result<()> {
     let filter = match std::env::var(LEVEL_VARIABLE) {
         Ok(level) => Config { level, ..log.clone() }.filter().context(LEVEL_VARIABLE)?,
         Err(_) => log.filter()?,

@@ -55,4 +55,4 @@ pub use config::{Config, ConfigError, Credentials, Engine};
 pub use error::OpenError;
 pub use measured::Measured;
 pub use postgres::PostgresStorage;
-pub use sqlite::SqliteStorage;
+pub use sqlite::{SqliteStorage, backup};

@@ -8,7 +8,8 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
 /// Every metric of the validation authority.
-pub const METRICS: &[Metric] = &[VALIDATIONS, DURATION, DNS_QUERIES, DNS_DURATION, RUNNING, WAITING, REFUSED];
+pub const METRICS: &[Metric] =
+    &[VALIDATIONS, DURATION, PERSPECTIVES, DNS_QUERIES, DNS_DURATION, RUNNING, WAITING, REFUSED];
 
 const VALIDATIONS: Metric = Metric::counter(
     "cairn_va_validations_total",
@@ -19,6 +20,12 @@ const DURATION: Metric = Metric::histogram(
     "cairn_va_validation_duration_seconds",
     &["challenge"],
     "How long attempts took, without the wait for their turn.",
+);
+const PERSPECTIVES: Metric = Metric::counter(
+    "cairn_va_perspective_answers_total",
+    &["perspective", "result"],
+    "What the remote validation authorities saw: agrees, disagrees, error (it could not look, or did not answer in time). Those that \
+     are not waited for are not counted.",
 );
 const DNS_QUERIES: Metric = Metric::counter(
     "cairn_va_dns_queries_total",
@@ -114,6 +121,35 @@ pub(crate) fn validation(challenge: ChallengeType, outcome: Outcome, duration: D
     }
     .increment(1);
     handles.duration.record(duration);
+}
+
+/// What a remote validation authority said.
+pub(crate) struct Answers {
+    agrees: Counter,
+    disagrees: Counter,
+    error: Counter,
+}
+
+impl Answers {
+    /// By its name in the configuration.
+    pub(crate) fn of(perspective: &str) -> Self {
+        let [agrees, disagrees, error] = ["agrees", "disagrees", "error"].map(
+            |result| counter!(PERSPECTIVES.name, "perspective" => perspective.to_owned(), "result" => result),
+        );
+        Self { agrees, disagrees, error }
+    }
+
+    pub(crate) fn agrees(&self) {
+        self.agrees.increment(1);
+    }
+
+    pub(crate) fn disagrees(&self) {
+        self.disagrees.increment(1);
+    }
+
+    pub(crate) fn fails(&self) {
+        self.error.increment(1);
+    }
 }
 
 /// What was asked for.

@@ -55,7 +55,7 @@ use crate::site::Site;
 pub use crate::metrics::METRICS;
 pub use client::ClientAddr;
 pub use config::{Config, ConfigError};
-pub use nonce::Nonces;
+pub use nonce::{Nonces, RoutedNonces};
 pub use site::{BaseUrl, BaseUrlError};
 
 /// What the front end stands on.

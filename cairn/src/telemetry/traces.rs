@@ -21,6 +21,8 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, 
 use serde::Deserialize;
 use tracing::{Metadata, warn};
 
+use crate::roles::Roles;
+
 /// Spans that wait to be sent. One certificate makes some 80; each takes about 1 KB.
 const QUEUE: usize = 8192;
 /// Spans that are sent at once.
@@ -74,11 +76,12 @@ impl Trace {
         Ok(())
     }
 
-    fn service_name(&self, roles: &[Role]) -> String {
+    fn service_name(&self, roles: &Roles) -> String {
         self.service_name.clone().unwrap_or_else(|| {
-            let all = Role::SERVERS.iter().all(|role| *role == Role::RemoteVa || roles.contains(role));
-            let roles = if all { &[] } else { roles };
-            roles.iter().fold("cairn".to_owned(), |name, role| format!("{name}-{role}"))
+            // The remote validation authority is for other places: no one process plays it with all others.
+            let all = Role::SERVERS.iter().all(|role| *role == Role::RemoteVa || roles.play(*role));
+            let named = roles.iter().filter(|_| !all);
+            named.fold("cairn".to_owned(), |name, role| format!("{name}-{role}"))
         })
     }
 }
@@ -86,7 +89,7 @@ impl Trace {
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
 /// Begins to send, if there is an endpoint. Inside the runtime: the connection lives there.
-pub(super) fn start(config: &Trace, roles: &[Role]) -> Result<Option<Tracer>> {
+pub(super) fn start(config: &Trace, roles: &Roles) -> Result<Option<Tracer>> {
     config.validate().context("[trace]")?;
     let Some(endpoint) = &config.endpoint else { return Ok(None) };
     let exporter =
@@ -128,6 +131,7 @@ pub(super) fn traced(metadata: &Metadata<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Internal;
 
     #[test]
     fn an_endpoint_or_a_ratio_that_is_none_says_what_to_write() {
@@ -144,10 +148,11 @@ mod tests {
 
     #[test]
     fn a_process_is_called_by_the_roles_that_it_plays_unless_it_plays_all() {
+        let roles = |asked: &[Role]| Roles::new(asked, &Internal::default());
         let trace = Trace::default();
-        assert_eq!(trace.service_name(&Role::SERVERS), "cairn");
-        assert_eq!(trace.service_name(&[Role::Ra, Role::RemoteVa]), "cairn-ra-remote-va");
+        assert_eq!(trace.service_name(&roles(&[])), "cairn");
+        assert_eq!(trace.service_name(&roles(&[Role::Sa, Role::RemoteVa])), "cairn-remote-va-sa");
         let named = Trace { service_name: Some("acme".to_owned()), ..trace };
-        assert_eq!(named.service_name(&[Role::Ra]), "acme");
+        assert_eq!(named.service_name(&roles(&[Role::Ra])), "acme");
     }
 }

@@ -62,17 +62,16 @@ impl fmt::Debug for NoncePeer {
     }
 }
 
-/// Octets of a prefix: a multiple of three, so that its text is the beginning of the nonce's text.
-const LENGTH: usize = 6;
-
 /// What the nonces of one front end begin with: six random octets for each start of its process. If two had the same, which among
 /// a thousand happens twice in a billion, nonces of one would be refused at the other, no more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NoncePrefix([u8; LENGTH]);
+pub struct NoncePrefix([u8; Self::LENGTH]);
 
 impl NoncePrefix {
+    /// Octets: a multiple of three, so that its text is the beginning of the nonce's text.
+    pub const LENGTH: usize = 6;
     /// Characters of its text.
-    pub const TEXT_LENGTH: usize = LENGTH / 3 * 4;
+    pub const TEXT_LENGTH: usize = Self::LENGTH / 3 * 4;
 
     /// A new one.
     pub fn new(random: &dyn Random) -> Self {
@@ -80,7 +79,7 @@ impl NoncePrefix {
     }
 
     /// The octets that a nonce begins with.
-    pub const fn as_bytes(&self) -> &[u8; LENGTH] {
+    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
     }
 

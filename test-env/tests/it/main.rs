@@ -16,8 +16,8 @@ mod orders;
 mod revocation;
 mod validation;
 
+mod backup;
 mod metrics;
-
 mod process;
 
 mod serve;
