@@ -16,9 +16,11 @@ use crate::internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::metrics;
 use crate::readiness::Readiness;
 use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
+use crate::telemetry;
 use crate::tls::{Files, SelfIssued, Served};
 use crate::wiring::{FrontEnd, Services};
 
@@ -83,6 +85,7 @@ pub async fn start(
     if let Some(ra) = &services.ra {
         ra.start_sweeper();
     }
+    lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
     let management = management::router(Management {
         roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),
         intermediates: hierarchy.map(|hierarchy| hierarchy.intermediate.to_pem()).into_iter().collect(),
@@ -184,5 +187,6 @@ pub async fn end(lifecycle: &Lifecycle, storage: Option<&Storage>) {
     if let Some(storage) = storage {
         storage.close().await;
     }
+    telemetry::traces::stop().await;
     info!("stopped");
 }
