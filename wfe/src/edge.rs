@@ -23,6 +23,7 @@ use tracing::{error, info};
 use crate::WebFrontEnd;
 use crate::client::{self, ClientAddr};
 use crate::links::{Base, Link, Resource, path};
+use crate::places::Place;
 use crate::problem::Rejection;
 
 /// RFC 8555 §6.5.1.
@@ -46,12 +47,19 @@ pub(crate) struct Visit {
     base: Arc<Base>,
     /// Set once, by whoever has proven it; for the log.
     account: OnceLock<AccountId>,
+    /// Kept until the answer is made.
+    place: OnceLock<Place>,
 }
 
 impl Visit {
     /// The URL of a resource, for this client.
     pub(crate) fn link<'a>(&'a self, resource: Resource<'a>) -> Link<'a> {
         self.base.link(resource)
+    }
+
+    /// Keeps the request's place until it is answered.
+    pub(crate) fn has(&self, place: Place) {
+        self.place.get_or_init(|| place);
     }
 
     pub(crate) fn base(&self) -> &Base {
@@ -95,7 +103,8 @@ pub(crate) async fn edge(State(wfe): State<Arc<WebFrontEnd>>, mut request: Reque
         Err(rejection) => rejection.into_response(),
         Ok(_) if method == Method::OPTIONS => (StatusCode::NO_CONTENT, PREFLIGHT).into_response(),
         Ok(found) => {
-            let visit = Arc::new(Visit { base: found.clone(), account: OnceLock::new() });
+            let visit =
+                Arc::new(Visit { base: found.clone(), account: OnceLock::new(), place: OnceLock::new() });
             request.extensions_mut().insert(visit.clone());
             let response = run(next, request).await;
             account = visit.account.get().copied();

@@ -1,6 +1,6 @@
 //! The door before every handler that acts for somebody: RFC 8555 §6.2 to §6.5.
 //!
-//! In this order: content type, size, JWS, nonce, url, kid or jwk, account, signature, payload. The nonce is used up before anything
+//! In this order: content type, a free place, size, JWS, nonce, url, kid or jwk, account, signature, payload. The nonce is used up before anything
 //! costs more than microseconds, so that a request, however often it is repeated, makes us verify one signature. The signature is
 //! verified on the async thread: 50 µs are less than it takes to hand the work to another thread and back under load.
 
@@ -43,7 +43,9 @@ impl<T: Payload, S: Signer> FromRequest<Arc<WebFrontEnd>> for Signed<T, S> {
         let (mut parts, body) = request.into_parts();
         let Visiting(visit) = Visiting::from_request_parts(&mut parts, wfe).await?;
         check_content_type(&parts.headers)?;
+        wfe.places.check()?;
         let body = read(&parts.headers, body, BODY_TIMEOUT).await?;
+        visit.has(wfe.places.take()?);
         let jws = Jws::parse(&body).map_err(|error| not_a_jws(&error))?;
         redeem(wfe, jws.header.nonce.as_deref()).await?;
         check_url(&visit, parts.uri.path(), jws.header.url.as_deref())?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cairn_proto::Server as Service;
+use cairn_proto::Servable;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
@@ -42,7 +42,7 @@ fn routes(fake: &Arc<Fake>) -> Routes {
 }
 
 /// A channel to one service.
-pub(crate) async fn channel_to(service: impl Service<Future: Send>) -> (Channel, JoinSet<()>) {
+pub(crate) async fn channel_to(service: impl Servable<Future: Send>) -> (Channel, JoinSet<()>) {
     connect(Routes::new(service)).await
 }
 
