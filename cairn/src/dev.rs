@@ -71,7 +71,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let management = bound.management.addresses();
     let dns_addresses = (dns.address, dns.management_address);
     dns.start(&lifecycle);
-    server::start(services, &hierarchy, ListenerTls::SelfIssued(names), bound, &lifecycle).await?;
+    server::start(services, storage.orphans(), &hierarchy, ListenerTls::SelfIssued(names), bound, &lifecycle)
+        .await?;
 
     let banner = Banner {
         made,

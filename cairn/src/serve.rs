@@ -50,7 +50,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
         &lifecycle,
     )?;
     let ready = ready(&config, &bound, &hierarchy);
-    server::start(services, &hierarchy, tls, bound, &lifecycle).await?;
+    server::start(services, storage.orphans(), &hierarchy, tls, bound, &lifecycle).await?;
     info!(directory = %ready.directory, api = ?ready.api, management = ?ready.management, "ready");
     if let Some(file) = &args.ready_file {
         ready.write(file)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use cairn_core::Identifier;
+use cairn_ra::Orphans;
 use cairn_x509::Certificate;
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
@@ -51,13 +52,14 @@ pub struct Bound {
 /// If the certificate cannot be had, or the storage fails.
 pub async fn start(
     services: Services,
+    orphans: Orphans,
     hierarchy: &Hierarchy,
     tls: ListenerTls,
     bound: Bound,
     lifecycle: &Lifecycle,
 ) -> Result<()> {
     let Services { ca, ra, storage, acme, clock } = services;
-    ra.start_sweeper();
+    ra.start_sweeper(orphans);
     let tls = acceptor(tls, hierarchy, ca, clock, lifecycle).await?;
     let management = management::router(Management {
         roots: vec![hierarchy.root.to_pem()],
