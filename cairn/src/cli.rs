@@ -1,11 +1,16 @@
 //! The command line: what can be asked of the binary, and nothing of how it is done.
 
+pub mod admin;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use cairn_core::Period;
+use cairn_proto::Role;
 use cairn_x509::signer::KeySpec;
 use clap::{Args, Parser, Subcommand};
+
+use self::admin::AdminCommand;
 
 /// A self-hosted ACME certificate authority.
 #[derive(Debug, Parser)]
@@ -27,6 +32,15 @@ pub enum Command {
     CheckConfig(CheckConfigArgs),
     /// Make a root and an intermediate for `serve`, and a configuration to start from
     Init(InitArgs),
+    /// Make and renew the certificates by which services in several processes know each other
+    InternalPki {
+        /// Which of the two.
+        #[command(subcommand)]
+        command: InternalPkiCommand,
+    },
+    /// Look after a CA: backups and more
+    #[command(subcommand)]
+    Admin(AdminCommand),
 }
 
 /// Options of `cairn dev`.
@@ -171,6 +185,65 @@ pub struct InitArgs {
     /// Lifetime of the intermediate
     #[arg(long, value_name = "TIME", default_value = "5y")]
     pub intermediate_lifetime: Period,
+}
+
+/// The subcommands of `cairn internal-pki`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum InternalPkiCommand {
+    /// Make a root and a certificate for each role
+    Init(InternalPkiInitArgs),
+    /// Replace the certificates that end soon, each with a new key
+    Renew(InternalPkiRenewArgs),
+}
+
+/// Options of `cairn internal-pki init`.
+#[derive(Args, Clone, Debug)]
+pub struct InternalPkiInitArgs {
+    /// The folder to make
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Lifetime of the roles' certificates
+    #[arg(long, value_name = "TIME", default_value = "90d")]
+    pub lifetime: Period,
+
+    /// Lifetime of the root
+    #[arg(long, value_name = "TIME", default_value = "10y")]
+    pub root_lifetime: Period,
+}
+
+/// Options of `cairn internal-pki renew`.
+#[derive(Args, Clone, Debug)]
+pub struct InternalPkiRenewArgs {
+    /// The folder that `cairn internal-pki init` made
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// A role to renew [default: all that have a certificate in the folder]
+    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',', value_parser = any_role)]
+    pub roles: Vec<Role>,
+
+    /// Renew what has less than this left; what cannot be used is always renewed
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub if_within: Period,
+
+    /// Lifetime of the new certificates
+    #[arg(long, value_name = "TIME", default_value = "90d")]
+    pub lifetime: Period,
+
+    /// The root's key, if it is kept elsewhere [default: root-key.pem in the folder]
+    #[arg(long, value_name = "FILE")]
+    pub root_key: Option<PathBuf>,
+
+    /// The file with the passphrase of the root's key, if it is encrypted
+    #[arg(long, value_name = "FILE")]
+    pub root_passphrase_file: Option<PathBuf>,
+}
+
+/// Any role, also that of an operator, in which nothing runs.
+fn any_role(text: &str) -> Result<Role, String> {
+    let role = Role::ALL.into_iter().find(|role| role.name() == text);
+    role.ok_or_else(|| format!("the roles are {}", Role::ALL.map(Role::name).join(", ")))
 }
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -62,7 +62,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     )?;
     let certificates = vec![hierarchy.intermediate.clone(), hierarchy.root.clone()];
     let services = wiring::wire(
-        Foundation::new(storage.authority(), issuer, certificates),
+        Foundation::new(storage.authority(), issuer, certificates, names.clone()),
         configs(&args, &names, dns.address),
         &lifecycle,
     )?;
@@ -71,7 +71,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let management = bound.management.addresses();
     let dns_addresses = (dns.address, dns.management_address);
     dns.start(&lifecycle);
-    server::start(services, storage.orphans(), &hierarchy, ListenerTls::SelfIssued(names), bound, &lifecycle)
+    server::start(services, storage.orphans(), &hierarchy, ListenerTls::SelfIssued, bound, &lifecycle)
         .await?;
 
     let banner = Banner {

@@ -8,8 +8,9 @@ pub mod dev;
 pub mod init;
 pub mod key_file;
 
+pub(crate) mod staging;
+
 mod passphrase;
-mod staging;
 
 use anyhow::{Context, Result, bail, ensure};
 use cairn_ca::{SerialPrefix, serial};

@@ -3,8 +3,10 @@
 pub mod cli;
 pub mod config;
 
+pub mod admin;
 pub mod dev;
 pub mod init;
+pub mod internal_pki;
 pub mod serve;
 
 pub mod server;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
-use cairn::{dev, init, open_files, serve, telemetry};
+use cairn::{admin, dev, init, internal_pki, open_files, serve, telemetry};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -32,6 +32,8 @@ fn run(command: Command) -> Result<()> {
         Command::Serve(args) => runtime()?.block_on(serve::run(args)),
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
+        Command::InternalPki { command } => internal_pki::run(command),
+        Command::Admin(command) => admin::run(command),
     }
 }
 

@@ -41,11 +41,11 @@ pub async fn run(args: ServeArgs) -> Result<()> {
         management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
             .await?,
     };
-    let Prepared { hierarchy, issuer, tls, credentials } = prepared;
+    let Prepared { hierarchy, issuer, tls, listener_names, credentials } = prepared;
     let storage = Storage::open(&config, &credentials).await?;
     let certificates = vec![hierarchy.intermediate.clone(), hierarchy.root.clone()];
     let services = wiring::wire(
-        Foundation::new(storage.authority(), issuer, certificates),
+        Foundation::new(storage.authority(), issuer, certificates, listener_names),
         configs(&config),
         &lifecycle,
     )?;
@@ -74,6 +74,7 @@ pub struct Prepared {
     hierarchy: Hierarchy,
     issuer: Issuer,
     tls: ListenerTls,
+    listener_names: Vec<Identifier>,
     credentials: Credentials,
 }
 
@@ -125,9 +126,10 @@ pub fn prepare(config: &Config) -> Result<Prepared, Complaints> {
     }
     let tls = listener_tls(config, &mut complaints);
     let issuer = load_issuer(&config.issuer, &mut complaints);
+    let listener_names = own_name(config).map(|name| vec![name]).unwrap_or_default();
     match (tls, issuer, credentials) {
         (Some(tls), Some((hierarchy, issuer)), Some(credentials)) if complaints.0.is_empty() => {
-            Ok(Prepared { hierarchy, issuer, tls, credentials })
+            Ok(Prepared { hierarchy, issuer, tls, listener_names, credentials })
         }
         _ => Err(complaints),
     }
@@ -143,7 +145,7 @@ fn listener_tls(config: &Config, complaints: &mut Complaints) -> Option<Listener
     }
     match (api.tls, &api.certificate, &api.key) {
         (Tls::SelfIssued, ..) => {
-            complaints.note("wfe.base_url", own_name(config)).map(|name| ListenerTls::SelfIssued(vec![name]))
+            complaints.note("wfe.base_url", own_name(config)).map(|_| ListenerTls::SelfIssued)
         }
         (Tls::Files, Some(certificate), Some(key)) => {
             let files = Files { certificate: certificate.clone(), key: key.clone() };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use cairn_core::Identifier;
+use cairn_core::Clock;
+use cairn_core::api::ListenerCertificates;
 use cairn_ra::Orphans;
 use cairn_x509::Certificate;
 use rustls_pki_types::CertificateDer;
@@ -20,8 +21,8 @@ use crate::wiring::Services;
 /// Where the listeners' certificate comes from.
 #[derive(Debug)]
 pub enum ListenerTls {
-    /// The CA issues it for these names, by this profile.
-    SelfIssued(Vec<Identifier>),
+    /// The CA issues it.
+    SelfIssued,
     /// Two files.
     Files(Files),
     /// A proxy in front does TLS.
@@ -58,9 +59,9 @@ pub async fn start(
     bound: Bound,
     lifecycle: &Lifecycle,
 ) -> Result<()> {
-    let Services { ca, ra, storage, acme, clock } = services;
+    let Services { ra, storage, acme, clock } = services;
     ra.start_sweeper(orphans);
-    let tls = acceptor(tls, hierarchy, ca, clock, lifecycle).await?;
+    let tls = acceptor(tls, hierarchy, ra.clone(), clock, lifecycle).await?;
     let management = management::router(Management {
         roots: vec![hierarchy.root.to_pem()],
         intermediates: vec![hierarchy.intermediate.to_pem()],
@@ -82,8 +83,8 @@ pub async fn start(
 async fn acceptor(
     tls: ListenerTls,
     hierarchy: &Hierarchy,
-    ca: Arc<dyn cairn_core::api::CertificateAuthority>,
-    clock: Arc<dyn cairn_core::Clock>,
+    issuer: Arc<dyn ListenerCertificates>,
+    clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> Result<Option<TlsAcceptor>> {
     let stopping = lifecycle.stopping.clone();
@@ -94,10 +95,9 @@ async fn acceptor(
             lifecycle.work.spawn(files.reload(Arc::clone(&served), stopping));
             Ok(Some(served.acceptor()?))
         }
-        ListenerTls::SelfIssued(names) => {
+        ListenerTls::SelfIssued => {
             let chain = vec![CertificateDer::from(hierarchy.intermediate.der().to_vec())];
-            let issued =
-                SelfIssued { ca, clock, profile: cairn_ca::DEFAULT_PROFILE.to_owned(), names, chain };
+            let issued = SelfIssued { issuer, clock, chain };
             let (served, renew_at) = issued.start().await?;
             lifecycle.work.spawn(issued.renew(Arc::clone(&served), renew_at, stopping));
             Ok(Some(served.acceptor()?))

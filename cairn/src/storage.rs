@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -60,7 +60,7 @@ impl Storage {
         match config.sa.engine {
             Engine::Sqlite => {
                 let mut sa = config.sa.clone();
-                sa.path = data_dir(config)?.join(&sa.path);
+                sa.path = database(config)?;
                 let storage = SqliteStorage::open(&sa)
                     .with_context(|| format!("cannot open the database {}", sa.path.display()))?;
                 Ok(Self::Sqlite(Arc::new(storage)))
@@ -89,6 +89,14 @@ pub fn take_data_dir(config: &Config) -> Result<Option<DirectoryLock>> {
         .create(folder)
         .with_context(|| format!("cannot make the data directory {}", folder.display()))?;
     DirectoryLock::take(folder).map(Some)
+}
+
+/// The file of the SQLite database.
+///
+/// # Errors
+/// If there is no data directory.
+pub fn database(config: &Config) -> Result<PathBuf> {
+    Ok(data_dir(config)?.join(&config.sa.path))
 }
 
 /// The data directory, which SQLite needs.

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow, bail};
 use arc_swap::ArcSwap;
-use cairn_core::api::{CertificateAuthority, IssuanceRequest};
-use cairn_core::{Clock, Identifier, Timestamp};
+use cairn_core::api::ListenerCertificates;
+use cairn_core::{Clock, Timestamp};
 use cairn_x509::Certificate;
 use cairn_x509::signer::{FileSigner, KeySpec, Signer};
 use rustls::ServerConfig;
@@ -56,21 +56,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Issues the listeners' certificate through the CA.
 pub struct SelfIssued {
-    /// Signs it, as any other.
-    pub ca: Arc<dyn CertificateAuthority>,
+    /// Has it issued, like any other.
+    pub issuer: Arc<dyn ListenerCertificates>,
     /// Tells when to renew.
     pub clock: Arc<dyn Clock>,
-    /// By which profile.
-    pub profile: String,
-    /// For which names and addresses.
-    pub names: Vec<Identifier>,
     /// What to send along: the intermediate.
     pub chain: Vec<CertificateDer<'static>>,
 }
 
 impl fmt::Debug for SelfIssued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SelfIssued").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("SelfIssued").finish_non_exhaustive()
     }
 }
 
@@ -87,14 +83,8 @@ impl SelfIssued {
     async fn issue(&self) -> Result<(CertifiedKey, Timestamp)> {
         let key = FileSigner::generate(KeySpec::P256)?;
         let issued = self
-            .ca
-            .issue_certificate(IssuanceRequest {
-                order: None,
-                account: None,
-                profile: self.profile.clone(),
-                public_key: key.public_key().der().to_vec(),
-                identifiers: self.names.clone(),
-            })
+            .issuer
+            .listener_certificate(key.public_key().der().to_vec())
             .await
             .context("cannot issue the certificate of the server's own listeners")?;
         let validity = Certificate::from_der(&issued.der)?.validity();
@@ -228,7 +218,10 @@ fn certified_key(chain: Vec<CertificateDer<'static>>, key_pem: &[u8]) -> Result<
 mod tests {
     use std::fs;
 
+    use async_trait::async_trait;
     use cairn_ca::{Ca, Issuer};
+    use cairn_core::api::ca::IssuedCertificate;
+    use cairn_core::api::{CertificateAuthority, IssuanceRequest};
     use cairn_core::time::FakeClock;
     use cairn_core::{Period, SystemRandom};
     use cairn_sa::SqliteStorage;
@@ -238,7 +231,24 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-    /// A CA on a clock that the test turns, as its own subscriber.
+    /// A CA that certifies any key for `localhost`.
+    struct ForLocalhost(Ca);
+
+    #[async_trait]
+    impl ListenerCertificates for ForLocalhost {
+        async fn listener_certificate(&self, public_key: Vec<u8>) -> cairn_core::Result<IssuedCertificate> {
+            let request = IssuanceRequest {
+                order: None,
+                account: None,
+                profile: cairn_ca::DEFAULT_PROFILE.to_owned(),
+                public_key,
+                identifiers: vec![crate::names::parse("localhost").unwrap()],
+            };
+            self.0.issue_certificate(request).await
+        }
+    }
+
+    /// On a clock that the test turns.
     fn self_issued(clock: &Arc<FakeClock>) -> SelfIssued {
         let made = hierarchy::create(&HierarchySpec::dev(), clock.as_ref(), &SystemRandom).unwrap();
         let (root, intermediate) = (made.root.to_pem(), made.intermediate.to_pem());
@@ -247,10 +257,8 @@ mod tests {
         let (clock, random) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::new(SystemRandom));
         let ca = Ca::new(cairn_ca::Config::default(), issuer, store, Arc::clone(&clock), random).unwrap();
         SelfIssued {
-            ca: Arc::new(ca),
+            issuer: Arc::new(ForLocalhost(ca)),
             clock,
-            profile: cairn_ca::DEFAULT_PROFILE.to_owned(),
-            names: vec![crate::names::parse("localhost").unwrap()],
             chain: vec![CertificateDer::from(made.intermediate.der().to_vec())],
         }
     }
@@ -281,14 +289,7 @@ mod tests {
         let clock = Arc::new(FakeClock::new(START));
         let issued = self_issued(&clock);
         let key = FileSigner::generate(KeySpec::P256).unwrap();
-        let request = IssuanceRequest {
-            order: None,
-            account: None,
-            profile: issued.profile.clone(),
-            public_key: key.public_key().der().to_vec(),
-            identifiers: issued.names.clone(),
-        };
-        let certificate = issued.ca.issue_certificate(request).await.unwrap();
+        let certificate = issued.issuer.listener_certificate(key.public_key().der().to_vec()).await.unwrap();
         let certificate = Certificate::from_der(&certificate.der).unwrap();
         (certificate.to_pem(), key.to_pkcs8_pem(None).unwrap().to_string())
     }

@@ -7,7 +7,7 @@ use axum::Router;
 use cairn_ca::{Ca, Issuer};
 use cairn_core::api::{CertificateAuthority, CertificateStore, PolicyAuthority, Storage, StorageRead};
 use cairn_core::time::SystemClock;
-use cairn_core::{Clock, Random, SystemRandom};
+use cairn_core::{Clock, Identifier, Random, SystemRandom};
 use cairn_pa::Pa;
 use cairn_ra::Ra;
 use cairn_va::Va;
@@ -39,6 +39,8 @@ pub struct Foundation {
     pub issuer: Issuer,
     /// Root and intermediates.
     pub certificates: Vec<Certificate>,
+    /// The names under which clients reach the front end.
+    pub listener_names: Vec<Identifier>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -47,16 +49,26 @@ pub struct Foundation {
 
 impl Foundation {
     /// On the machine's own clock and randomness.
-    pub fn new(storage: Arc<dyn Storage>, issuer: Issuer, certificates: Vec<Certificate>) -> Self {
-        Self { storage, issuer, certificates, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        issuer: Issuer,
+        certificates: Vec<Certificate>,
+        listener_names: Vec<Identifier>,
+    ) -> Self {
+        Self {
+            storage,
+            issuer,
+            certificates,
+            listener_names,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
     }
 }
 
 /// The services that the process itself uses, wired.
 pub struct Services {
-    /// Issues the certificate of the process's own listeners.
-    pub ca: Arc<dyn CertificateAuthority>,
-    /// Takes up what an earlier process left unfinished.
+    /// Takes up what an earlier process left unfinished, and gives the listeners their certificate.
     pub ra: Arc<Ra>,
     /// Answers whether it is ready.
     pub storage: Arc<dyn StorageRead>,
@@ -72,9 +84,9 @@ pub struct Services {
 /// # Errors
 /// If a configuration is not valid.
 pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> Result<Services> {
-    let Foundation { storage, issuer, certificates, clock, random } = foundation;
+    let Foundation { storage, issuer, certificates, listener_names, clock, random } = foundation;
     let pa: Arc<dyn PolicyAuthority> = Arc::new(Pa::new(configs.pa).context("[pa]")?);
-    let va = Arc::new(Va::new(&configs.va).context("[va]")?);
+    let va = Arc::new(Va::new(&configs.va, Vec::new()).context("[va]")?);
     let store: Arc<dyn CertificateStore> = storage.clone();
     let ca = Ca::new(configs.ca, issuer, store, Arc::clone(&clock), Arc::clone(&random)).context("[ca]")?;
     let ca: Arc<dyn CertificateAuthority> = Arc::new(ca);
@@ -86,7 +98,8 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
                 sa: storage,
                 pa,
                 va,
-                ca: Arc::clone(&ca),
+                ca,
+                listener_names,
                 clock: Arc::clone(&clock),
                 random: Arc::clone(&random),
                 tracker: lifecycle.work.clone(),
@@ -106,5 +119,5 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         },
         configs.wfe,
     );
-    Ok(Services { ca, ra, storage: reads, acme, clock })
+    Ok(Services { ra, storage: reads, acme, clock })
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use cairn_jose::{Thumbprint, base64url};
 use serde::{Deserialize, Serialize};
 
+use crate::problem::Problem;
 use crate::random::{Random, bytes};
 
 /// Random octets in a token: 256 bits, twice what RFC 8555 §8.3 demands.
@@ -128,6 +129,12 @@ pub struct ValidationRecord {
     /// The address that was dialled last; absent for dns-01.
     #[serde(default, rename = "addressUsed", skip_serializing_if = "Option::is_none")]
     pub address_used: Option<IpAddr>,
+    /// The perspective that saw it (Baseline Requirements §3.2.2.9); absent for the validation authority that was asked itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perspective: Option<String>,
+    /// In the last record of a perspective: what it found wrong. Enough others may have agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
 
 #[cfg(test)]
@@ -147,6 +154,14 @@ mod tests {
         let token = Token::new(&SeededRandom::new(3));
         let thumbprint = Thumbprint::from_bytes([1; 32]);
         assert_eq!(token.key_authorization(thumbprint).as_str(), format!("{token}.{thumbprint}"));
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_perspectives_reads_and_writes_as_it_was() {
+        let json = r#"{"hostname":"a.test","port":80,"addressUsed":"192.0.2.1"}"#;
+        let record: ValidationRecord = serde_json::from_str(json).unwrap();
+        assert_eq!((&record.perspective, &record.problem), (&None, &None));
+        assert_eq!(serde_json::to_string(&record).unwrap(), json);
     }
 
     #[test]

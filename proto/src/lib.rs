@@ -7,5 +7,48 @@
 //! service then has a file with its conversions, its client and its server; `status` carries errors.
 
 mod role;
+pub mod transport;
 
+mod nonce;
+mod pa;
+mod ra;
+mod sa;
+mod va;
+
+mod ca;
+
+mod client;
+mod server;
+
+pub mod calls;
+pub mod status;
+
+mod reading;
+mod vocabulary;
+
+#[path = "gen/cairn.v1.rs"]
+#[rustfmt::skip]
+#[expect(
+    unreachable_pub,
+    unused_qualifications,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the .proto files, where the documentation is; tests/generated.rs compares"
+)]
+mod v1;
+
+pub use ca::{RemoteCertificateAuthority, certificate_authority_server};
+pub use client::Carrier;
+pub use nonce::{RemoteNonceOwner, nonce_owner_server};
+pub use pa::{RemotePolicyAuthority, policy_authority_server};
+pub use ra::{
+    RemoteListenerCertificates, RemoteRegistrationAuthority, listener_certificates_server,
+    registration_authority_server,
+};
 pub use role::{Role, UnknownRole};
+pub use sa::{
+    RemoteCertificateStore, RemoteStorageAuthority, RemoteStorageRead, certificate_store_server,
+    storage_authority_server, storage_read_server,
+};
+pub use server::Server;
+pub use va::{RemoteValidationAuthority, validation_authority_server};

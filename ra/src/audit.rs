@@ -27,6 +27,15 @@ pub(crate) fn account_deactivated(account: AccountId) {
     tracing::info!(target: "audit", event = "account.deactivated", account.id = %account);
 }
 
+pub(crate) fn listener_certificate_issued(serial: &Serial, names: &[Identifier]) {
+    tracing::info!(
+        target: "audit",
+        event = "listener_certificate.issued",
+        serial = %serial,
+        identifiers = %list(names),
+    );
+}
+
 pub(crate) fn order_placed(order: &Order) {
     tracing::info!(
         target: "audit",

@@ -12,6 +12,7 @@ mod config;
 
 mod accounts;
 mod finalize;
+mod listener;
 mod orders;
 mod revocation;
 mod validation;
@@ -27,15 +28,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::ra::{
     FinalizeOrderRequest, NewAccountRequest, NewAccountResponse, NewOrderRequest, PerformValidationRequest,
     RevokeCertificateRequest,
 };
 use cairn_core::api::{
-    CertificateAuthority, PolicyAuthority, RegistrationAuthority, StorageAuthority, ValidationAuthority,
+    CertificateAuthority, ListenerCertificates, PolicyAuthority, RegistrationAuthority, StorageAuthority,
+    ValidationAuthority,
 };
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, Clock, Error, ErrorKind, OrderId,
+    Account, AccountId, Authorization, AuthorizationId, Clock, Error, ErrorKind, Identifier, OrderId,
     OrderWithAuthorizations, Random, Result, WorkerId,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -62,6 +65,8 @@ pub struct Deps {
     pub ca: Arc<dyn CertificateAuthority>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The names under which clients reach the front end: its own certificate is for these. None, and it gets no certificate.
+    pub listener_names: Vec<Identifier>,
     /// Ids and tokens.
     pub random: Arc<dyn Random>,
     /// Validations, issuances and the sweeper run on it: shutdown waits for it.
@@ -175,5 +180,12 @@ impl RegistrationAuthority for Ra {
 
     async fn revoke_certificate(&self, request: RevokeCertificateRequest) -> Result<()> {
         revocation::revoke_certificate(self, request).await
+    }
+}
+
+#[async_trait]
+impl ListenerCertificates for Ra {
+    async fn listener_certificate(&self, public_key: Vec<u8>) -> Result<IssuedCertificate> {
+        listener::certificate(self, public_key).await
     }
 }

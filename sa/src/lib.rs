@@ -50,4 +50,4 @@ mod sqlite;
 pub use config::{Config, ConfigError, Credentials, Engine};
 pub use error::OpenError;
 pub use postgres::PostgresStorage;
-pub use sqlite::SqliteStorage;
+pub use sqlite::{SqliteStorage, backup};

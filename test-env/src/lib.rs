@@ -13,8 +13,12 @@ pub mod home;
 pub mod port;
 pub mod postgres;
 pub mod program;
+pub mod relay;
 pub mod site;
 pub mod wait;
 
 pub mod acme;
 pub mod challenges;
+
+pub mod invariants;
+pub mod ledger;

@@ -174,6 +174,14 @@ impl Drop for Server {
     }
 }
 
+/// One of PostgreSQL's programs.
+///
+/// # Errors
+/// If PostgreSQL is not installed.
+pub fn program(name: &str) -> Result<PathBuf> {
+    Ok(programs()?.join(name))
+}
+
 /// The folder of the newest version's programs.
 fn programs() -> Result<PathBuf> {
     let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();

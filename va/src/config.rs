@@ -1,5 +1,6 @@
 //! What an operator decides about validation.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use cairn_core::Period;
@@ -9,6 +10,10 @@ use tokio::sync::Semaphore;
 
 /// The longest of any wait: whoever writes more has mistaken the unit.
 const LONGEST: Period = Period::from_secs(3600);
+/// The most perspectives: each is asked for every validation, and the rules for public CAs want five.
+const MOST_PERSPECTIVES: usize = 32;
+/// The longest name of a perspective: it stands in problems and records.
+const LONGEST_NAME: usize = 64;
 
 /// The section `[va]`: where challenges are looked for, what may be dialled, and how long it may take.
 ///
@@ -18,6 +23,14 @@ const LONGEST: Period = Period::from_secs(3600);
 ///     resolvers = ["192.0.2.53:53", "[2001:db8::53]:53"]
 ///     allowed_networks = ["10.20.0.0/16", "fd00:20::/48"]
 ///     timeout = "10s"
+///
+///     [[perspectives]]
+///     name = "east"
+///     addresses = ["remote-va-1.east.example.com:14105"]
+///
+///     [[perspectives]]
+///     name = "west"
+///     addresses = ["srv:_remote-va._tcp.west.example.com"]
 ///     "#,
 /// )?;
 /// config.validate()?;
@@ -61,6 +74,26 @@ pub struct Config {
     pub max_waiting: usize,
     /// How long a validation may wait for its turn before it is turned away. Default 5s.
     pub queue_timeout: Period,
+    /// Validation authorities elsewhere in the network that look at every challenge too. Default: none. Without them, whoever can
+    /// bend routes or forge DNS answers near this one gets certificates for others' names; public CAs must have them (Baseline
+    /// Requirements §3.2.2.9).
+    pub perspectives: Vec<PerspectiveConfig>,
+    /// How many of `perspectives` must see the right answer, beside this validation authority itself, which always must. Default:
+    /// all but one of two to five, all but two of more, as the Baseline Requirements allow; a single one must. Fewer make the
+    /// perspectives worth less, and more let one that is out of reach stop all issuance.
+    pub quorum: Option<usize>,
+}
+
+/// A remote validation authority: one entry of `[[va.perspectives]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerspectiveConfig {
+    /// What records, problem documents and the log call it: letters, digits, `-`, `_` and `.`, at most 64. Subscribers see it.
+    /// Required.
+    pub name: String,
+    /// Where it is found: `host:port`, or `srv:NAME` for an SRV record. Several are taken for one perspective of which any may answer.
+    /// Required.
+    pub addresses: Vec<String>,
 }
 
 impl Default for Config {
@@ -77,6 +110,8 @@ impl Default for Config {
             max_concurrent: 300,
             max_waiting: 10_000,
             queue_timeout: Period::from_secs(5),
+            perspectives: Vec::new(),
+            quorum: None,
         }
     }
 }
@@ -145,7 +180,51 @@ impl Config {
             let wrong = "no validation could ever run";
             return Err(ConfigError::new("max_concurrent", wrong, "allow at least 1"));
         }
-        Ok(())
+        self.validate_perspectives()
+    }
+
+    fn validate_perspectives(&self) -> Result<(), ConfigError> {
+        let count = self.perspectives.len();
+        let error = |wrong: String, remedy| Err(ConfigError::new("perspectives", wrong, remedy));
+        if count > MOST_PERSPECTIVES {
+            return error(format!("{count} are too many"), "32 are more than any rule wants");
+        }
+        let mut names = HashSet::new();
+        for PerspectiveConfig { name, addresses } in &self.perspectives {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(is_plain) {
+                let remedy = "take letters, digits, \"-\", \"_\" and \".\", at most 64";
+                return error(format!("{name:?} is no name"), remedy);
+            }
+            if !names.insert(name) {
+                return error(format!("two have the name {name:?}"), "give each a name of its own");
+            }
+            if addresses.is_empty() {
+                return error(format!("{name:?} has no addresses"), "write where it is found");
+            }
+        }
+        match self.quorum {
+            Some(0) => {
+                let wrong = "with 0 the perspectives would count for nothing";
+                Err(ConfigError::new("quorum", wrong, "write at least 1, or leave the perspectives out"))
+            }
+            Some(quorum) if quorum > count => {
+                let wrong = format!("{quorum} of {count} perspectives can never agree");
+                Err(ConfigError::new("quorum", wrong, "write at most as many as there are perspectives"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many of the perspectives must agree.
+    pub(crate) fn required_perspectives(&self) -> usize {
+        // The table in Baseline Requirements §3.2.2.9 begins with two; a single one that need not agree would be none.
+        let may_fail = match self.perspectives.len() {
+            0 | 1 => 0,
+            2..=5 => 1,
+            _ => 2,
+        };
+        self.quorum.unwrap_or(self.perspectives.len() - may_fail)
     }
 }
 
@@ -181,6 +260,47 @@ mod tests {
             let error = config.validate().unwrap_err();
             assert_eq!(error.key, key, "{error}");
         }
+    }
+
+    fn named(names: &[&str]) -> Vec<PerspectiveConfig> {
+        let addresses = || vec!["remote-va:14105".to_owned()];
+        names
+            .iter()
+            .map(|name| PerspectiveConfig { name: (*name).to_owned(), addresses: addresses() })
+            .collect()
+    }
+
+    #[test]
+    fn perspectives_that_cannot_work_are_named() {
+        let with =
+            |names: &[&str], quorum| Config { perspectives: named(names), quorum, ..Config::default() };
+        let nowhere = PerspectiveConfig { name: "east".to_owned(), addresses: Vec::new() };
+        for (key, config) in [
+            ("perspectives", with(&["east", "east"], None)),
+            ("perspectives", with(&[""], None)),
+            ("perspectives", with(&["far east"], None)),
+            ("perspectives", with(&["e".repeat(65).as_str()], None)),
+            ("perspectives", with(&["a"; 33], None)),
+            ("perspectives", Config { perspectives: vec![nowhere], ..Config::default() }),
+            ("quorum", with(&["east", "west"], Some(0))),
+            ("quorum", with(&["east", "west"], Some(3))),
+            ("quorum", with(&[], Some(1))),
+        ] {
+            let error = config.validate().unwrap_err();
+            assert_eq!(error.key, key, "{error}");
+        }
+        assert_eq!(with(&["east", "us-west.2"], Some(2)).validate(), Ok(()));
+    }
+
+    #[test]
+    fn the_default_quorum_is_the_table_of_the_baseline_requirements() {
+        let names: Vec<String> = (0..9).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let required = |count| {
+            let config = Config { perspectives: named(&names[..count]), ..Config::default() };
+            config.required_perspectives()
+        };
+        assert_eq!((0..=9).map(required).collect::<Vec<_>>(), [0, 1, 1, 2, 3, 4, 4, 5, 6, 7]);
     }
 
     #[test]

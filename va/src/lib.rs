@@ -4,10 +4,14 @@
 //! This is the only room that dials hosts chosen by strangers. Everything they can make long is bounded: answers, redirects, waits,
 //! the number of validations at a time. Where they may not lead us is decided in `dial`, once for every connection.
 //!
+//! Other Validation Authorities elsewhere in the network may look too (`perspectives`).
+//!
 //! A challenge that fails is a result with a problem that says what was tried, what happened and what to do. An error is a fault of
 //! ours, and says nothing about the subscriber.
 
 mod config;
+
+mod perspectives;
 
 mod queue;
 
@@ -42,17 +46,20 @@ use cairn_core::api::va::{ValidationAuthority, ValidationRequest, ValidationResu
 use cairn_core::{ChallengeType, Error, KeyAuthorization, Result, ValidationRecord};
 use tokio::time::Instant;
 
-pub use crate::config::{Config, ConfigError};
+pub use crate::config::{Config, ConfigError, PerspectiveConfig};
 use crate::dial::Dialer;
 use crate::dns::Dns;
 use crate::failure::Failure;
 use crate::http01::Http01;
+pub use crate::perspectives::Perspective;
+use crate::perspectives::Perspectives;
 use crate::queue::Queue;
 use crate::tls_alpn01::TlsAlpn01;
 
 /// The Validation Authority. Its resolver and TLS configurations are made once; validations share them.
 pub struct Va {
     queue: Queue,
+    perspectives: Perspectives,
     timeout: Duration,
     dns: Arc<Dns>,
     dialer: Dialer,
@@ -61,21 +68,47 @@ pub struct Va {
 }
 
 impl Va {
-    /// A Validation Authority as configured. If no resolvers are given, reads the system's.
+    /// A Validation Authority as configured, and how to ask each of its perspectives, in the order of the configuration. If no
+    /// resolvers are given, reads the system's.
+    ///
+    /// # Errors
+    /// If the configuration cannot work, or `perspectives` are not those in it.
+    pub fn new(config: &Config, perspectives: Vec<Perspective>) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Self::with_perspectives(config, Perspectives::new(config, perspectives)?)
+    }
+
+    /// One that looks alone, whatever perspectives are configured: itself a perspective of another, which may have the same
+    /// configuration.
     ///
     /// # Errors
     /// If the configuration cannot work.
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+    pub fn alone(config: &Config) -> Result<Self, ConfigError> {
         config.validate()?;
+        Self::with_perspectives(config, Perspectives::none())
+    }
+
+    fn with_perspectives(config: &Config, perspectives: Perspectives) -> Result<Self, ConfigError> {
         let dns = Arc::new(Dns::new(config)?);
         Ok(Self {
             queue: Queue::new(config),
+            perspectives,
             timeout: config.timeout.duration(),
             dialer: Dialer::new(config, Arc::clone(&dns)),
             dns,
             http01: Http01::new(config),
             tls_alpn01: TlsAlpn01::new(config),
         })
+    }
+
+    /// What this one sees itself.
+    async fn look(&self, request: &ValidationRequest) -> Result<ValidationResult> {
+        let mut records = Vec::new();
+        match self.attempt(request, &mut records).await {
+            Ok(()) => Ok(ValidationResult { records, problem: None }),
+            Err(Failure::Challenge(problem)) => Ok(ValidationResult { records, problem: Some(problem) }),
+            Err(Failure::Ours(error)) => Err(error),
+        }
     }
 
     async fn attempt(
@@ -114,12 +147,8 @@ impl ValidationAuthority for Va {
             ));
         }
         let _turn = self.queue.turn().await?;
-        let mut records = Vec::new();
-        let problem = match self.attempt(&request, &mut records).await {
-            Ok(()) => None,
-            Err(Failure::Challenge(problem)) => Some(problem),
-            Err(Failure::Ours(error)) => return Err(error),
-        };
+        let ValidationResult { records, problem } =
+            self.perspectives.validate(&request, self.look(&request)).await?;
         // The audit event is the registration authority's, which knows the account.
         tracing::debug!(valid = problem.is_none(), detail = problem.as_ref().map(|it| &*it.detail), ?records);
         Ok(ValidationResult { records, problem })

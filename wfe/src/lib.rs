@@ -53,7 +53,7 @@ use crate::site::Site;
 
 pub use client::ClientAddr;
 pub use config::{Config, ConfigError};
-pub use nonce::Nonces;
+pub use nonce::{Nonces, RoutedNonces};
 pub use site::{BaseUrl, BaseUrlError};
 
 /// What the front end stands on.

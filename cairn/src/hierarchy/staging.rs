@@ -15,15 +15,15 @@ use cairn_core::Random;
 use cairn_core::random::bytes;
 
 /// For private keys and passphrases: their owner alone.
-pub(super) const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 /// For certificates.
-pub(super) const PUBLIC: u32 = 0o644;
+pub(crate) const PUBLIC: u32 = 0o644;
 /// For folders that hold private keys.
 const FOLDER: u32 = 0o700;
 
 /// A folder that is being made.
 #[derive(Debug)]
-pub(super) struct Staging {
+pub(crate) struct Staging {
     target: PathBuf,
     parent: PathBuf,
     /// Begins the names of all unfinished folders for `target`.
@@ -33,7 +33,7 @@ pub(super) struct Staging {
 
 impl Staging {
     /// Begins to make `target`, which must not exist or be an empty folder. Makes the folders above it.
-    pub(super) fn new(target: &Path, random: &dyn Random) -> Result<Self> {
+    pub(crate) fn new(target: &Path, random: &dyn Random) -> Result<Self> {
         let name = target.file_name().with_context(|| format!("{} names no folder", target.display()))?;
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -54,7 +54,7 @@ impl Staging {
     }
 
     /// Writes a new file, `name` relative to the folder.
-    pub(super) fn write(&self, name: &str, contents: &[u8], mode: u32) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, contents: &[u8], mode: u32) -> Result<()> {
         let path = self.folder.join(name);
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
@@ -63,7 +63,7 @@ impl Staging {
     }
 
     /// Makes the folder appear.
-    pub(super) fn commit(self) -> Result<()> {
+    pub(crate) fn commit(self) -> Result<()> {
         sync_folders(&self.folder).with_context(|| format!("cannot write {}", self.folder.display()))?;
         // Onto an empty folder this succeeds; onto one with anything in it, made meanwhile, it fails.
         fs::rename(&self.folder, &self.target).map_err(|error| match error.kind() {
@@ -103,27 +103,47 @@ impl Drop for Staging {
 }
 
 /// Makes a folder and those above it, unless they exist.
-pub(super) fn make_folder(path: &Path) -> Result<()> {
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(FOLDER).create(path);
     made.with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
 /// Puts a file in place of another one at once: readers see the old contents or the new.
-pub(super) fn replace_file(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
+pub(crate) fn replace_file(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
+    replace_files(&[(path, contents, mode)])
+}
+
+/// Puts files in the place of others, in this order, each at once. All are on the disk before the first takes its place, so that what
+/// can go wrong with a full disk goes wrong before anything has changed.
+pub(crate) fn replace_files(files: &[(&Path, &[u8], u32)]) -> Result<()> {
+    for (path, contents, mode) in files {
+        let unfinished = unfinished(path);
+        let written = || -> io::Result<()> {
+            if let Err(error) = fs::remove_file(&unfinished)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            write_new(&unfinished, contents, *mode)
+        };
+        written().with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    for (path, ..) in files {
+        fs::rename(unfinished(path), path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    for (path, ..) in files {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let synced = parent.map_or(Ok(()), sync_folder);
+        synced.with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Where a file is written before it takes its place.
+fn unfinished(path: &Path) -> PathBuf {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
-    let unfinished = Path::new(&unfinished);
-    let replaced = || -> io::Result<()> {
-        if let Err(error) = fs::remove_file(unfinished)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        write_new(unfinished, contents, mode)?;
-        fs::rename(unfinished, path)?;
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
-    };
-    replaced().with_context(|| format!("cannot write {}", path.display()))
+    unfinished.into()
 }
 
 fn refuse_to_overwrite(target: &Path) -> Result<()> {

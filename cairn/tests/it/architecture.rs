@@ -51,7 +51,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("anyhow", &["cairn", "cairn-test-env"]),
     ("toml", &["cairn"]),
     ("tracing-subscriber", &["cairn"]),
-    ("clap", &["cairn", "cairn-test-env"]),
+    ("clap", &["cairn", "cairn-test-env", "challtestsrv"]),
     ("reqwest", &["cairn-test-env"]),
 ];
 

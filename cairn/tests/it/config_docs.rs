@@ -17,6 +17,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[wfe]", "wfe/src/config.rs", "Config"),
     ("[ra]", "ra/src/config.rs", "Config"),
     ("[va]", "va/src/config.rs", "Config"),
+    ("[[va.perspectives]]", "va/src/config.rs", "PerspectiveConfig"),
     ("[ca]", "ca/src/config.rs", "Config"),
     ("[ca.profiles.NAME]", "ca/src/config.rs", "ProfileConfig"),
     ("[sa]", "sa/src/config.rs", "Config"),

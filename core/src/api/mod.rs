@@ -5,9 +5,12 @@
 //!   wfe ──► RegistrationAuthority ◄── ra ──► ValidationAuthority  ◄── va
 //!    │                                ├────► PolicyAuthority      ◄── pa
 //!    │                                ├────► CertificateAuthority ◄── ca ──► CertificateStore ◄── sa
-//!    ├────► NonceService              └────► StorageAuthority     ◄── sa
+//!    ├────► NonceService ◄── wfe      └────► StorageAuthority     ◄── sa
 //!    └────► StorageRead ◄── sa
 //! ```
+//!
+//! Front ends that run side by side ask each other for one thing: whether a nonce of theirs is good (`NonceOwner`, found by
+//! `NoncePeers`).
 //!
 //! Each consumer holds the narrowest trait that does: the front end can only read, the CA can only record what it signs, and
 //! the RA can do everything but that.
@@ -20,8 +23,8 @@ pub mod sa;
 pub mod va;
 
 pub use ca::{CertificateAuthority, IssuanceRequest};
-pub use nonce::NonceService;
+pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use pa::{KeyUse, PolicyAuthority};
-pub use ra::RegistrationAuthority;
+pub use ra::{ListenerCertificates, RegistrationAuthority};
 pub use sa::{CertificateStore, Storage, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use cairn_jose::Jwk;
 
 use crate::account::Account;
+use crate::api::ca::IssuedCertificate;
 use crate::authorization::Authorization;
 use crate::challenge::ChallengeType;
 use crate::error::Result;
@@ -130,4 +131,15 @@ pub trait RegistrationAuthority: Send + Sync {
     /// # Errors
     /// `Unauthorized`, `AlreadyRevoked`, `BadRevocationReason`, `Malformed`; `NotFound` for a certificate that is not ours.
     async fn revoke_certificate(&self, request: RevokeCertificateRequest) -> Result<()>;
+}
+
+/// Gives the front end the certificate of its own listeners: all that it can have signed by asking, since it chooses only the key.
+#[async_trait]
+pub trait ListenerCertificates: Send + Sync {
+    /// Issues a certificate for `public_key` (a DER SubjectPublicKeyInfo) and the names under which clients reach the front end, which
+    /// the registration authority is configured with.
+    ///
+    /// # Errors
+    /// `BadPublicKey`; `Unauthorized` if no names are configured.
+    async fn listener_certificate(&self, public_key: Vec<u8>) -> Result<IssuedCertificate>;
 }

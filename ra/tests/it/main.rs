@@ -8,6 +8,7 @@ mod world;
 
 mod accounts;
 mod finalize;
+mod listener;
 mod orders;
 mod revocation;
 mod sweeper;

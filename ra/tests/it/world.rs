@@ -78,6 +78,7 @@ impl World {
             va: Arc::clone(&va) as Arc<dyn ValidationAuthority>,
             ca: Arc::clone(&ca) as Arc<dyn CertificateAuthority>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            listener_names: vec![Identifier::Dns("ca.example".parse().unwrap())],
             random,
             tracker: TaskTracker::new(),
             shutdown: CancellationToken::new(),

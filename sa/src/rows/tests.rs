@@ -41,13 +41,11 @@ fn records() -> impl Strategy<Value = Vec<ValidationRecord>> {
         prop::option::of(any::<u16>()),
         prop::collection::vec(any::<std::net::IpAddr>(), 0..3),
         prop::option::of(any::<std::net::IpAddr>()),
+        prop::option::of("\\PC{0,20}"),
+        prop::option::of(problem()),
     )
-        .prop_map(|(url, hostname, port, addresses_resolved, address_used)| ValidationRecord {
-            url,
-            hostname,
-            port,
-            addresses_resolved,
-            address_used,
+        .prop_map(|(url, hostname, port, addresses_resolved, address_used, perspective, problem)| {
+            ValidationRecord { url, hostname, port, addresses_resolved, address_used, perspective, problem }
         });
     prop::collection::vec(record, 0..3)
 }

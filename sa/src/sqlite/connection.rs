@@ -47,6 +47,16 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// A connection to an empty file that becomes a copy of a database. Nobody trusts the file before it is whole and on the disk, so that
+/// neither a journal nor a flush in between would help anybody.
+pub(super) fn draft(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, flags())?;
+    configure(&db, WRITER_CACHE)?;
+    db.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", "OFF")?;
+    Ok(db)
+}
+
 /// A database in memory, which only this one connection can see: it ends with it and never touches a disk.
 pub(super) fn in_memory() -> rusqlite::Result<Connection> {
     let db = Connection::open_in_memory_with_flags(flags() | OpenFlags::SQLITE_OPEN_CREATE)?;

@@ -62,7 +62,7 @@ pub(super) fn migrate(db: &mut Connection, migrations: &[Migration]) -> Result<(
 }
 
 /// The newest migration that the database has seen, and the oldest program that can live with it; 0 when it is empty.
-fn version(db: &Connection) -> Result<(u32, u32), MigrationError> {
+pub(super) fn version(db: &Connection) -> Result<(u32, u32), MigrationError> {
     let table = |sql| db.query_row(sql, [], |_| Ok(())).optional().map(|found| found.is_some());
     if table("SELECT 1 FROM sqlite_schema WHERE name = 'schema_version'")? {
         let versions = "SELECT max(version), max(oldest_program) FROM schema_version";

@@ -8,6 +8,7 @@ mod writer;
 
 mod readers;
 
+pub mod backup;
 mod connection;
 mod migrations;
 mod query;

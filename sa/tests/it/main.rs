@@ -8,4 +8,5 @@
 mod contract;
 mod world;
 
+mod backup;
 mod sqlite;

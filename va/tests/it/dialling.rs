@@ -120,7 +120,7 @@ async fn a_full_house_turns_validations_away() {
     let mut world = World::new().await;
     let listener = world.http.take().unwrap();
     let config = Config { max_concurrent: 1, max_waiting: 0, ..world.config.clone() };
-    let va = Va::new(&config).unwrap();
+    let va = Va::alone(&config).unwrap();
     let first = va.validate(request(ChallengeType::Http01, &dns(NAME)));
     let second = async {
         // The first is inside as soon as it has connected.
@@ -137,7 +137,7 @@ async fn a_full_house_turns_validations_away() {
 #[tokio::test]
 async fn a_wildcard_is_never_validated() {
     let world = World::new().await;
-    let va = Va::new(&world.config).unwrap();
+    let va = Va::alone(&world.config).unwrap();
     for challenge in ChallengeType::ALL {
         let error = va.validate(request(challenge, &dns("*.example.test"))).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Internal);

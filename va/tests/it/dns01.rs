@@ -77,7 +77,7 @@ async fn aliases_are_followed() {
 #[tokio::test]
 async fn every_validation_asks_anew() {
     let world = World::new().await;
-    let va = cairn_va::Va::new(&world.config).unwrap();
+    let va = cairn_va::Va::alone(&world.config).unwrap();
     let request = || crate::world::request(ChallengeType::Dns01, &crate::world::dns(NAME));
     use cairn_core::api::va::ValidationAuthority as _;
     assert!(va.validate(request()).await.unwrap().problem.is_some());

@@ -20,6 +20,7 @@ async fn the_right_answer_makes_the_challenge_valid() {
         port: Some(port),
         addresses_resolved: vec![LOOPBACK],
         address_used: Some(LOOPBACK),
+        ..ValidationRecord::default()
     };
     assert_eq!(result.records, [record]);
 

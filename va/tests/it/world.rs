@@ -139,7 +139,7 @@ impl World {
         challenge: ChallengeType,
         identifier: &Identifier,
     ) -> ValidationResult {
-        Va::new(&self.config).unwrap().validate(request(challenge, identifier)).await.unwrap()
+        Va::alone(&self.config).unwrap().validate(request(challenge, identifier)).await.unwrap()
     }
 
     pub(crate) async fn http01(&self, name: &str) -> ValidationResult {

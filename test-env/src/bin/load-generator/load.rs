@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use cairn_jose::{Algorithm, sign::SigningKey};
 use cairn_test_env::acme::{Account, CertificateRequest, Client, Identifier, Step, certify};
 use cairn_test_env::challenges::Responder;
+use cairn_test_env::ledger;
 use tokio::task::JoinSet;
 
 use crate::machine;
@@ -28,6 +29,7 @@ struct Worker {
     client: Client,
     accounts: Vec<Account>,
     responder: Responder,
+    ledger: Option<Arc<ledger::Writer>>,
     /// Certificates asked for so far.
     asked: usize,
 }
@@ -100,6 +102,7 @@ fn jobs(options: &Options) -> Result<Vec<Arc<Job>>> {
 
 async fn workers(options: &Options, target: &Target, responder: &Responder) -> Result<Vec<Worker>> {
     let each = options.accounts.div_ceil(u32::from(options.workers));
+    let ledger = options.ledger.as_deref().map(ledger::Writer::open).transpose()?.map(Arc::new);
     let mut workers = Vec::new();
     for _ in 0..options.workers {
         let mut client = Client::connect(Arc::clone(&target.endpoint), &target.directory).await?;
@@ -108,7 +111,13 @@ async fn workers(options: &Options, target: &Target, responder: &Responder) -> R
             accounts.push(client.new_account(SigningKey::generate(Algorithm::Es256)?).await?);
         }
         client.take_timings();
-        workers.push(Worker { client, accounts, responder: responder.clone(), asked: 0 });
+        workers.push(Worker {
+            client,
+            accounts,
+            responder: responder.clone(),
+            ledger: ledger.clone(),
+            asked: 0,
+        });
     }
     Ok(workers)
 }
@@ -142,7 +151,12 @@ impl Worker {
         let Some(account) = self.accounts.get(self.asked % self.accounts.len().max(1)) else { return };
         let began = Instant::now();
         match certify(&mut self.client, account, &self.responder, &job.identifiers, &job.csr).await {
-            Ok(_) => seen.certificates.push(began.elapsed()),
+            Ok(certified) => {
+                seen.certificates.push(began.elapsed());
+                if let Some(Err(_)) = self.ledger.as_ref().map(|ledger| ledger.add(&certified)) {
+                    *seen.errors.entry("(ledger)".to_owned()).or_default() += 1;
+                }
+            }
             Err(error) => *seen.errors.entry(error.label().to_owned()).or_default() += 1,
         }
         for (step, took) in self.client.take_timings() {

@@ -44,6 +44,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) rounds: u16,
 
+    /// Add a line to this file for each certificate: what check-invariants holds against the database
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,

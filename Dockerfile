@@ -1,0 +1,135 @@
+# Cairn's image, and those of what stands around it in docker-compose.yml.
+#
+#   docker build --target cairn --tag cairn .
+#
+# Everything is built from two base images: a Debian, and a Rust on the same Debian. PostgreSQL, HAProxy and the rest are stages of
+# Debian's own packages. Nothing here is bound to a processor, and nothing needs BuildKit; with it, stages that are not asked for are
+# not built.
+
+ARG DEBIAN_IMAGE=debian:bookworm-slim
+ARG RUST_IMAGE=rust:1-slim-bookworm
+
+
+# -- the programs
+
+FROM ${RUST_IMAGE} AS build
+# `release` takes some minutes and several gigabytes of memory (fat LTO); `dev` is quick, and for trying things out.
+ARG PROFILE=release
+WORKDIR /src
+COPY . .
+# Names of functions stay in, for backtraces; what a debugger wants does not.
+RUN cargo build --locked --profile "$PROFILE" --package cairn --package challtestsrv \
+    && folder="${CARGO_TARGET_DIR:-target}/$(echo "$PROFILE" | sed 's/^dev$/debug/')" \
+    && mkdir /out \
+    && cp "$folder/cairn" "$folder/challtestsrv" /out/ \
+    && strip --strip-debug /out/cairn /out/challtestsrv
+
+
+# -- Debian, and the one user that everything runs as
+
+FROM ${DEBIAN_IMAGE} AS debian
+# One number in all images, so that a file in a volume that two of them share has an owner in both.
+RUN groupadd --gid 10001 cairn \
+    && useradd --uid 10001 --gid cairn --no-create-home --home-dir /var/lib/cairn --shell /usr/sbin/nologin cairn
+
+
+# -- Cairn: nothing but the program and the roots of the public web PKI
+
+FROM debian AS cairn
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
+# The folders that volumes are mounted on: a new volume belongs to whom the folder belongs to.
+RUN install --directory --owner cairn --group cairn --mode 0700 /var/lib/cairn /etc/cairn /etc/cairn/internal-pki
+COPY --from=build /out/cairn /usr/local/bin/cairn
+USER cairn
+WORKDIR /var/lib/cairn
+EXPOSE 14000
+ENTRYPOINT ["cairn"]
+CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
+
+
+# -- the one-shot service of docker-compose.yml that makes keys, certificates and configurations
+
+FROM cairn AS setup
+USER root
+RUN mkdir --mode 0700 /made /made/public \
+    && for role in wfe ra va remote-va ca sa pa admin; do mkdir --mode 0700 "/made/$role"; done \
+    && mkdir --mode 0700 /made/root-offline /made/issuer /made/config /made/database \
+    && chown --recursive cairn:cairn /made
+COPY test-env/compose/setup /usr/local/bin/setup
+COPY test-env/compose/cairn.toml /usr/local/share/cairn/cairn.toml
+USER cairn
+ENTRYPOINT ["setup"]
+CMD []
+
+
+# -- the fake DNS
+
+FROM debian AS challtestsrv
+COPY --from=build /out/challtestsrv /usr/local/bin/challtestsrv
+USER cairn
+EXPOSE 8053/udp 8053/tcp 8055
+ENTRYPOINT ["challtestsrv"]
+CMD ["--dns", "0.0.0.0:8053", "--management", "0.0.0.0:8055"]
+
+
+# -- PostgreSQL
+
+FROM debian AS postgres
+RUN usermod --login postgres cairn \
+    && groupmod --new-name postgres cairn \
+    && apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql \
+    && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/* /etc/postgresql/* \
+    && install --directory --owner postgres --group postgres --mode 0700 /var/lib/postgresql/cluster /run/postgresql /etc/cairn
+COPY test-env/compose/postgres /usr/local/bin/postgres-server
+USER postgres
+EXPOSE 5432
+# Ends sessions at once, and leaves nothing to recover; SIGTERM would wait for clients that never go.
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["pg_isready", "--quiet", "--host", "/run/postgresql"]
+ENTRYPOINT ["postgres-server"]
+
+
+# -- HAProxy
+
+FROM debian AS haproxy
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends haproxy \
+    && rm -rf /var/lib/apt/lists/*
+COPY test-env/compose/haproxy.cfg /etc/haproxy/haproxy.cfg
+USER haproxy
+# Ends when its connections have, or after a bound that haproxy.cfg sets.
+STOPSIGNAL SIGUSR1
+HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.0 200' <&3"]
+ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
+
+
+# -- ACME clients, for those who have none
+
+FROM debian AS client
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates certbot curl lego openssl socat \
+    && rm -rf /var/lib/apt/lists/* \
+    && install --directory --owner cairn --group cairn /var/lib/cairn
+USER cairn
+ENV HOME=/var/lib/cairn
+WORKDIR /var/lib/cairn
+
+
+# -- Prometheus
+
+FROM debian AS prometheus
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends prometheus \
+    && rm -rf /var/lib/apt/lists/* \
+    && install --directory --owner cairn --group cairn /var/lib/prometheus
+USER cairn
+EXPOSE 9090
+ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/var/lib/prometheus"]
+
+
+# -- what `docker build .` makes
+
+FROM cairn

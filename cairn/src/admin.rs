@@ -1,0 +1,47 @@
+//! `cairn admin`: what an operator does besides running servers. Each deed has a file of its own.
+
+mod backup;
+mod files;
+mod restore;
+
+use std::io::Write as _;
+
+use anyhow::{Context, Result};
+use cairn_sa::backup::Contents;
+
+use crate::cli::admin::AdminCommand;
+
+/// Does what is asked.
+///
+/// # Errors
+/// With what is wrong and what to do.
+pub fn run(command: AdminCommand) -> Result<()> {
+    match command {
+        AdminCommand::Backup(args) => say(&backup::run(&args)?),
+        AdminCommand::Restore(args) => say(&restore::run(&args)?),
+    }
+}
+
+fn say(text: &str) -> Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}
+
+/// A word to the person who waits. There is nobody left to tell when standard error is closed.
+fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// What is in a database, in a sentence or two.
+fn described(contents: &Contents) -> String {
+    let rows: Vec<String> = contents
+        .rows
+        .iter()
+        .filter(|(table, _)| table != "schema_version")
+        .map(|(table, rows)| format!("{rows} {}", table.replace('_', " ")))
+        .collect();
+    let newest = match contents.newest_certificate {
+        Some(at) => format!("the newest certificate is of {at}"),
+        None => "no certificate yet".to_owned(),
+    };
+    format!("schema {}; {}; {newest}", contents.schema, rows.join(", "))
+}

@@ -1,0 +1,67 @@
+//! [`CertificateStore`] over gRPC.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cairn_core::Result;
+use cairn_core::api::CertificateStore;
+use cairn_core::api::sa::{Intent, NewCertificate};
+use tonic::{Request, Response, Status};
+
+use crate::client::{Carrier, Client};
+use crate::server::{Served, Server, answer, serve};
+use crate::v1;
+use crate::v1::certificate_store_server as generated;
+
+/// A storage elsewhere, to record there what is signed.
+#[derive(Clone, Debug)]
+pub struct RemoteCertificateStore<T>(Client<T>);
+
+impl<T: Carrier> RemoteCertificateStore<T> {
+    /// The one at the other end of `carrier`.
+    pub const fn new(carrier: T) -> Self {
+        Self(Client::new(carrier))
+    }
+}
+
+#[async_trait]
+impl<T: Carrier> CertificateStore for RemoteCertificateStore<T> {
+    async fn record_intent(&self, intent: Intent) -> Result<()> {
+        let intent = v1::Intent::from(intent);
+        let v1::Nothing {} = self.0.call("/cairn.v1.CertificateStore/RecordIntent", intent).await?;
+        Ok(())
+    }
+
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+        let certificate = v1::NewCertificate::from(certificate);
+        let v1::Nothing {} = self.0.call("/cairn.v1.CertificateStore/AddCertificate", certificate).await?;
+        Ok(())
+    }
+}
+
+/// Lets others record in `store`.
+pub fn certificate_store_server(store: Arc<dyn CertificateStore>) -> impl Server {
+    serve!(generated::CertificateStoreServer<_>, store)
+}
+
+#[async_trait]
+impl generated::CertificateStore for Served<dyn CertificateStore> {
+    async fn record_intent(&self, request: Request<v1::Intent>) -> Result<Response<v1::Nothing>, Status> {
+        answer(async {
+            self.0.record_intent(request.into_inner().try_into()?).await?;
+            Ok(v1::Nothing {})
+        })
+        .await
+    }
+
+    async fn add_certificate(
+        &self,
+        request: Request<v1::NewCertificate>,
+    ) -> Result<Response<v1::Nothing>, Status> {
+        answer(async {
+            self.0.add_certificate(request.into_inner().try_into()?).await?;
+            Ok(v1::Nothing {})
+        })
+        .await
+    }
+}

@@ -1,0 +1,138 @@
+//! [`StorageRead`] over gRPC.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cairn_core::api::StorageRead;
+use cairn_core::{
+    Account, AccountId, Authorization, AuthorizationId, CertificateRecord, OrderId, OrderWithAuthorizations,
+    Result, Serial, Thumbprint,
+};
+use tonic::{Request, Response, Status};
+
+use crate::client::{Carrier, Client};
+use crate::reading::maybe;
+use crate::server::{Served, Server, answer, serve};
+use crate::v1;
+use crate::v1::storage_read_server as generated;
+use crate::vocabulary::{account_id, authorization_id, order_id, serial, thumbprint};
+
+/// A storage elsewhere, to read.
+#[derive(Clone, Debug)]
+pub struct RemoteStorageRead<T>(Client<T>);
+
+impl<T: Carrier> RemoteStorageRead<T> {
+    /// The one at the other end of `carrier`.
+    pub const fn new(carrier: T) -> Self {
+        Self(Client::new(carrier))
+    }
+}
+
+#[async_trait]
+impl<T: Carrier> StorageRead for RemoteStorageRead<T> {
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        let request = v1::AccountRequest { id: id.as_bytes().to_vec() };
+        let found: v1::AccountResponse = self.0.call("/cairn.v1.StorageRead/Account", request).await?;
+        Ok(maybe(found.account)?)
+    }
+
+    async fn account_by_key(&self, thumbprint: Thumbprint) -> Result<Option<Account>> {
+        let request = v1::AccountByKeyRequest { thumbprint: thumbprint.as_bytes().to_vec() };
+        let found: v1::AccountResponse = self.0.call("/cairn.v1.StorageRead/AccountByKey", request).await?;
+        Ok(maybe(found.account)?)
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<OrderWithAuthorizations>> {
+        let request = v1::OrderRequest { id: id.as_bytes().to_vec() };
+        let found: v1::OrderResponse = self.0.call("/cairn.v1.StorageRead/Order", request).await?;
+        Ok(maybe(found.order)?)
+    }
+
+    async fn authorization(&self, id: AuthorizationId) -> Result<Option<Authorization>> {
+        let request = v1::AuthorizationRequest { id: id.as_bytes().to_vec() };
+        let found: v1::AuthorizationResponse =
+            self.0.call("/cairn.v1.StorageRead/Authorization", request).await?;
+        Ok(maybe(found.authorization)?)
+    }
+
+    async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
+        let request = v1::CertificateRequest { serial: serial.as_bytes().to_vec() };
+        let found: v1::CertificateResponse =
+            self.0.call("/cairn.v1.StorageRead/Certificate", request).await?;
+        Ok(maybe(found.certificate)?)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let v1::Nothing {} = self.0.call("/cairn.v1.StorageRead/Ping", v1::Nothing {}).await?;
+        Ok(())
+    }
+}
+
+/// Lets others read from `storage`.
+pub fn storage_read_server(storage: Arc<dyn StorageRead>) -> impl Server {
+    serve!(generated::StorageReadServer<_>, storage)
+}
+
+#[async_trait]
+impl generated::StorageRead for Served<dyn StorageRead> {
+    async fn account(
+        &self,
+        request: Request<v1::AccountRequest>,
+    ) -> Result<Response<v1::AccountResponse>, Status> {
+        answer(async {
+            let id = account_id("AccountRequest.id", &request.into_inner().id)?;
+            Ok(v1::AccountResponse { account: self.0.account(id).await?.map(Into::into) })
+        })
+        .await
+    }
+
+    async fn account_by_key(
+        &self,
+        request: Request<v1::AccountByKeyRequest>,
+    ) -> Result<Response<v1::AccountResponse>, Status> {
+        answer(async {
+            let thumbprint = thumbprint("AccountByKeyRequest.thumbprint", &request.into_inner().thumbprint)?;
+            Ok(v1::AccountResponse { account: self.0.account_by_key(thumbprint).await?.map(Into::into) })
+        })
+        .await
+    }
+
+    async fn order(&self, request: Request<v1::OrderRequest>) -> Result<Response<v1::OrderResponse>, Status> {
+        answer(async {
+            let id = order_id("OrderRequest.id", &request.into_inner().id)?;
+            Ok(v1::OrderResponse { order: self.0.order(id).await?.map(Into::into) })
+        })
+        .await
+    }
+
+    async fn authorization(
+        &self,
+        request: Request<v1::AuthorizationRequest>,
+    ) -> Result<Response<v1::AuthorizationResponse>, Status> {
+        answer(async {
+            let id = authorization_id("AuthorizationRequest.id", &request.into_inner().id)?;
+            Ok(self.0.authorization(id).await?.into())
+        })
+        .await
+    }
+
+    async fn certificate(
+        &self,
+        request: Request<v1::CertificateRequest>,
+    ) -> Result<Response<v1::CertificateResponse>, Status> {
+        answer(async {
+            let serial = serial("CertificateRequest.serial", &request.into_inner().serial)?;
+            let certificate = self.0.certificate(&serial).await?.map(Into::into);
+            Ok(v1::CertificateResponse { certificate })
+        })
+        .await
+    }
+
+    async fn ping(&self, _: Request<v1::Nothing>) -> Result<Response<v1::Nothing>, Status> {
+        answer(async {
+            self.0.ping().await?;
+            Ok(v1::Nothing {})
+        })
+        .await
+    }
+}

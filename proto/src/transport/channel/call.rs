@@ -1,0 +1,221 @@
+//! One call: to which endpoint, for how long, and whether once more.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+use tonic::body::Body;
+use tracing::{Instrument, debug, info_span, warn};
+
+use super::Link;
+use super::endpoint::{Endpoint, Outstanding};
+use crate::transport::answer::{Answer, split};
+use crate::transport::metrics::{self, Side};
+use crate::transport::refusal::{Reason, TIME, TIMEOUT, not_processed};
+use crate::transport::{deadline, trace};
+
+/// How often a call is made at most. Whoever fails three times in a row is better told so.
+const MAX_ATTEMPTS: usize = 3;
+/// How long a call waits for some endpoint to be there, if its deadline leaves as much: a peer that restarts is back within it.
+const WAIT_FOR_ANY: Duration = Duration::from_secs(5);
+/// How long it waits for the one endpoint it is for: the caller may choose another one.
+const WAIT_FOR_ONE: Duration = Duration::from_secs(1);
+/// Most bytes of a request. The largest of ours, a CSR with a hundred names, takes some 10 KB; tonic's own bound for messages is this.
+const MAX_REQUEST: usize = 4 * 1024 * 1024;
+
+/// Makes the call, on the `only` endpoint that will do or on any, within the `inherited` deadline of the task that makes it.
+pub(super) async fn call(
+    link: Arc<Link>,
+    only: Option<Arc<Endpoint>>,
+    request: Request<Body>,
+    inherited: Option<Instant>,
+) -> Result<Response<Body>, Status> {
+    let path = request.uri().path().to_owned();
+    let (service, method) = split(&path);
+    let callee = link.config.callee;
+    let span = info_span!("call", otel.kind = "client", rpc.service = service, rpc.method = method, peer.role = %callee);
+    let answer = Answer::begun(Side::Client, callee, service, method);
+    let deadline = ends(&link, request.headers(), inherited);
+    let result = async {
+        let call = Call::new(&link, only.as_ref(), &path, request, deadline).await?;
+        call.make().await
+    };
+    match result.instrument(span).await {
+        Ok((response, outstanding)) => Ok(answer.watch(response, outstanding)),
+        Err(status) => {
+            answer.failed(&status);
+            Err(status)
+        }
+    }
+}
+
+/// When the caller stops waiting: at the first of what it said for this call, what its own caller left, and the default.
+fn ends(link: &Link, headers: &HeaderMap, inherited: Option<Instant>) -> Instant {
+    let said = headers.get(TIMEOUT).and_then(|value| deadline::from_header(value.to_str().ok()?));
+    let timeout = said.map_or(link.config.call_timeout, |said| said.min(link.config.call_timeout));
+    let deadline = Instant::now() + timeout;
+    inherited.map_or(deadline, |inherited| inherited.min(deadline))
+}
+
+struct Call<'a> {
+    link: &'a Link,
+    only: Option<&'a Arc<Endpoint>>,
+    path: &'a str,
+    uri: Uri,
+    headers: HeaderMap,
+    /// Kept whole, since it may be sent again. All our calls have one message.
+    message: Bytes,
+    deadline: Instant,
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Answered(Response<Incoming>),
+    /// Another endpoint may do better.
+    Elsewhere(Response<Incoming>),
+    /// Nothing came back, and it may be tried again.
+    Again(Status),
+    Failed(Status),
+}
+
+impl<'a> Call<'a> {
+    async fn new(
+        link: &'a Link,
+        only: Option<&'a Arc<Endpoint>>,
+        path: &'a str,
+        request: Request<Body>,
+        deadline: Instant,
+    ) -> Result<Self, Status> {
+        let (mut parts, body) = request.into_parts();
+        let message = Limited::new(body, MAX_REQUEST).collect().await;
+        let message = message
+            .map_err(|error| not_processed(Status::internal(format!("cannot send {path}: {error}"))))?;
+        let cannot = |_| not_processed(Status::internal(format!("{path} is no path of a call")));
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTPS);
+        uri.authority = Some(
+            Authority::try_from(link.config.callee.dns_name()).map_err(|_| Status::internal("no name"))?,
+        );
+        uri.path_and_query = Some(PathAndQuery::try_from(path).map_err(cannot)?);
+        let uri = Uri::from_parts(uri).map_err(|_| Status::internal("no address"))?;
+        parts.headers.remove(AUTHORIZATION);
+        trace::inject(&tracing::Span::current(), &mut parts.headers);
+        Ok(Self { link, only, path, uri, headers: parts.headers, message: message.to_bytes(), deadline })
+    }
+
+    async fn make(mut self) -> Result<(Response<Incoming>, Outstanding), Status> {
+        let mut tried = Vec::with_capacity(MAX_ATTEMPTS);
+        loop {
+            let endpoint = self.endpoint(&tried).await?;
+            tried.push(endpoint.address);
+            let last = tried.len() >= MAX_ATTEMPTS;
+            let outstanding = endpoint.begin();
+            match self.attempt(&endpoint).await {
+                Attempt::Answered(response) => return Ok((response, outstanding)),
+                Attempt::Elsewhere(response) if last || self.untried(&tried).is_none() => {
+                    return Ok((response, outstanding));
+                }
+                Attempt::Again(status) if last => return Err(status),
+                Attempt::Failed(status) => return Err(status),
+                Attempt::Elsewhere(_) => {}
+                Attempt::Again(status) => {
+                    debug!(peer.address = %endpoint.address, path = self.path, %status, "making the call again");
+                }
+            }
+            metrics::retry(self.link.config.callee);
+        }
+    }
+
+    async fn attempt(&mut self, endpoint: &Endpoint) -> Attempt {
+        let callee = self.link.config.callee;
+        let request = match self.request() {
+            Ok(request) => request,
+            Err(status) => return Attempt::Failed(status),
+        };
+        let response = match timeout_at(self.deadline, endpoint.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(failed)) => {
+                let text = format!(
+                    "no answer to {} from {callee} at {}: {}",
+                    self.path, endpoint.address, failed.text
+                );
+                let status = Status::unavailable(text);
+                return if failed.not_processed {
+                    Attempt::Again(not_processed(status))
+                } else if (self.link.config.idempotent)(self.path) {
+                    Attempt::Again(status)
+                } else {
+                    Attempt::Failed(status)
+                };
+            }
+            Err(_) => {
+                let text = format!("{callee} at {} did not answer {} in time", endpoint.address, self.path);
+                return Attempt::Failed(Status::deadline_exceeded(text));
+            }
+        };
+        let Some(reason) = Reason::of(response.headers()) else { return Attempt::Answered(response) };
+        if self.link.said.may_say((endpoint.address, reason.name().to_owned())) {
+            let text = Status::from_header_map(response.headers()).map(|status| status.message().to_owned());
+            let text = text.unwrap_or_default();
+            warn!(%callee, peer.address = %endpoint.address, path = self.path, reason = reason.name(), "the call was refused: {text}");
+        }
+        if reason.is_the_endpoints() { Attempt::Elsewhere(response) } else { Attempt::Answered(response) }
+    }
+
+    /// The request with what is left of its time, less a margin for the way back.
+    fn request(&mut self) -> Result<Request<Full<Bytes>>, Status> {
+        let left = self.deadline.saturating_duration_since(Instant::now()).saturating_sub(deadline::MARGIN);
+        if left < deadline::MINIMUM {
+            let text =
+                format!("too little time is left to call {} of {}", self.path, self.link.config.callee);
+            return Err(not_processed(Status::deadline_exceeded(text)));
+        }
+        let mut headers = self.headers.clone();
+        let value = |text: String| HeaderValue::try_from(text).map_err(|_| Status::internal("no header"));
+        headers.insert(TIMEOUT, value(deadline::to_header(left))?);
+        headers.insert(TIME, value((self.link.config.clock.now().unix().saturating_mul(1000)).to_string())?);
+        let mut request = Request::post(self.uri.clone()).body(Full::new(self.message.clone()));
+        if let Ok(request) = &mut request {
+            *request.headers_mut() = headers;
+        }
+        request.map_err(|error| Status::internal(error.to_string()))
+    }
+
+    /// The endpoint to try next: one that was not yet, or any that is there.
+    async fn endpoint(&self, tried: &[SocketAddr]) -> Result<Arc<Endpoint>, Status> {
+        let longest = if self.only.is_some() { WAIT_FOR_ONE } else { WAIT_FOR_ANY };
+        let until = (Instant::now() + longest).min(self.deadline);
+        // Before the first look, so that nothing is missed between looking and waiting.
+        let mut changed = self.link.changed.subscribe();
+        loop {
+            if let Some(endpoint) = self.untried(tried).or_else(|| self.untried(&[])) {
+                return Ok(endpoint);
+            }
+            if !matches!(timeout_at(until, changed.changed()).await, Ok(Ok(()))) {
+                return Err(self.link.nobody_answers(self.only.map(Arc::as_ref)));
+            }
+        }
+    }
+
+    /// Of the endpoints that are there and not in `tried`, the one with the least to do.
+    fn untried(&self, tried: &[SocketAddr]) -> Option<Arc<Endpoint>> {
+        let good = |endpoint: &&Arc<Endpoint>| endpoint.is_live() && !tried.contains(&endpoint.address);
+        if let Some(only) = self.only {
+            return Some(only).filter(good).cloned();
+        }
+        let endpoints = self.link.endpoints.load();
+        // Of equals the first is taken: let another one be the first each time.
+        let start = self.link.next.fetch_add(1, Ordering::Relaxed) % endpoints.len().max(1);
+        let (before, after) = endpoints.split_at_checked(start)?;
+        after.iter().chain(before).filter(good).min_by_key(|endpoint| endpoint.load()).cloned()
+    }
+}

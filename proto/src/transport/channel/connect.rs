@@ -1,0 +1,142 @@
+//! One attempt to connect: TCP, TLS with the callee's name, HTTP/2.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::Full;
+use hyper::client::conn::http2::{Builder, Connection};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::task::TaskTracker;
+
+use super::endpoint::Sender;
+use crate::Role;
+use crate::transport::handshake::Refused;
+use crate::transport::spawn::Spawn;
+
+/// How long all of it may take. Peers are near: within it a packet or two may be lost and sent again.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often the peer is asked whether it still is there, idle or not, and how long it may take to say so: the two together are the
+/// longest that calls are sent to a machine that has vanished.
+const PING_EVERY: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the peer may send before we have read it; no answer of ours ever waits for it.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes of an answer's headers. The largest are trailers with an error's details.
+const MAX_HEADERS: u32 = 64 * 1024;
+/// The peer's first frame is its SETTINGS; this is room for any.
+const FIRST: usize = 1024;
+
+type Io = TokioIo<Begun>;
+
+/// Connects to `address`, where `callee` must be. What drives the connection is for the caller to spawn.
+///
+/// # Errors
+/// Says why not, in words for the log.
+pub(super) async fn connect(
+    address: SocketAddr,
+    callee: Role,
+    tls: Arc<ClientConfig>,
+    tracker: &TaskTracker,
+) -> Result<(Sender, Connection<Io, Full<Bytes>, Spawn>), String> {
+    let stream = tokio::time::timeout(CONNECT_TIMEOUT, secured(address, callee, tls));
+    let stream =
+        stream.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| text(&error))?;
+    let mut builder = Builder::new(Spawn(tracker.clone()));
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADERS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true);
+    builder.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())
+}
+
+async fn secured(address: SocketAddr, callee: Role, tls: Arc<ClientConfig>) -> io::Result<Begun> {
+    let name = ServerName::try_from(callee.dns_name()).map_err(io::Error::other)?;
+    let stream = TcpStream::connect(address).await?;
+    // Messages are small and complete: waiting for more to send only delays them.
+    stream.set_nodelay(true)?;
+    let mut stream = TlsConnector::from(tls).connect(name, stream).await?;
+    // In TLS 1.3 the client is done before the server has judged its certificate, and the verdict would arrive in the middle of the
+    // first calls. A server of ours speaks first (RFC 9113 §3.4), and does so only when it has taken us: wait for that.
+    let mut first = BytesMut::with_capacity(FIRST);
+    if stream.read_buf(&mut first).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Begun { first: first.freeze(), stream })
+}
+
+fn text(error: &io::Error) -> String {
+    match (error.get_ref(), error.kind()) {
+        (None, io::ErrorKind::UnexpectedEof) => "the peer closed the connection; its log says why".to_owned(),
+        (None, io::ErrorKind::TimedOut) => "no answer in time".to_owned(),
+        (None, kind) => kind.to_string(),
+        (Some(_), _) => Refused::by(error).text,
+    }
+}
+
+/// A connection of which the first bytes were read already.
+pub(super) struct Begun {
+    first: Bytes,
+    stream: TlsStream<TcpStream>,
+}
+
+impl AsyncRead for Begun {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let length = self.first.len().min(buffer.remaining());
+        buffer.put_slice(self.first.get(..length).unwrap_or_default());
+        self.first.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Begun {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

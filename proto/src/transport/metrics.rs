@@ -1,0 +1,161 @@
+//! What the transport counts, by the `metrics` facade: calls and connections, of both sides.
+
+use std::time::Duration;
+
+use metrics::{Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use tonic::Code;
+
+use super::refusal::Reason;
+use crate::Role;
+
+const SERVER_CALLS: &str = "cairn_rpc_server_calls_total";
+const SERVER_SECONDS: &str = "cairn_rpc_server_call_seconds";
+const SERVER_IN_FLIGHT: &str = "cairn_rpc_server_calls_in_flight";
+const SERVER_CONNECTIONS: &str = "cairn_rpc_server_connections";
+const SERVER_REFUSED: &str = "cairn_rpc_server_calls_refused_total";
+const SERVER_HANDSHAKES_REFUSED: &str = "cairn_rpc_server_handshakes_refused_total";
+const CLIENT_CALLS: &str = "cairn_rpc_client_calls_total";
+const CLIENT_SECONDS: &str = "cairn_rpc_client_call_seconds";
+const CLIENT_IN_FLIGHT: &str = "cairn_rpc_client_calls_in_flight";
+const CLIENT_RETRIES: &str = "cairn_rpc_client_retries_total";
+const CLIENT_CONNECTIONS: &str = "cairn_rpc_client_connections";
+const CLIENT_CONNECT_FAILURES: &str = "cairn_rpc_client_connect_failures_total";
+
+/// Hands the help texts to whoever collects.
+pub fn describe() {
+    describe_counter!(
+        SERVER_CALLS,
+        "Calls that another service made and this one answered, by gRPC status code"
+    );
+    describe_histogram!(
+        SERVER_SECONDS,
+        metrics::Unit::Seconds,
+        "How long the answers to other services' calls took"
+    );
+    describe_gauge!(
+        SERVER_IN_FLIGHT,
+        "Calls of other services that are being worked on, by the role that they are made to"
+    );
+    describe_gauge!(
+        SERVER_CONNECTIONS,
+        "Connections of other services that are open, by the role that they are made to"
+    );
+    describe_counter!(SERVER_REFUSED, "Calls that were refused before the service saw them, by reason");
+    describe_counter!(
+        SERVER_HANDSHAKES_REFUSED,
+        "Connections that were refused before the first call, by reason"
+    );
+    describe_counter!(
+        CLIENT_CALLS,
+        "Calls made to other services, by gRPC status code; retries within a call are not counted"
+    );
+    describe_histogram!(
+        CLIENT_SECONDS,
+        metrics::Unit::Seconds,
+        "How long calls to other services took, retries included"
+    );
+    describe_gauge!(
+        CLIENT_IN_FLIGHT,
+        "Calls to other services that wait for their answer, by the callee's role"
+    );
+    describe_counter!(CLIENT_RETRIES, "How often a call was sent to another endpoint, by the callee's role");
+    describe_gauge!(
+        CLIENT_CONNECTIONS,
+        "Endpoints of other services that are connected, by the callee's role"
+    );
+    describe_counter!(
+        CLIENT_CONNECT_FAILURES,
+        "Attempts to connect to another service's endpoint that failed, by the callee's role"
+    );
+}
+
+/// Which side of a call one is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+/// Counts a call that is over.
+pub(super) fn call(side: Side, service: &str, method: &str, code: Code, took: Duration) {
+    let (calls, seconds) = match side {
+        Side::Client => (CLIENT_CALLS, CLIENT_SECONDS),
+        Side::Server => (SERVER_CALLS, SERVER_SECONDS),
+    };
+    // A method that we do not have is a text of the caller's: as a label it would let a peer fill our memory.
+    let method = if code == Code::Unimplemented { "unknown" } else { method };
+    let (service, method) = (service.to_owned(), method.to_owned());
+    histogram!(seconds, "service" => service.clone(), "method" => method.clone()).record(took);
+    counter!(calls, "service" => service, "method" => method, "code" => code_name(code)).increment(1);
+}
+
+/// One more, until it is dropped.
+pub(super) struct Held(Gauge);
+
+impl Held {
+    fn new(gauge: Gauge) -> Self {
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+pub(super) fn in_flight(side: Side, role: Role) -> Held {
+    let name = match side {
+        Side::Client => CLIENT_IN_FLIGHT,
+        Side::Server => SERVER_IN_FLIGHT,
+    };
+    Held::new(gauge!(name, "role" => role.name()))
+}
+
+pub(super) fn connection(side: Side, role: Role) -> Held {
+    let name = match side {
+        Side::Client => CLIENT_CONNECTIONS,
+        Side::Server => SERVER_CONNECTIONS,
+    };
+    Held::new(gauge!(name, "role" => role.name()))
+}
+
+pub(super) fn call_refused(role: Role, reason: Reason) {
+    counter!(SERVER_REFUSED, "role" => role.name(), "reason" => reason.name()).increment(1);
+}
+
+pub(super) fn handshake_refused(role: Role, reason: &'static str) {
+    counter!(SERVER_HANDSHAKES_REFUSED, "role" => role.name(), "reason" => reason).increment(1);
+}
+
+pub(super) fn retry(callee: Role) {
+    counter!(CLIENT_RETRIES, "role" => callee.name()).increment(1);
+}
+
+pub(super) fn connect_failed(callee: Role) {
+    counter!(CLIENT_CONNECT_FAILURES, "role" => callee.name()).increment(1);
+}
+
+/// As gRPC writes them.
+const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

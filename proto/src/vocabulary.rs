@@ -1,0 +1,14 @@
+//! Core's vocabulary to and from the messages of `core.proto`. Writing cannot fail; reading is strict (`reading`).
+
+mod account;
+mod authorization;
+mod certificate;
+mod challenge;
+mod id;
+mod identifier;
+mod order;
+mod problem;
+
+pub(crate) use id::{
+    account_id, authorization_id, issuer_id, jwk, order_id, serial, sha256, thumbprint, token, worker_id,
+};
