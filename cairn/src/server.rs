@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cairn_core::api::ListenerCertificates;
 use cairn_core::{Clock, ErrorKind, Timestamp};
+use cairn_ra::Orphans;
 use cairn_x509::Certificate;
 use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
@@ -72,6 +73,7 @@ pub struct Bound {
 /// If the certificate cannot be had, or the storage fails.
 pub async fn start(
     services: Services,
+    orphans: Orphans,
     hierarchy: Option<&Hierarchy>,
     tls: ListenerTls,
     bound: Bound,
@@ -81,7 +83,7 @@ pub async fn start(
     let health = internal::serve(bound.internal, &services, lifecycle)?;
     readiness.tell(health, lifecycle);
     if let Some(ra) = &services.ra {
-        ra.start_sweeper();
+        ra.start_sweeper(orphans);
     }
     let management = management::router(Management {
         roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),

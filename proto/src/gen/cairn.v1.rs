@@ -3036,6 +3036,9 @@ pub struct SetAuthorizationProcessingRequest {
     pub challenge: i32,
     #[prost(int64, optional, tag = "3")]
     pub at: ::core::option::Option<i64>,
+    /// Who validates: 16 octets.
+    #[prost(bytes = "vec", tag = "4")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetAuthorizationProcessingResponse {
@@ -3065,6 +3068,9 @@ pub struct SetOrderProcessingRequest {
     pub order: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, optional, tag = "2")]
     pub at: ::core::option::Option<i64>,
+    /// Who issues: 16 octets.
+    #[prost(bytes = "vec", tag = "3")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StorageFinalizeOrderRequest {
@@ -3080,15 +3086,30 @@ pub struct SetOrderErrorRequest {
     #[prost(message, optional, tag = "2")]
     pub problem: ::core::option::Option<Problem>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ProcessingOrdersRequest {
-    #[prost(int64, optional, tag = "1")]
-    pub before: ::core::option::Option<i64>,
-    #[prost(uint64, optional, tag = "2")]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeartbeatRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub at: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakeAbandonedRequest {
+    /// Whose it shall be.
+    #[prost(bytes = "vec", tag = "1")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub silent_since: ::core::option::Option<i64>,
+    #[prost(uint64, optional, tag = "3")]
     pub limit: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ProcessingOrdersResponse {
+pub struct AbandonedOrders {
     #[prost(message, repeated, tag = "1")]
     pub orders: ::prost::alloc::vec::Vec<ProcessingOrder>,
 }
@@ -3103,15 +3124,8 @@ pub struct ProcessingOrder {
     #[prost(bytes = "vec", optional, tag = "3")]
     pub certificate: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RunningValidationsRequest {
-    #[prost(int64, optional, tag = "1")]
-    pub before: ::core::option::Option<i64>,
-    #[prost(uint64, optional, tag = "2")]
-    pub limit: ::core::option::Option<u64>,
-}
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RunningValidationsResponse {
+pub struct AbandonedValidations {
     #[prost(message, repeated, tag = "1")]
     pub validations: ::prost::alloc::vec::Vec<RunningValidation>,
 }
@@ -3885,18 +3899,23 @@ pub mod storage_authority_server {
             &self,
             request: tonic::Request<super::SetOrderErrorRequest>,
         ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
-        async fn processing_orders(
+        async fn heartbeat(
             &self,
-            request: tonic::Request<super::ProcessingOrdersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ProcessingOrdersResponse>,
-            tonic::Status,
-        >;
-        async fn running_validations(
+            request: tonic::Request<super::HeartbeatRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn retire(
             &self,
-            request: tonic::Request<super::RunningValidationsRequest>,
+            request: tonic::Request<super::RetireRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn take_abandoned_orders(
+            &self,
+            request: tonic::Request<super::TakeAbandonedRequest>,
+        ) -> std::result::Result<tonic::Response<super::AbandonedOrders>, tonic::Status>;
+        async fn take_abandoned_validations(
+            &self,
+            request: tonic::Request<super::TakeAbandonedRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::RunningValidationsResponse>,
+            tonic::Response<super::AbandonedValidations>,
             tonic::Status,
         >;
         async fn revoke_certificate(
@@ -4625,26 +4644,25 @@ pub mod storage_authority_server {
                     };
                     Box::pin(fut)
                 }
-                "/cairn.v1.StorageAuthority/ProcessingOrders" => {
+                "/cairn.v1.StorageAuthority/Heartbeat" => {
                     #[allow(non_camel_case_types)]
-                    struct ProcessingOrdersSvc<T: StorageAuthority>(pub Arc<T>);
+                    struct HeartbeatSvc<T: StorageAuthority>(pub Arc<T>);
                     impl<
                         T: StorageAuthority,
-                    > tonic::server::UnaryService<super::ProcessingOrdersRequest>
-                    for ProcessingOrdersSvc<T> {
-                        type Response = super::ProcessingOrdersResponse;
+                    > tonic::server::UnaryService<super::HeartbeatRequest>
+                    for HeartbeatSvc<T> {
+                        type Response = super::Nothing;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ProcessingOrdersRequest>,
+                            request: tonic::Request<super::HeartbeatRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as StorageAuthority>::processing_orders(&inner, request)
-                                    .await
+                                <T as StorageAuthority>::heartbeat(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -4655,7 +4673,7 @@ pub mod storage_authority_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = ProcessingOrdersSvc(inner);
+                        let method = HeartbeatSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -4671,25 +4689,70 @@ pub mod storage_authority_server {
                     };
                     Box::pin(fut)
                 }
-                "/cairn.v1.StorageAuthority/RunningValidations" => {
+                "/cairn.v1.StorageAuthority/Retire" => {
                     #[allow(non_camel_case_types)]
-                    struct RunningValidationsSvc<T: StorageAuthority>(pub Arc<T>);
+                    struct RetireSvc<T: StorageAuthority>(pub Arc<T>);
                     impl<
                         T: StorageAuthority,
-                    > tonic::server::UnaryService<super::RunningValidationsRequest>
-                    for RunningValidationsSvc<T> {
-                        type Response = super::RunningValidationsResponse;
+                    > tonic::server::UnaryService<super::RetireRequest>
+                    for RetireSvc<T> {
+                        type Response = super::Nothing;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::RunningValidationsRequest>,
+                            request: tonic::Request<super::RetireRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as StorageAuthority>::running_validations(
+                                <T as StorageAuthority>::retire(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageAuthority/TakeAbandonedOrders" => {
+                    #[allow(non_camel_case_types)]
+                    struct TakeAbandonedOrdersSvc<T: StorageAuthority>(pub Arc<T>);
+                    impl<
+                        T: StorageAuthority,
+                    > tonic::server::UnaryService<super::TakeAbandonedRequest>
+                    for TakeAbandonedOrdersSvc<T> {
+                        type Response = super::AbandonedOrders;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TakeAbandonedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageAuthority>::take_abandoned_orders(
                                         &inner,
                                         request,
                                     )
@@ -4704,7 +4767,56 @@ pub mod storage_authority_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = RunningValidationsSvc(inner);
+                        let method = TakeAbandonedOrdersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageAuthority/TakeAbandonedValidations" => {
+                    #[allow(non_camel_case_types)]
+                    struct TakeAbandonedValidationsSvc<T: StorageAuthority>(pub Arc<T>);
+                    impl<
+                        T: StorageAuthority,
+                    > tonic::server::UnaryService<super::TakeAbandonedRequest>
+                    for TakeAbandonedValidationsSvc<T> {
+                        type Response = super::AbandonedValidations;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TakeAbandonedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageAuthority>::take_abandoned_validations(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TakeAbandonedValidationsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

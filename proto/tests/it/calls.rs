@@ -101,18 +101,20 @@ async fn storage(world: &World) {
     same!(world, sa, StorageAuthority::valid_authorizations(account, &identifiers, NOW));
     same!(world, sa, StorageAuthority::valid_authorizations(account, &[], NOW));
     same!(world, sa, StorageAuthority::new_order_and_authorizations(sample::new_order()));
-    let challenge = ChallengeType::Http01;
-    same!(world, sa, StorageAuthority::set_authorization_processing(authorization, challenge, NOW));
+    let (challenge, worker) = (ChallengeType::Http01, WorkerId::from_bytes([4; 16]));
+    same!(world, sa, StorageAuthority::set_authorization_processing(authorization, challenge, worker, NOW));
     for progress in sample::progresses() {
         same!(world, sa, StorageAuthority::finalize_authorization(authorization, progress.clone(), NOW));
     }
     same!(world, sa, StorageAuthority::deactivate_authorization(authorization, NOW));
-    same!(world, sa, StorageAuthority::set_order_processing(order, NOW));
+    same!(world, sa, StorageAuthority::set_order_processing(order, worker, NOW));
     same!(world, sa, StorageAuthority::finalize_order(order, &serial));
     same!(world, sa, StorageAuthority::set_order_error(order, sample::problem()));
+    same!(world, sa, StorageAuthority::heartbeat(worker, NOW));
+    same!(world, sa, StorageAuthority::retire(worker));
     for limit in [0, 1, usize::MAX] {
-        same!(world, sa, StorageAuthority::processing_orders(NOW, limit));
-        same!(world, sa, StorageAuthority::running_validations(NOW, limit));
+        same!(world, sa, StorageAuthority::take_abandoned_orders(worker, NOW, limit));
+        same!(world, sa, StorageAuthority::take_abandoned_validations(worker, NOW, limit));
     }
     same!(world, sa, StorageAuthority::revoke_certificate(sample::new_revocation()));
     let unblocking = NewRevocation {

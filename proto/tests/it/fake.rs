@@ -210,9 +210,10 @@ impl StorageAuthority for Fake {
         &self,
         authorization: AuthorizationId,
         challenge: ChallengeType,
+        worker: WorkerId,
         at: Timestamp,
     ) -> Result<Thumbprint> {
-        self.answer("sa.set_authorization_processing", (authorization, challenge, at), self.key)
+        self.answer("sa.set_authorization_processing", (authorization, challenge, worker, at), self.key)
     }
     async fn finalize_authorization(
         &self,
@@ -229,8 +230,8 @@ impl StorageAuthority for Fake {
     ) -> Result<Authorization> {
         self.answer("sa.deactivate_authorization", (authorization, at), sample::authorization())
     }
-    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
-        self.answer("sa.set_order_processing", (order, at), ())
+    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.answer("sa.set_order_processing", (order, worker, at), ())
     }
     async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
         self.answer("sa.finalize_order", (order, serial), ())
@@ -238,13 +239,29 @@ impl StorageAuthority for Fake {
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {
         self.answer("sa.set_order_error", (order, problem), ())
     }
-    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
-        self.answer("sa.processing_orders", (before, limit), sample::processing_orders())
+    async fn heartbeat(&self, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.answer("sa.heartbeat", (worker, at), ())
     }
-    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
+    async fn retire(&self, worker: WorkerId) -> Result<()> {
+        self.answer("sa.retire", worker, ())
+    }
+    async fn take_abandoned_orders(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ProcessingOrder>> {
+        self.answer("sa.take_abandoned_orders", (worker, silent_since, limit), sample::processing_orders())
+    }
+    async fn take_abandoned_validations(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunningValidation>> {
         let mut answer = sample::running_validations();
         answer.iter_mut().for_each(|validation| validation.thumbprint = self.key);
-        self.answer("sa.running_validations", (before, limit), answer)
+        self.answer("sa.take_abandoned_validations", (worker, silent_since, limit), answer)
     }
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
         self.answer("sa.revoke_certificate", revocation, ())
