@@ -67,12 +67,6 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
-<<<<<<< HEAD
-    let started = server::start(services, hierarchy.as_ref(), tls, bound, &lifecycle);
-    if server::unless_signalled(started, &lifecycle).await?.is_none() {
-        server::end(&lifecycle, storage.as_ref()).await;
-        return Ok(());
-=======
     let started = server::start(
         services,
         orphans(&config, storage.as_ref()),
@@ -81,13 +75,9 @@ pub async fn run(args: ServeArgs) -> Result<()> {
         bound,
         &lifecycle,
     );
-    if server::unless_signalled(started, &lifecycle).await?.is_some() {
-        info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
-        if let Some(file) = &args.ready_file {
-            ready.write(file)?;
-        }
-        lifecycle.signalled().await?;
->>>>>>> storage
+    if server::unless_signalled(started, &lifecycle).await?.is_none() {
+        server::end(&lifecycle, storage.as_ref()).await;
+        return Ok(());
     }
     info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
     if let Some(file) = &args.ready_file {

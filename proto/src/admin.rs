@@ -16,7 +16,7 @@ use tonic::{Extensions, Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::{BadMessage, Read, present, read, value};
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::transport::{LocalPeer, Peer};
 use crate::v1;
 use crate::v1::admin_account_request::Name;
@@ -122,7 +122,7 @@ impl<T: Carrier> Administration for RemoteAdministration<T> {
 }
 
 /// Lets operators ask `administration`.
-pub fn administration_server(administration: Arc<dyn Administration>) -> impl Server {
+pub fn administration_server(administration: Arc<dyn Administration>) -> impl Servable {
     serve!(generated::AdminServer<_>, administration)
 }
 

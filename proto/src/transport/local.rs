@@ -25,7 +25,7 @@ use tower::Service;
 use tracing::{debug, warn};
 
 use super::spawn::Spawn;
-use crate::server::Server;
+use crate::server::Servable;
 
 /// Connections at once: some operators and their scripts. More wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 16;
@@ -44,7 +44,7 @@ pub struct LocalPeer {
 /// Serves on `listener` until `shutdown`, then lets the calls that were begun finish. All of it runs on `tracker`.
 pub fn serve_locally(
     listener: UnixListener,
-    service: impl Server,
+    service: impl Servable,
     shutdown: CancellationToken,
     tracker: &TaskTracker,
 ) {
@@ -74,7 +74,7 @@ pub fn serve_locally(
 
 async fn connection(
     stream: UnixStream,
-    service: impl Server,
+    service: impl Servable,
     shutdown: CancellationToken,
     tracker: TaskTracker,
     _place: OwnedSemaphorePermit,
