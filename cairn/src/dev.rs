@@ -74,7 +74,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let management = bound.management.addresses();
     let dns_addresses = (dns.address, dns.management_address);
     dns.start(&lifecycle);
-    server::start(services, Some(&hierarchy), ListenerTls::SelfIssued, bound, &lifecycle).await?;
+    server::start(services, storage.orphans(), Some(&hierarchy), ListenerTls::SelfIssued, bound, &lifecycle)
+        .await?;
 
     let banner = Banner {
         made,

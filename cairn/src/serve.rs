@@ -9,6 +9,7 @@ use anyhow::Result;
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Random, SystemRandom};
 use cairn_proto::Role;
+use cairn_ra::Orphans;
 use tracing::info;
 
 pub use self::prepare::{Complaints, Prepared, prepare};
@@ -67,7 +68,14 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
-    let started = server::start(services, hierarchy.as_ref(), tls, bound, &lifecycle);
+    let started = server::start(
+        services,
+        orphans(&config, storage.as_ref()),
+        hierarchy.as_ref(),
+        tls,
+        bound,
+        &lifecycle,
+    );
     if server::unless_signalled(started, &lifecycle).await?.is_none() {
         server::end(&lifecycle, storage.as_ref()).await;
         return Ok(());
@@ -93,6 +101,14 @@ pub fn check(args: &CheckConfigArgs) -> Result<String> {
         }
         _ => format!("{file} is good for the roles {}.\n", prepared.roles),
     })
+}
+
+/// What a registration authority finds left undone that nobody is at work on: all of it, if no other one can reach the storage.
+fn orphans(config: &Config, storage: Option<&Storage>) -> Orphans {
+    match storage {
+        Some(storage) if config.internal.place(Role::Sa).listen.is_empty() => storage.orphans(),
+        _ => Orphans::Silent,
+    }
 }
 
 fn configs(config: &Config) -> Configs {

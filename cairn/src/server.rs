@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cairn_core::api::ListenerCertificates;
 use cairn_core::{Clock, ErrorKind, Timestamp};
+use cairn_ra::Orphans;
 use cairn_x509::Certificate;
 use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
@@ -74,6 +75,7 @@ pub struct Bound {
 /// If the certificate cannot be had, or the storage fails.
 pub async fn start(
     services: Services,
+    orphans: Orphans,
     hierarchy: Option<&Hierarchy>,
     tls: ListenerTls,
     bound: Bound,
@@ -83,7 +85,7 @@ pub async fn start(
     let health = internal::serve(bound.internal, &services, lifecycle)?;
     readiness.tell(health, lifecycle);
     if let Some(ra) = &services.ra {
-        ra.start_sweeper();
+        ra.start_sweeper(orphans);
     }
     lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
     let management = management::router(Management {

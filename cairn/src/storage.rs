@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use cairn_core::api;
+use cairn_ra::Orphans;
 use cairn_sa::config::Postgres;
 use cairn_sa::{Credentials, Engine, Measured, PostgresStorage, SqliteStorage};
 use rustls_pki_types::CertificateDer;
@@ -31,6 +32,15 @@ impl Storage {
         match self {
             Self::Sqlite(storage) => Arc::new(Measured::new(Arc::clone(storage))),
             Self::Postgres(storage) => Arc::new(Measured::new(Arc::clone(storage))),
+        }
+    }
+
+    /// What a registration authority finds in it that nobody is at work on: all, where it is the only one.
+    #[must_use]
+    pub fn orphans(&self) -> Orphans {
+        match self {
+            Self::Sqlite(_) => Orphans::All,
+            Self::Postgres(_) => Orphans::Silent,
         }
     }
 

@@ -30,7 +30,7 @@ pub use cairn_jose::{Jwk, Thumbprint};
 pub use certificate::{CertificateRecord, IssuerId, Revocation, RevocationReason, Serial};
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
 pub use error::{Error, ErrorKind, Result};
-pub use id::{AccountId, AuthorizationId, OrderId};
+pub use id::{AccountId, AuthorizationId, OrderId, WorkerId};
 pub use identifier::{DnsName, Identifier};
 pub use metric::{Metric, MetricKind};
 pub use order::{Order, OrderProgress, OrderStatus, OrderWithAuthorizations};

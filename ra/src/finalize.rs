@@ -48,7 +48,7 @@ pub(crate) async fn finalize_order(
     let permit = ra.permit(&ra.issuances).inspect_err(|_| metrics::issuance_refused())?;
     let working = ra.issuing.begin(request.order).ok_or_else(being_finalized)?;
     let now = ra.deps.clock.now();
-    match ra.deps.sa.set_order_processing(request.order, now).await {
+    match ra.deps.sa.set_order_processing(request.order, ra.worker, now).await {
         Err(error) if error.kind == ErrorKind::Conflict => return Err(being_finalized()),
         outcome => outcome?,
     }

@@ -42,7 +42,8 @@ pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationReques
         return owned(ra, request.account, authz.id).await;
     };
     let now = ra.deps.clock.now();
-    let thumbprint = match ra.deps.sa.set_authorization_processing(authz.id, request.challenge, now).await {
+    let begun = ra.deps.sa.set_authorization_processing(authz.id, request.challenge, ra.worker, now).await;
+    let thumbprint = match begun {
         Ok(thumbprint) => thumbprint,
         Err(error) if error.kind == ErrorKind::Conflict => return owned(ra, request.account, authz.id).await,
         Err(error) => return Err(error),
@@ -147,7 +148,7 @@ pub(crate) async fn end(
             audit::validation_ended(&ended);
             Some(ended)
         }
-        // Given up by its account in the meantime.
+        // Given up by its account in the meantime, or ended by another process that took it over.
         Err(error) if error.kind == ErrorKind::Conflict => {
             ra.deps.sa.authorization(ended.id).await.ok().flatten()
         }

@@ -11,7 +11,7 @@ use cairn_core::api::sa::{
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
     ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp,
+    Timestamp, WorkerId,
 };
 
 use tracing::{Instrument, debug_span};
@@ -62,22 +62,27 @@ measured! {
         fn new_account(account: Account) -> Option<Account>;
         fn set_contact(account: AccountId, contact: Vec<String>) -> Account;
         fn deactivate_account(account: AccountId) -> Account;
+        fn revoke_account(account: AccountId) -> Account;
         fn order_for_identifiers(account: AccountId, identifiers: &[Identifier], profile: &str, until: Timestamp)
             -> Option<OrderWithAuthorizations>;
         fn valid_authorizations(account: AccountId, identifiers: &[Identifier], until: Timestamp)
             -> Vec<Option<Authorization>>;
         fn new_order_and_authorizations(new: NewOrder) -> ();
-        fn set_authorization_processing(authorization: AuthorizationId, challenge: ChallengeType, at: Timestamp)
-            -> Thumbprint;
+        fn set_authorization_processing(authorization: AuthorizationId, challenge: ChallengeType, worker: WorkerId,
+            at: Timestamp) -> Thumbprint;
         fn finalize_authorization(authorization: AuthorizationId, progress: AuthorizationProgress, expires: Timestamp)
             -> ();
         fn deactivate_authorization(authorization: AuthorizationId, at: Timestamp) -> Authorization;
-        fn set_order_processing(order: OrderId, at: Timestamp) -> ();
+        fn set_order_processing(order: OrderId, worker: WorkerId, at: Timestamp) -> ();
         fn finalize_order(order: OrderId, serial: &Serial) -> ();
         fn set_order_error(order: OrderId, problem: Problem) -> ();
-        fn processing_orders(before: Timestamp, limit: usize) -> Vec<ProcessingOrder>;
-        fn running_validations(before: Timestamp, limit: usize) -> Vec<RunningValidation>;
+        fn heartbeat(worker: WorkerId, at: Timestamp) -> ();
+        fn retire(worker: WorkerId) -> ();
+        fn take_abandoned_orders(worker: WorkerId, silent_since: Timestamp, limit: usize) -> Vec<ProcessingOrder>;
+        fn take_abandoned_validations(worker: WorkerId, silent_since: Timestamp, limit: usize)
+            -> Vec<RunningValidation>;
         fn revoke_certificate(revocation: NewRevocation) -> ();
+        fn block_key(spki_sha256: [u8; 32], at: Timestamp) -> bool;
         fn key_blocked(spki_sha256: [u8; 32]) -> bool;
     }
 }

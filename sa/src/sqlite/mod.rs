@@ -19,6 +19,7 @@ mod authorizations;
 mod certificates;
 mod orders;
 mod revocations;
+mod workers;
 
 #[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
@@ -36,7 +37,7 @@ use cairn_core::api::sa::{
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
     ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp,
+    Timestamp, WorkerId,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -112,16 +113,6 @@ impl SqliteStorage {
     /// A read of a few rows by their keys, on the caller's thread.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, DbError>) -> Result<T> {
         self.readers.read(read).map_err(Error::from)
-    }
-
-    /// A read of many rows, away from the caller's thread.
-    async fn list<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
-    ) -> Result<T> {
-        let readers = Arc::clone(&self.readers);
-        let read = tokio::task::spawn_blocking(move || readers.read(read)).await;
-        read.unwrap_or(Err(DbError::Stopped("a read has panicked or was cancelled"))).map_err(Error::from)
     }
 
     /// A change, by the writer.
@@ -249,9 +240,10 @@ impl StorageAuthority for SqliteStorage {
         &self,
         authorization: AuthorizationId,
         challenge: ChallengeType,
+        worker: WorkerId,
         at: Timestamp,
     ) -> Result<Thumbprint> {
-        self.change(move |db| authorizations::set_processing(db, authorization, challenge, at)).await
+        self.change(move |db| authorizations::set_processing(db, authorization, challenge, worker, at)).await
     }
 
     async fn finalize_authorization(
@@ -275,8 +267,8 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| authorizations::deactivate(db, authorization, at)).await
     }
 
-    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
-        self.change(move |db| orders::set_processing(db, order, at)).await
+    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.change(move |db| orders::set_processing(db, order, worker, at)).await
     }
 
     async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
@@ -289,12 +281,30 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| orders::set_error(db, order, &problem)).await
     }
 
-    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
-        self.list(move |db| orders::processing(db, before, rows(limit))).await
+    async fn heartbeat(&self, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.change(move |db| workers::heartbeat(db, worker, at)).await
     }
 
-    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
-        self.list(move |db| authorizations::running(db, before, rows(limit))).await
+    async fn retire(&self, worker: WorkerId) -> Result<()> {
+        self.change(move |db| workers::retire(db, worker)).await
+    }
+
+    async fn take_abandoned_orders(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ProcessingOrder>> {
+        self.change(move |db| orders::take_abandoned(db, worker, silent_since, rows(limit))).await
+    }
+
+    async fn take_abandoned_validations(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunningValidation>> {
+        self.change(move |db| authorizations::take_abandoned(db, worker, silent_since, rows(limit))).await
     }
 
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {

@@ -21,6 +21,7 @@ mod open;
 mod plans;
 mod schema;
 mod tls;
+mod workers;
 
 mod postgres {
     contract!(crate::database::world);
