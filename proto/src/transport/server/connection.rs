@@ -111,7 +111,9 @@ impl Accepting {
         let role = self.server.identity.role();
         let refused = Refused::by(error);
         metrics::handshake_refused(role, refused.reason);
-        if self.server.said.may_say((address.ip(), refused.reason)) {
+        if refused.is_a_look() {
+            debug!(peer.address = %address, %role, "{}", refused.text);
+        } else if self.server.said.may_say((address.ip(), refused.reason, None)) {
             warn!(peer.address = %address, %role, reason = refused.reason, "refused a connection: {}", refused.text);
         }
     }
