@@ -62,6 +62,7 @@ measured! {
         fn new_account(account: Account) -> Option<Account>;
         fn set_contact(account: AccountId, contact: Vec<String>) -> Account;
         fn deactivate_account(account: AccountId) -> Account;
+        fn revoke_account(account: AccountId) -> Account;
         fn order_for_identifiers(account: AccountId, identifiers: &[Identifier], profile: &str, until: Timestamp)
             -> Option<OrderWithAuthorizations>;
         fn valid_authorizations(account: AccountId, identifiers: &[Identifier], until: Timestamp)
@@ -78,6 +79,7 @@ measured! {
         fn processing_orders(before: Timestamp, limit: usize) -> Vec<ProcessingOrder>;
         fn running_validations(before: Timestamp, limit: usize) -> Vec<RunningValidation>;
         fn revoke_certificate(revocation: NewRevocation) -> ();
+        fn block_key(spki_sha256: [u8; 32], at: Timestamp) -> bool;
         fn key_blocked(spki_sha256: [u8; 32]) -> bool;
     }
 }
