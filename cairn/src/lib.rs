@@ -9,19 +9,27 @@ pub mod init;
 pub mod internal_pki;
 pub mod serve;
 
+pub mod roles;
 pub mod server;
 pub mod storage;
 pub mod wiring;
 
+pub mod internal;
+pub mod peers;
+pub mod readiness;
+
 pub mod hierarchy;
 pub mod listener;
 pub mod management;
+mod proxy_protocol;
 pub mod tls;
 
 pub mod banner;
 pub mod lifecycle;
 pub mod lock;
+pub mod metrics;
 pub mod names;
 pub mod open_files;
 pub mod ready_file;
+pub mod service_manager;
 pub mod telemetry;

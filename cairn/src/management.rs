@@ -1,4 +1,4 @@
-//! The management listener: the certificates to trust, and whether the server is ready. Nothing here is ACME.
+//! The management listener: the certificates to trust, whether the server is ready, and what it counted. Nothing here is ACME.
 
 use std::sync::Arc;
 
@@ -6,10 +6,11 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cairn_core::api::StorageRead;
 use http::{StatusCode, header};
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
+
+use crate::readiness::Readiness;
+
+use crate::metrics;
 
 /// What the management listener tells about.
 pub struct Management {
@@ -17,18 +18,17 @@ pub struct Management {
     pub roots: Vec<String>,
     /// Intermediates, PEM.
     pub intermediates: Vec<String>,
-    /// Must answer for the server to be ready.
-    pub storage: Arc<dyn StorageRead>,
-    /// A server that is stopping is not ready.
-    pub shutdown: CancellationToken,
+    /// Whether the process is ready.
+    pub readiness: Arc<Readiness>,
 }
 
-/// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`.
+/// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`, `GET /metrics`.
 pub fn router(management: Management) -> Router {
     Router::new()
         .route("/roots/{index}", get(root))
         .route("/intermediates/{index}", get(intermediate))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(counted))
         .with_state(Arc::new(management))
 }
 
@@ -51,14 +51,18 @@ fn certificate(certificates: &[String], index: usize) -> Response {
 }
 
 async fn readyz(State(management): State<Arc<Management>>) -> Response {
-    if management.shutdown.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
-    }
-    match management.storage.ping().await {
+    match management.readiness.check().await {
         Ok(()) => "ready\n".into_response(),
-        Err(error) => {
-            warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer; see the log\n").into_response()
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+/// The text format of Prometheus, version 0.0.4.
+async fn counted() -> Response {
+    match metrics::render() {
+        Some(text) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
         }
+        None => (StatusCode::NOT_FOUND, "nothing is counted\n").into_response(),
     }
 }
