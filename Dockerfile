@@ -125,7 +125,8 @@ FROM debian AS prometheus
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends prometheus \
     && rm -rf /var/lib/apt/lists/* \
-    && install --directory --owner cairn --group cairn /var/lib/prometheus
+    && chown cairn:cairn /var/lib/prometheus
+COPY test-env/compose/prometheus.yml /etc/prometheus/prometheus.yml
 USER cairn
 EXPOSE 9090
 ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/var/lib/prometheus"]
