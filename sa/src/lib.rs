@@ -43,11 +43,13 @@ pub mod config;
 mod error;
 mod migration;
 mod rows;
+mod upgrade;
 
 mod postgres;
 mod sqlite;
 
 pub use config::{Config, ConfigError, Credentials, Engine};
 pub use error::OpenError;
-pub use postgres::PostgresStorage;
+pub use postgres::{PostgresStorage, Roles};
 pub use sqlite::{SqliteStorage, backup};
+pub use upgrade::migrate;

@@ -18,6 +18,7 @@ mod limits;
 mod lock;
 mod open;
 mod plans;
+mod roles;
 mod schema;
 mod tls;
 mod workers;
