@@ -318,5 +318,22 @@ impl StorageAuthority for SqliteStorage {
     }
 }
 
+/// Every statement that a request or the sweeper runs.
+#[cfg(test)]
+pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
+    [
+        accounts::STATEMENTS,
+        authorizations::STATEMENTS,
+        certificates::STATEMENTS,
+        orders::STATEMENTS,
+        revocations::STATEMENTS,
+        workers::STATEMENTS,
+    ]
+    .concat()
+    .into_iter()
+}
+
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod steps;

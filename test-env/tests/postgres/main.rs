@@ -100,7 +100,10 @@ fn two_servers_share_a_database() {
     let (one, _) = Serve::start(&first).unwrap();
     let (two, _) = Serve::start(&second).unwrap();
     let workers = "SELECT count(*) FROM workers";
-    assert_eq!(server.sql("cairn", workers).unwrap(), "2");
+    wait::until("both to give signs of life", PATIENCE, || {
+        Ok((server.sql("cairn", workers)? == "2").then_some(()))
+    })
+    .unwrap();
     one.stop().unwrap();
     assert_eq!(server.sql("cairn", workers).unwrap(), "1", "who ends in order leaves no lease");
     two.stop().unwrap();
