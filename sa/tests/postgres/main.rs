@@ -13,6 +13,7 @@ mod world;
 mod database;
 
 mod crash;
+mod failover;
 mod isolation;
 mod limits;
 mod lock;

@@ -1,7 +1,6 @@
 //! Both engines store the same, and programs of the step before live on the newest schema.
 
 use cairn_core::WorkerId;
-use cairn_core::api::StorageAuthority;
 use cairn_sa::{Config, SqliteStorage};
 use tempfile::TempDir;
 

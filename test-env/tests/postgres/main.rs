@@ -15,6 +15,7 @@ use cairn_test_env::challenges::{Http01, Responder};
 use cairn_test_env::port;
 use cairn_test_env::postgres::{PASSWORD, Server, USER};
 use cairn_test_env::site::{Serve, Site};
+use cairn_test_env::wait;
 use challtestsrv::{DnsServer, Zone};
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::timeout;
