@@ -138,6 +138,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
+    /// The roles to play, of wfe, ra, va, remote-va, ca, sa and pa [default: all but remote-va]
+    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<Role>,
+
+    /// Addresses of the management listener, instead of those in the configuration file
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub management: Option<Vec<SocketAddr>>,
+
     /// Write the addresses really bound to this file, as JSON, when everything listens
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
@@ -149,6 +157,10 @@ pub struct CheckConfigArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+
+    /// The roles for which it shall be good, of wfe, ra, va, remote-va, ca, sa and pa [default: all but remote-va]
+    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<Role>,
 }
 
 /// Options of `cairn init`.

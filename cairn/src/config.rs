@@ -4,7 +4,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use cairn_core::Period;
+use cairn_proto::Role;
+use cairn_proto::transport::Address;
 use serde::Deserialize;
 
 use crate::telemetry;
@@ -22,12 +25,17 @@ pub struct Config {
     /// The management listener.
     #[serde(default)]
     pub management: Management,
-    /// The certificate and key that sign. Required.
+    /// The certificates that sign, and the key. Required where the roles `wfe` or `ca` are played.
+    #[serde(default)]
     pub issuer: Issuer,
     /// Logs.
     #[serde(default)]
     pub log: telemetry::Config,
-    /// The ACME front end. Its `base_url` is required.
+    /// How the services meet, when they run in several processes.
+    #[serde(default)]
+    pub internal: Internal,
+    /// The ACME front end. Its `base_url` is required where the role `wfe` is played.
+    #[serde(default)]
     pub wfe: cairn_wfe::Config,
     /// Accounts and orders.
     #[serde(default)]
@@ -91,8 +99,9 @@ impl Default for Api {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Management {
-    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`), with the API's TLS. Default
-    /// `["127.0.0.1:15000"]`; an empty list means none.
+    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`), with the API's TLS where the role `wfe` is
+    /// played, otherwise with none. Default `["127.0.0.1:15000"]`; an empty list means none. Several processes on one machine need
+    /// one each: `cairn serve --management ADDRESS` goes before this.
     pub listen: Vec<SocketAddr>,
 }
 
@@ -103,18 +112,118 @@ impl Default for Management {
 }
 
 /// The `[issuer]` section.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Issuer {
-    /// The root's certificate, PEM: what clients trust. Its key is never needed here. Required.
-    pub root: PathBuf,
-    /// The intermediate's certificate, PEM. Required.
-    pub certificate: PathBuf,
+    /// The root's certificate, PEM: what clients trust. Its key is never needed here. Required where the roles `wfe` or `ca` are played.
+    pub root: Option<PathBuf>,
+    /// The intermediate's certificate, PEM. Required where the roles `wfe` or `ca` are played.
+    pub certificate: Option<PathBuf>,
     /// The intermediate's private key: PEM, PKCS#8, encrypted or plain. Nobody but its owner may be able to read the file if it is plain.
-    /// Required.
-    pub key: PathBuf,
+    /// Required where the role `ca` is played; a process without that role never opens the file.
+    pub key: Option<PathBuf>,
     /// The file with the passphrase of an encrypted key. Nobody but its owner may be able to read it.
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// The `[internal]` section: how services meet that run in several processes. One process that plays every role needs none of it.
+///
+/// ```toml
+/// pki = "internal-pki"
+/// ra = { listen = ["0.0.0.0:14102"], addresses = ["ra-1.example:14102", "ra-2.example:14102"] }
+/// ```
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Internal {
+    /// The folder of certificates by which the services know each other, as `cairn internal-pki init` makes it. A process needs
+    /// `root.pem`, and for each role that it plays `<role>.pem` and `<role>-key.pem`. They are read again when they change. Required
+    /// as soon as something is set below.
+    pub pki: Option<PathBuf>,
+    /// The front end.
+    pub wfe: Place,
+    /// The registration authority.
+    pub ra: Place,
+    /// The validation authority.
+    pub va: Place,
+    /// Validation authorities in other networks, which the validation authority asks; their addresses stand in `va.perspectives`.
+    pub remote_va: Place,
+    /// The certificate authority.
+    pub ca: Place,
+    /// The storage authority.
+    pub sa: Place,
+    /// The policy authority. It is part of the registration authority's process unless addresses are set here.
+    pub pa: Place,
+    /// Bounds of calls.
+    pub calls: Calls,
+}
+
+/// An `[internal.ROLE]` section: `[internal.wfe]`, `ra`, `va`, `remote-va`, `ca`, `sa` or `pa`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Place {
+    /// The addresses where a process that plays this role listens for the others (gRPC, TLS 1.3, certificates on both sides). Default:
+    /// none; then only services in the same process reach it.
+    pub listen: Vec<SocketAddr>,
+    /// Where the others find this role: `"HOST:PORT"`, all addresses of the host; or `"srv:NAME"`, what the SRV records of the name
+    /// say. Calls are spread over all of them; those that do not answer are left out until they do. Default: none; then it must be
+    /// played by the process that needs it.
+    pub addresses: Vec<Address>,
+}
+
+/// The `[internal.calls]` section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calls {
+    /// How long a call may take when nothing else bounds it, 1s to 2m. Default: `15s`: less than clients wait for an answer.
+    pub timeout: Period,
+    /// Calls from a process whose clock differs by more than this are refused, 1s to 1h, since both would date and expire things
+    /// differently. Default: `5s`.
+    pub max_clock_skew: Period,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self { timeout: Period::from_secs(15), max_clock_skew: Period::from_secs(5) }
+    }
+}
+
+impl Calls {
+    /// Whether the bounds make sense.
+    ///
+    /// # Errors
+    /// Says which is wrong and what to write.
+    pub fn validate(&self) -> Result<()> {
+        let second = Period::from_secs(1);
+        ensure!(
+            (second..=Period::from_secs(120)).contains(&self.timeout),
+            "timeout is {}; write 1s at least and 2m at most",
+            self.timeout
+        );
+        ensure!(
+            (second..=Period::from_secs(3600)).contains(&self.max_clock_skew),
+            "max_clock_skew is {}; write 1s at least and 1h at most",
+            self.max_clock_skew
+        );
+        Ok(())
+    }
+}
+
+impl Internal {
+    /// Where a role is.
+    #[must_use]
+    pub fn place(&self, role: Role) -> &Place {
+        static NOWHERE: Place = Place { listen: Vec::new(), addresses: Vec::new() };
+        match role {
+            Role::Wfe => &self.wfe,
+            Role::Ra => &self.ra,
+            Role::Va => &self.va,
+            Role::RemoteVa => &self.remote_va,
+            Role::Ca => &self.ca,
+            Role::Sa => &self.sa,
+            Role::Pa => &self.pa,
+            Role::Admin => &NOWHERE,
+        }
+    }
 }
 
 impl Config {
@@ -133,16 +242,19 @@ impl Config {
 
     /// Makes relative paths relative to `folder`.
     fn anchor(&mut self, folder: &Path) {
-        let required = [&mut self.issuer.root, &mut self.issuer.certificate, &mut self.issuer.key];
-        let optional = [
+        let paths = [
             &mut self.data_dir,
             &mut self.api.certificate,
             &mut self.api.key,
+            &mut self.internal.pki,
+            &mut self.issuer.root,
+            &mut self.issuer.certificate,
+            &mut self.issuer.key,
             &mut self.issuer.passphrase_file,
             &mut self.sa.postgres.password_file,
             &mut self.sa.postgres.root_certificate,
         ];
-        for path in required.into_iter().chain(optional.into_iter().flatten()) {
+        for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }
     }

@@ -1,6 +1,7 @@
 //! `cairn dev`: a whole CA with nothing to configure. Everything insecure that makes development easy is here and nowhere else: a fake
 //! DNS, any name, any address, the root's key on the same disk.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tracing::error;
 use crate::banner::Banner;
 use crate::cli::DevArgs;
 use crate::hierarchy::{self, DevHierarchy, HierarchySpec};
+use crate::internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Listener, Sockets};
 use crate::lock::DirectoryLock;
@@ -48,6 +50,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
             &Bind::or_loopback(args.management.clone(), MANAGEMENT_PORT),
         )
         .await?,
+        internal: internal::Bound::default(),
     };
     let dns = FakeDns::bind(&args).await?;
     let (issuing, made) = hierarchy(&args)?;
@@ -60,9 +63,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
         Box::new(issuing.intermediate_key),
         SystemClock.now(),
     )?;
-    let certificates = vec![hierarchy.intermediate.clone(), hierarchy.root.clone()];
     let services = wiring::wire(
-        Foundation::new(storage.authority(), issuer, certificates, names.clone()),
+        Foundation::whole(storage.authority(), issuer, hierarchy.chain(), names.clone(), &lifecycle),
         configs(&args, &names, dns.address),
         &lifecycle,
     )?;
@@ -71,7 +73,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let management = bound.management.addresses();
     let dns_addresses = (dns.address, dns.management_address);
     dns.start(&lifecycle);
-    server::start(services, &hierarchy, ListenerTls::SelfIssued, bound, &lifecycle).await?;
+    server::start(services, Some(&hierarchy), ListenerTls::SelfIssued, bound, &lifecycle).await?;
 
     let banner = Banner {
         made,
@@ -88,7 +90,9 @@ pub async fn run(args: DevArgs) -> Result<()> {
     if let Some(file) = &args.ready_file {
         ready(&banner).write(file)?;
     }
-    server::run_to_end(&lifecycle, &storage).await
+    server::until_signalled(&lifecycle).await?;
+    server::end(&lifecycle, Some(&storage)).await;
+    Ok(())
 }
 
 fn take(data_dir: &Path) -> Result<DirectoryLock> {
@@ -204,12 +208,13 @@ impl FakeDns {
 fn ready(banner: &Banner<'_>) -> Ready {
     Ready {
         pid: std::process::id(),
-        directory: banner.directory(),
+        directory: Some(banner.directory()),
         api: banner.api.clone(),
         management: banner.management.clone(),
         dns: Some(banner.dns),
         dns_management: Some(banner.dns_management),
         root_file: banner.root_file().map(|path| path.display().to_string()),
-        root_sha256: hierarchy::fingerprint(banner.root),
+        root_sha256: Some(hierarchy::fingerprint(banner.root)),
+        internal: BTreeMap::new(),
     }
 }

@@ -9,9 +9,14 @@ pub mod init;
 pub mod internal_pki;
 pub mod serve;
 
+pub mod roles;
 pub mod server;
 pub mod storage;
 pub mod wiring;
+
+pub mod internal;
+pub mod peers;
+pub mod readiness;
 
 pub mod hierarchy;
 pub mod listener;

@@ -102,6 +102,12 @@ impl Sockets {
         bail!("found no port that is free on both 127.0.0.1 and ::1")
     }
 
+    /// The sockets themselves.
+    #[must_use]
+    pub fn into_inner(self) -> Vec<TcpListener> {
+        self.0
+    }
+
     /// The addresses really bound.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.iter().filter_map(|socket| socket.local_addr().ok()).collect()

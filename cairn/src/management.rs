@@ -6,10 +6,9 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cairn_core::api::StorageRead;
 use http::{StatusCode, header};
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
+
+use crate::readiness::Readiness;
 
 /// What the management listener tells about.
 pub struct Management {
@@ -17,10 +16,8 @@ pub struct Management {
     pub roots: Vec<String>,
     /// Intermediates, PEM.
     pub intermediates: Vec<String>,
-    /// Must answer for the server to be ready.
-    pub storage: Arc<dyn StorageRead>,
-    /// A server that is stopping is not ready.
-    pub shutdown: CancellationToken,
+    /// Whether the process is ready.
+    pub readiness: Arc<Readiness>,
 }
 
 /// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`.
@@ -51,14 +48,8 @@ fn certificate(certificates: &[String], index: usize) -> Response {
 }
 
 async fn readyz(State(management): State<Arc<Management>>) -> Response {
-    if management.shutdown.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
-    }
-    match management.storage.ping().await {
+    match management.readiness.check().await {
         Ok(()) => "ready\n".into_response(),
-        Err(error) => {
-            warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer; see the log\n").into_response()
-        }
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

@@ -1,5 +1,6 @@
 //! The ready file: which addresses are really bound, for programs that start Cairn on port 0.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -11,12 +12,16 @@ use serde::{Deserialize, Serialize};
 pub struct Ready {
     /// The process.
     pub pid: u32,
-    /// The ACME directory's URL.
-    pub directory: String,
+    /// The ACME directory's URL; where the front end is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// Where the ACME API listens.
     pub api: Vec<SocketAddr>,
     /// Where the management listener listens.
     pub management: Vec<SocketAddr>,
+    /// Where the services listen for those in other processes, by role.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub internal: BTreeMap<String, Vec<SocketAddr>>,
     /// Where the fake DNS listens; `dev` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<SocketAddr>,
@@ -26,8 +31,9 @@ pub struct Ready {
     /// The root to trust, PEM; absent when it is not in a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_file: Option<String>,
-    /// The SHA-256 fingerprint of the root.
-    pub root_sha256: String,
+    /// The SHA-256 fingerprint of the root; where the front end or the certificate authority is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_sha256: Option<String>,
 }
 
 impl Ready {

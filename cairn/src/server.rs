@@ -1,22 +1,28 @@
 //! What `dev` and `serve` have in common: from bound sockets and wired services to a server that listens, and to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
-use cairn_core::Clock;
 use cairn_core::api::ListenerCertificates;
+use cairn_core::{Clock, ErrorKind, Timestamp};
 use cairn_x509::Certificate;
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
-use tracing::info;
+use tracing::{info, warn};
 
+use crate::internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::readiness::Readiness;
 use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
-use crate::tls::{Files, SelfIssued};
-use crate::wiring::Services;
+use crate::tls::{Files, SelfIssued, Served};
+use crate::wiring::{FrontEnd, Services};
+
+/// Pause before the listeners' first certificate is asked for again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the listeners' certificate comes from.
 #[derive(Debug)]
@@ -38,6 +44,14 @@ pub struct Hierarchy {
     pub intermediate: Certificate,
 }
 
+impl Hierarchy {
+    /// What the front end sends along with what it issues: intermediate and root.
+    #[must_use]
+    pub fn chain(&self) -> Vec<Certificate> {
+        vec![self.intermediate.clone(), self.root.clone()]
+    }
+}
+
 /// Bound sockets, before anything is accepted.
 #[derive(Debug)]
 pub struct Bound {
@@ -45,32 +59,43 @@ pub struct Bound {
     pub api: Sockets,
     /// For the management listener.
     pub management: Sockets,
+    /// For the services in other processes.
+    pub internal: internal::Bound,
 }
 
-/// Starts: takes up what an earlier process left, gets the listeners' certificate, accepts.
+/// Starts: takes up what an earlier process left, answers the other processes, gets the listeners' certificate, accepts.
 ///
 /// # Errors
 /// If the certificate cannot be had, or the storage fails.
 pub async fn start(
     services: Services,
-    hierarchy: &Hierarchy,
+    hierarchy: Option<&Hierarchy>,
     tls: ListenerTls,
     bound: Bound,
     lifecycle: &Lifecycle,
 ) -> Result<()> {
-    let Services { ra, storage, acme, clock } = services;
-    ra.start_sweeper();
-    let tls = acceptor(tls, hierarchy, ra.clone(), clock, lifecycle).await?;
+    let readiness = Arc::new(Readiness::of(&services, lifecycle));
+    let health = internal::serve(bound.internal, &services, lifecycle)?;
+    readiness.tell(health, lifecycle);
+    if let Some(ra) = &services.ra {
+        ra.start_sweeper();
+    }
     let management = management::router(Management {
-        roots: vec![hierarchy.root.to_pem()],
-        intermediates: vec![hierarchy.intermediate.to_pem()],
-        storage,
-        shutdown: lifecycle.stopping.clone(),
+        roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),
+        intermediates: hierarchy.map(|hierarchy| hierarchy.intermediate.to_pem()).into_iter().collect(),
+        readiness,
     });
-    for (sockets, router) in [(bound.api, acme), (bound.management, management)] {
+    let mut listeners = vec![(bound.management, management)];
+    let mut acceptor = None;
+    if let (Some(wfe), Some(hierarchy)) = (services.wfe, hierarchy) {
+        let FrontEnd { acme, listener_certificates, .. } = wfe;
+        acceptor = accepting(tls, hierarchy, listener_certificates, services.clock, lifecycle).await?;
+        listeners.push((bound.api, acme));
+    }
+    for (sockets, router) in listeners {
         let listener = Listener {
             router,
-            tls: tls.clone(),
+            tls: acceptor.clone(),
             shutdown: lifecycle.stopping.clone(),
             tracker: lifecycle.work.clone(),
         };
@@ -79,7 +104,7 @@ pub async fn start(
     Ok(())
 }
 
-async fn acceptor(
+async fn accepting(
     tls: ListenerTls,
     hierarchy: &Hierarchy,
     issuer: Arc<dyn ListenerCertificates>,
@@ -97,24 +122,62 @@ async fn acceptor(
         ListenerTls::SelfIssued => {
             let chain = vec![CertificateDer::from(hierarchy.intermediate.der().to_vec())];
             let issued = SelfIssued { issuer, clock, chain };
-            let (served, renew_at) = issued.start().await?;
+            let (served, renew_at) = first(&issued).await?;
             lifecycle.work.spawn(issued.renew(Arc::clone(&served), renew_at, stopping));
             Ok(Some(served.acceptor()?))
         }
     }
 }
 
-/// Runs until a signal, then stops in order; the storage is closed last. A service manager that asked for it is told.
+/// The listeners' first certificate. A registration authority in another process may start later than this one, so it is waited for.
+async fn first(issued: &SelfIssued) -> Result<(Arc<Served>, Timestamp)> {
+    loop {
+        match issued.start().await {
+            Err(error) if is_unavailable(&error) => {
+                warn!(error = format!("{error:#}"), "no certificate for the listeners yet; trying again");
+                tokio::time::sleep(FIRST_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<cairn_core::Error>();
+    error.is_some_and(|error| error.kind == ErrorKind::Unavailable)
+}
+
+/// What `start` gives, unless the process is told to end before: then `None`.
+///
+/// # Errors
+/// Those of `start`; and if signals cannot be listened for.
+pub async fn unless_signalled<T>(
+    start: impl Future<Output = Result<T>>,
+    lifecycle: &Lifecycle,
+) -> Result<Option<T>> {
+    tokio::select! {
+        started = start => started.map(Some),
+        signalled = lifecycle.signalled() => signalled.map(|()| None),
+    }
+}
+
+/// Serves until a signal. A service manager that asked for it is told when that begins and when it ends.
 ///
 /// # Errors
 /// If signals cannot be listened for.
-pub async fn run_to_end(lifecycle: &Lifecycle, storage: &Storage) -> Result<()> {
+pub async fn until_signalled(lifecycle: &Lifecycle) -> Result<()> {
     let service_manager = ServiceManager::of_the_environment();
     service_manager.ready(lifecycle);
     lifecycle.signalled().await?;
     service_manager.stopping();
-    lifecycle.stop().await;
-    storage.close().await;
-    info!("stopped");
     Ok(())
+}
+
+/// Stops in order; the storage is closed last.
+pub async fn end(lifecycle: &Lifecycle, storage: Option<&Storage>) {
+    lifecycle.stop().await;
+    if let Some(storage) = storage {
+        storage.close().await;
+    }
+    info!("stopped");
 }

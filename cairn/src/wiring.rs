@@ -1,20 +1,30 @@
-//! The one place where a service trait meets its implementation: who is handed what.
+//! The one place where a service trait meets its implementation: who is handed what. A service that this process plays is handed to
+//! those that need it as it is; one that it does not play is a [`Peers`] channel to those that do.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::Router;
 use cairn_ca::{Ca, Issuer};
-use cairn_core::api::{CertificateAuthority, CertificateStore, PolicyAuthority, Storage, StorageRead};
+use cairn_core::api::{
+    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, PolicyAuthority,
+    RegistrationAuthority, Storage, StorageAuthority, StorageRead, ValidationAuthority,
+};
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Random, SystemRandom};
 use cairn_pa::Pa;
+use cairn_proto::{
+    RemoteCertificateAuthority, RemoteCertificateStore, RemoteListenerCertificates, RemotePolicyAuthority,
+    RemoteRegistrationAuthority, RemoteStorageAuthority, RemoteStorageRead, RemoteValidationAuthority, Role,
+};
 use cairn_ra::Ra;
-use cairn_va::Va;
-use cairn_wfe::Nonces;
+use cairn_va::{Perspective, Va};
+use cairn_wfe::{Nonces, RoutedNonces};
 use cairn_x509::Certificate;
 
 use crate::lifecycle::Lifecycle;
+use crate::peers::Peers;
+use crate::roles::Roles;
 
 /// What each service is told.
 #[derive(Clone, Debug, Default)]
@@ -33,14 +43,18 @@ pub struct Configs {
 
 /// What the services stand on.
 pub struct Foundation {
-    /// Open storage.
-    pub storage: Arc<dyn Storage>,
-    /// What signs.
-    pub issuer: Issuer,
-    /// Root and intermediates.
+    /// Which services there shall be in this process.
+    pub roles: Roles,
+    /// Open storage; needed to play the storage authority.
+    pub storage: Option<Arc<dyn Storage>>,
+    /// What signs; needed to play the certificate authority.
+    pub issuer: Option<Issuer>,
+    /// Root and intermediates, which the front end sends along.
     pub certificates: Vec<Certificate>,
     /// The names under which clients reach the front end.
     pub listener_names: Vec<Identifier>,
+    /// The other processes.
+    pub peers: Peers,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -48,76 +62,195 @@ pub struct Foundation {
 }
 
 impl Foundation {
-    /// On the machine's own clock and randomness.
-    pub fn new(
+    /// For a process that plays every role, on the machine's own clock and randomness.
+    pub fn whole(
         storage: Arc<dyn Storage>,
         issuer: Issuer,
         certificates: Vec<Certificate>,
         listener_names: Vec<Identifier>,
+        lifecycle: &Lifecycle,
     ) -> Self {
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
+            (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let internal = crate::config::Internal::default();
         Self {
-            storage,
-            issuer,
+            roles: Roles::new(&[], &internal),
+            storage: Some(storage),
+            issuer: Some(issuer),
             certificates,
             listener_names,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
+            peers: Peers::new(internal, Arc::clone(&clock), Arc::clone(&random), lifecycle.clone()),
+            clock,
+            random,
         }
     }
 }
 
-/// The services that the process itself uses, wired.
+/// The services that this process plays, wired.
 pub struct Services {
-    /// Takes up what an earlier process left unfinished, and gives the listeners their certificate.
-    pub ra: Arc<Ra>,
-    /// Answers whether it is ready.
-    pub storage: Arc<dyn StorageRead>,
-    /// The ACME API.
-    pub acme: Router,
+    /// The ACME API, and the nonces that it gave out.
+    pub wfe: Option<FrontEnd>,
+    /// Decides; takes up what a process left unfinished.
+    pub ra: Option<Arc<Ra>>,
+    /// Validates.
+    pub va: Option<Arc<dyn ValidationAuthority>>,
+    /// Validates for a validation authority elsewhere.
+    pub remote_va: Option<Arc<dyn ValidationAuthority>>,
+    /// Signs.
+    pub ca: Option<Arc<dyn CertificateAuthority>>,
+    /// Remembers.
+    pub sa: Option<Arc<dyn Storage>>,
+    /// Knows the policy.
+    pub pa: Option<Arc<dyn PolicyAuthority>>,
+    /// The other processes.
+    pub peers: Peers,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Wires all services in one process. Each gets the narrowest trait that does: the CA a store that only records what it signs, the front
-/// end a storage that only reads.
+/// The front end.
+pub struct FrontEnd {
+    /// The ACME API.
+    pub acme: Router,
+    /// Its nonces, which other front ends ask for.
+    pub nonces: Arc<Nonces>,
+    /// Where its listeners can have their certificate from.
+    pub listener_certificates: Arc<dyn ListenerCertificates>,
+}
+
+/// Wires the services of this process, from those that need nobody to those that need others.
 ///
 /// # Errors
-/// If a configuration is not valid.
+/// If a configuration is not valid, or a service is needed that is not played here nor known where.
 pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> Result<Services> {
-    let Foundation { storage, issuer, certificates, listener_names, clock, random } = foundation;
-    let pa: Arc<dyn PolicyAuthority> = Arc::new(Pa::new(configs.pa).context("[pa]")?);
-    let va = Arc::new(Va::new(&configs.va, Vec::new()).context("[va]")?);
-    let store: Arc<dyn CertificateStore> = storage.clone();
-    let ca = Ca::new(configs.ca, issuer, store, Arc::clone(&clock), Arc::clone(&random)).context("[ca]")?;
-    let ca: Arc<dyn CertificateAuthority> = Arc::new(ca);
-    let reads: Arc<dyn StorageRead> = storage.clone();
-    let ra = Arc::new(
-        Ra::new(
-            configs.ra,
-            cairn_ra::Deps {
-                sa: storage,
-                pa,
-                va,
-                ca,
-                listener_names,
-                clock: Arc::clone(&clock),
-                random: Arc::clone(&random),
-                tracker: lifecycle.work.clone(),
-                shutdown: lifecycle.stopping.clone(),
-            },
-        )
-        .context("[ra]")?,
-    );
-    configs.wfe.validate().context("[wfe]")?;
-    let acme = cairn_wfe::router(
-        cairn_wfe::Deps {
-            ra: ra.clone(),
-            sa: Arc::clone(&reads),
-            nonces: Arc::new(Nonces::new(random.as_ref())),
-            clock: Arc::clone(&clock),
-            issuers: certificates,
-        },
-        configs.wfe,
-    );
-    Ok(Services { ra, storage: reads, acme, clock })
+    let Foundation { roles, storage: sa, issuer, certificates, listener_names, peers, clock, random } =
+        foundation;
+    let wiring = Wiring { lifecycle, sa, peers, clock, random };
+
+    let pa = roles.play(Role::Pa).then(|| Pa::new(configs.pa)).transpose().context("[pa]")?;
+    let pa = pa.map(|pa| Arc::new(pa) as Arc<dyn PolicyAuthority>);
+    let remote_va =
+        roles.play(Role::RemoteVa).then(|| remote_validation_authority(&configs.va)).transpose()?;
+    let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
+    let ca = issuer.map(|issuer| wiring.certificate_authority(configs.ca, issuer)).transpose()?;
+    let ra = roles.play(Role::Ra).then(|| {
+        let deps = cairn_ra::Deps {
+            sa: wiring.storage_authority()?,
+            pa: or(&pa, || {
+                Ok(Arc::new(RemotePolicyAuthority::new(wiring.peers.channel(Role::Ra, Role::Pa)?)))
+            })?,
+            va: or(&va, || {
+                Ok(Arc::new(RemoteValidationAuthority::new(wiring.peers.channel(Role::Ra, Role::Va)?)))
+            })?,
+            ca: or(&ca, || {
+                Ok(Arc::new(RemoteCertificateAuthority::new(wiring.peers.channel(Role::Ra, Role::Ca)?)))
+            })?,
+            listener_names,
+            clock: Arc::clone(&wiring.clock),
+            random: Arc::clone(&wiring.random),
+            tracker: lifecycle.work.clone(),
+            shutdown: lifecycle.stopping.clone(),
+        };
+        Ra::new(configs.ra, deps).map(Arc::new).context("[ra]")
+    });
+    let ra = ra.transpose()?;
+    let wfe = roles
+        .play(Role::Wfe)
+        .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
+        .transpose()?;
+    let Wiring { sa, peers, clock, .. } = wiring;
+    Ok(Services { wfe, ra, va, remote_va, ca, sa, pa, peers, clock })
+}
+
+/// A service of this process, or else a peer.
+fn or<T: ?Sized>(own: &Option<Arc<T>>, peer: impl FnOnce() -> Result<Arc<T>>) -> Result<Arc<T>> {
+    own.as_ref().map_or_else(peer, |own| Ok(Arc::clone(own)))
+}
+
+/// A validation authority that another one asks: it looks for itself alone.
+fn remote_validation_authority(config: &cairn_va::Config) -> Result<Arc<dyn ValidationAuthority>> {
+    let alone = cairn_va::Config { perspectives: Vec::new(), quorum: None, ..config.clone() };
+    Ok(Arc::new(Va::new(&alone, Vec::new()).context("[va]")?))
+}
+
+/// What wires a service.
+struct Wiring<'a> {
+    lifecycle: &'a Lifecycle,
+    sa: Option<Arc<dyn Storage>>,
+    peers: Peers,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Wiring<'_> {
+    /// What the registration authority remembers with.
+    fn storage_authority(&self) -> Result<Arc<dyn StorageAuthority>> {
+        match &self.sa {
+            Some(sa) => Ok(sa.clone()),
+            None => Ok(Arc::new(RemoteStorageAuthority::new(self.peers.channel(Role::Ra, Role::Sa)?))),
+        }
+    }
+
+    /// The validation authority that asks the remote ones.
+    fn validation_authority(&self, config: &cairn_va::Config) -> Result<Arc<dyn ValidationAuthority>> {
+        let perspectives = config.perspectives.iter().map(|perspective| {
+            let channel = self.peers.perspective(perspective)?;
+            let va: Arc<dyn ValidationAuthority> = Arc::new(RemoteValidationAuthority::new(channel));
+            Ok(Perspective { name: perspective.name.clone(), va })
+        });
+        let perspectives = perspectives.collect::<Result<_>>()?;
+        Ok(Arc::new(Va::new(config, perspectives).context("[va]")?))
+    }
+
+    /// The certificate authority, with a store that only records what it signs.
+    fn certificate_authority(
+        &self,
+        config: cairn_ca::Config,
+        issuer: Issuer,
+    ) -> Result<Arc<dyn CertificateAuthority>> {
+        let store: Arc<dyn CertificateStore> = match &self.sa {
+            Some(sa) => sa.clone(),
+            None => Arc::new(RemoteCertificateStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
+        };
+        let ca = Ca::new(config, issuer, store, Arc::clone(&self.clock), Arc::clone(&self.random));
+        Ok(Arc::new(ca.context("[ca]")?))
+    }
+
+    /// Nonces of this front end and of those beside it.
+    fn route(&self, own: &Arc<Nonces>, peers: Arc<dyn NoncePeers>) -> Arc<dyn NonceService> {
+        let routed = Arc::new(RoutedNonces::new(Arc::clone(own), peers));
+        let (current, stopping) = (Arc::clone(&routed), self.lifecycle.stopping.clone());
+        self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(current.keep_current()).await });
+        routed
+    }
+
+    /// The front end, with a storage that only reads.
+    fn front_end(
+        &self,
+        config: cairn_wfe::Config,
+        ra: Option<&Arc<Ra>>,
+        issuers: Vec<Certificate>,
+    ) -> Result<FrontEnd> {
+        config.validate().context("[wfe]")?;
+        let sa: Arc<dyn StorageRead> = match &self.sa {
+            Some(sa) => sa.clone(),
+            None => Arc::new(RemoteStorageRead::new(self.peers.channel(Role::Wfe, Role::Sa)?)),
+        };
+        let (ra, listener_certificates): (Arc<dyn RegistrationAuthority>, Arc<dyn ListenerCertificates>) =
+            match ra {
+                Some(ra) => (ra.clone(), ra.clone()),
+                None => {
+                    let channel = self.peers.channel(Role::Wfe, Role::Ra)?;
+                    let listener_certificates = RemoteListenerCertificates::new(channel.clone());
+                    (Arc::new(RemoteRegistrationAuthority::new(channel)), Arc::new(listener_certificates))
+                }
+            };
+        let nonces = Arc::new(Nonces::new(self.random.as_ref()));
+        let routed = match self.peers.front_ends()? {
+            Some(peers) => self.route(&nonces, peers),
+            None => nonces.clone() as Arc<dyn NonceService>,
+        };
+        let deps = cairn_wfe::Deps { ra, sa, nonces: routed, clock: Arc::clone(&self.clock), issuers };
+        Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates })
+    }
 }

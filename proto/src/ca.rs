@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::{BadMessage, Read, list, wire};
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::certificate_authority_server as generated;
 use crate::vocabulary::{account_id, order_id};
@@ -37,7 +37,7 @@ impl<T: Carrier> CertificateAuthority for RemoteCertificateAuthority<T> {
 }
 
 /// Lets others call `authority`.
-pub fn certificate_authority_server(authority: Arc<dyn CertificateAuthority>) -> impl Server {
+pub fn certificate_authority_server(authority: Arc<dyn CertificateAuthority>) -> impl Servable {
     serve!(generated::CertificateAuthorityServer<_>, authority)
 }
 

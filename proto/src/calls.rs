@@ -2,10 +2,10 @@
 
 /// Largest message in octets, of requests and of answers.
 ///
-/// The largest is an order for 1000 identifiers with its authorizations. An http-01 validation that was redirected ten times leaves
-/// up to 11 records of at most 2.7 KiB (a URL of 2048 characters, a name, 16 addresses), at the validation authority and at each of
-/// its perspectives. All identifiers being such, and nobody meets one, this has room for the records of two. A usual order of that
-/// size has half a MiB.
+/// The largest is an order with its authorizations and what was seen at their validation. Usually that is half a MiB for the 1000
+/// identifiers that an order may have at most. At worst each of them was redirected ten times to URLs of 2048 characters, which leaves
+/// 30 KiB of records at each place that looked; there is room for two places that met this with every identifier. An order beyond that
+/// cannot be read, which hurts only the account that went out of its way to make it.
 pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// Whether the call at `path` (`/cairn.v1.Service/Method`) may be made again when nobody knows whether it was carried out: a second

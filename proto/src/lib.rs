@@ -50,5 +50,5 @@ pub use sa::{
     RemoteCertificateStore, RemoteStorageAuthority, RemoteStorageRead, certificate_store_server,
     storage_authority_server, storage_read_server,
 };
-pub use server::Server;
+pub use server::Servable;
 pub use va::{RemoteValidationAuthority, validation_authority_server};

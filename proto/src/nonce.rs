@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::{BadMessage, present};
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::nonce_service_server as generated;
 
@@ -40,7 +40,7 @@ impl<T: Carrier> NonceOwner for RemoteNonceOwner<T> {
 }
 
 /// Lets others ask `owner`.
-pub fn nonce_owner_server(owner: Arc<dyn NonceOwner>) -> impl Server {
+pub fn nonce_owner_server(owner: Arc<dyn NonceOwner>) -> impl Servable {
     serve!(generated::NonceServiceServer<_>, owner)
 }
 

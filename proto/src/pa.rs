@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::{Read, list, one_for_each, present, read, same_names, value, wire};
-use crate::server::{Served, Server, answer, log, serve};
+use crate::server::{Servable, Served, answer, log, serve};
 use crate::v1;
 use crate::v1::policy_authority_server as generated;
 use crate::v1::willing_to_issue_response::{Challenges, Outcome, Willing};
@@ -65,7 +65,7 @@ impl<T: Carrier> PolicyAuthority for RemotePolicyAuthority<T> {
 }
 
 /// Lets others call `authority`.
-pub fn policy_authority_server(authority: Arc<dyn PolicyAuthority>) -> impl Server {
+pub fn policy_authority_server(authority: Arc<dyn PolicyAuthority>) -> impl Servable {
     serve!(generated::PolicyAuthorityServer<_>, authority)
 }
 

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::present;
-use crate::server::{Served, Server, answer, log, serve};
+use crate::server::{Servable, Served, answer, log, serve};
 use crate::v1;
 use crate::v1::new_order_response::Outcome;
 use crate::v1::registration_authority_server as generated;
@@ -107,7 +107,7 @@ impl<T: Carrier> RegistrationAuthority for RemoteRegistrationAuthority<T> {
 }
 
 /// Lets others call `authority`.
-pub fn registration_authority_server(authority: Arc<dyn RegistrationAuthority>) -> impl Server {
+pub fn registration_authority_server(authority: Arc<dyn RegistrationAuthority>) -> impl Servable {
     serve!(generated::RegistrationAuthorityServer<_>, authority)
 }
 

@@ -13,7 +13,7 @@ use tonic::{Response, Status};
 use crate::status;
 
 /// A gRPC service that can be mounted on a listener.
-pub trait Server:
+pub trait Servable:
     Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send + 'static>
     + NamedService
     + Clone
@@ -23,7 +23,7 @@ pub trait Server:
 {
 }
 
-impl<T> Server for T where
+impl<T> Servable for T where
     T: Service<
             http::Request<Body>,
             Response = http::Response<Body>,

@@ -20,6 +20,7 @@ use tonic::metadata::{BinaryMetadataValue, MetadataMap};
 use tonic::{Code, ConnectError, Status};
 
 use crate::reading::{BadMessage, Read, list, same_names, value, wire};
+use crate::transport::is_not_processed;
 use crate::v1;
 
 /// Where an error stands in the metadata of its status.
@@ -37,10 +38,7 @@ const MARGIN: usize = 256;
 /// Longest message of a status, in octets: only people with tools read it.
 const MAX_STATUS_MESSAGE: usize = 256;
 
-/// Set by the transport, of either side, on the status of a call that was not begun.
-const REFUSED_KEY: &str = "cairn-refused";
-
-/// Set with it when it is known, in how many seconds to try again.
+/// Set by the transport on the status of a call that it refused, if it is known: in how many seconds to try again.
 const RETRY_AFTER_KEY: &str = "retry-after";
 
 /// What a client is told when nobody knows what became of its request.
@@ -97,7 +95,7 @@ fn retry_after(status: &Status) -> Option<Duration> {
 
 /// Whether it is certain that the call was not begun.
 fn was_not_begun(status: &Status) -> bool {
-    if status.metadata().contains_key(REFUSED_KEY) {
+    if is_not_processed(status) {
         return true;
     }
     match status.code() {

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::{BadMessage, Read, list, maybe, read, value, wire};
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::validation_authority_server as generated;
 use crate::vocabulary::{authorization_id, token};
@@ -36,7 +36,7 @@ impl<T: Carrier> ValidationAuthority for RemoteValidationAuthority<T> {
 }
 
 /// Lets others call `authority`.
-pub fn validation_authority_server(authority: Arc<dyn ValidationAuthority>) -> impl Server {
+pub fn validation_authority_server(authority: Arc<dyn ValidationAuthority>) -> impl Servable {
     serve!(generated::ValidationAuthorityServer<_>, authority)
 }
 

@@ -9,6 +9,9 @@ mod identifier;
 mod order;
 mod problem;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use id::{
     account_id, authorization_id, issuer_id, jwk, order_id, serial, sha256, thumbprint, token,
 };

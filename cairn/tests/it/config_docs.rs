@@ -12,6 +12,9 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "cairn/src/config.rs", "Config"),
     ("[api]", "cairn/src/config.rs", "Api"),
     ("[management]", "cairn/src/config.rs", "Management"),
+    ("[internal]", "cairn/src/config.rs", "Internal"),
+    ("[internal.ROLE]", "cairn/src/config.rs", "Place"),
+    ("[internal.calls]", "cairn/src/config.rs", "Calls"),
     ("[issuer]", "cairn/src/config.rs", "Issuer"),
     ("[log]", "cairn/src/telemetry.rs", "Config"),
     ("[wfe]", "wfe/src/config.rs", "Config"),
@@ -25,8 +28,22 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[pa]", "pa/src/config.rs", "Config"),
 ];
 
-/// Fields of the outermost struct that are tables of their own.
-const TABLES: &[&str] = &["api", "management", "issuer", "log", "wfe", "ra", "va", "ca", "sa", "pa"];
+/// Fields that are tables of their own, at the top and in `[internal]`.
+const TABLES: &[&str] = &[
+    "api",
+    "management",
+    "internal",
+    "issuer",
+    "log",
+    "wfe",
+    "ra",
+    "va",
+    "remote_va",
+    "ca",
+    "sa",
+    "pa",
+    "calls",
+];
 
 /// What the reference begins with in docs/CONFIG.md; everything behind it is written by this file.
 const MARK: &str = "<!-- The rest is written from the code by cairn/tests/it/config_docs.rs. -->\n";
@@ -64,7 +81,8 @@ fn reference() -> String {
         let title = if table.is_empty() { "At the top".to_owned() } else { format!("`{table}`") };
         writeln!(text, "\n## {title}\n").unwrap();
         for (field, documentation) in fields(&source, name) {
-            if !table.is_empty() || !TABLES.contains(&field.as_str()) {
+            let holds_tables = table.is_empty() || *table == "[internal]";
+            if !holds_tables || !TABLES.contains(&field.as_str()) {
                 writeln!(text, "- **`{field}`**: {documentation}").unwrap();
             }
         }

@@ -9,7 +9,7 @@ use cairn_core::api::ra::ListenerCertificates;
 use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::listener_certificates_server as generated;
 
@@ -35,7 +35,7 @@ impl<T: Carrier> ListenerCertificates for RemoteListenerCertificates<T> {
 }
 
 /// Lets others call `certificates`.
-pub fn listener_certificates_server(certificates: Arc<dyn ListenerCertificates>) -> impl Server {
+pub fn listener_certificates_server(certificates: Arc<dyn ListenerCertificates>) -> impl Servable {
     serve!(generated::ListenerCertificatesServer<_>, certificates)
 }
 

@@ -9,7 +9,7 @@ use cairn_core::api::sa::{Intent, NewCertificate};
 use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::certificate_store_server as generated;
 
@@ -40,7 +40,7 @@ impl<T: Carrier> CertificateStore for RemoteCertificateStore<T> {
 }
 
 /// Lets others record in `store`.
-pub fn certificate_store_server(store: Arc<dyn CertificateStore>) -> impl Server {
+pub fn certificate_store_server(store: Arc<dyn CertificateStore>) -> impl Servable {
     serve!(generated::CertificateStoreServer<_>, store)
 }
 

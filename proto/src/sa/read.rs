@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::maybe;
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::storage_read_server as generated;
 use crate::vocabulary::{account_id, authorization_id, order_id, serial, thumbprint};
@@ -69,7 +69,7 @@ impl<T: Carrier> StorageRead for RemoteStorageRead<T> {
 }
 
 /// Lets others read from `storage`.
-pub fn storage_read_server(storage: Arc<dyn StorageRead>) -> impl Server {
+pub fn storage_read_server(storage: Arc<dyn StorageRead>) -> impl Servable {
     serve!(generated::StorageReadServer<_>, storage)
 }
 

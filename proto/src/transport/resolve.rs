@@ -162,7 +162,8 @@ impl ResolvConf {
                     conf.search = words.filter_map(|word| absolute(word).ok()).collect();
                 }
                 Some("options") => {
-                    let ndots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok()).last();
+                    let ndots =
+                        words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok()).next_back();
                     conf.ndots = ndots.unwrap_or(conf.ndots);
                 }
                 _ => {}

@@ -8,14 +8,14 @@ use cairn_core::{Identifier, Result};
 use tonic::{Request, Response, Status};
 
 use crate::reading::{BadMessage, Read, list, present, read, time, value, wire};
-use crate::server::{Served, Server, answer, serve};
+use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::storage_authority_server as generated;
 use crate::vocabulary::{account_id, authorization_id, order_id, serial, sha256};
 
 /// Lets others change what is in `storage`. Those who may do that may read, too: mount [`storage_read_server`](crate::storage_read_server)
 /// beside it.
-pub fn storage_authority_server(storage: Arc<dyn StorageAuthority>) -> impl Server {
+pub fn storage_authority_server(storage: Arc<dyn StorageAuthority>) -> impl Servable {
     serve!(generated::StorageAuthorityServer<_>, storage)
 }
 

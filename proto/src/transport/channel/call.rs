@@ -18,9 +18,10 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use super::Link;
 use super::endpoint::{Endpoint, Outstanding};
+use crate::calls::MAX_MESSAGE;
 use crate::transport::answer::{Answer, split};
 use crate::transport::metrics::{self, Side};
-use crate::transport::refusal::{Reason, TIME, TIMEOUT, not_processed};
+use crate::transport::refusal::{Reason, TIME, TIMEOUT, is_not_processed, not_processed};
 use crate::transport::{deadline, trace};
 
 /// How often a call is made at most. Whoever fails three times in a row is better told so.
@@ -29,8 +30,8 @@ const MAX_ATTEMPTS: usize = 3;
 const WAIT_FOR_ANY: Duration = Duration::from_secs(5);
 /// How long it waits for the one endpoint it is for: the caller may choose another one.
 const WAIT_FOR_ONE: Duration = Duration::from_secs(1);
-/// Most bytes of a request. The largest of ours, a CSR with a hundred names, takes some 10 KB; tonic's own bound for messages is this.
-const MAX_REQUEST: usize = 4 * 1024 * 1024;
+/// Most bytes of a request: a message, its length and whether it is compressed.
+const MAX_REQUEST: usize = MAX_MESSAGE + 5;
 
 /// Makes the call, on the `only` endpoint that will do or on any, within the `inherited` deadline of the task that makes it.
 pub(super) async fn call(
@@ -114,8 +115,13 @@ impl<'a> Call<'a> {
 
     async fn make(mut self) -> Result<(Response<Incoming>, Outstanding), Status> {
         let mut tried = Vec::with_capacity(MAX_ATTEMPTS);
+        // Of an attempt that may have been begun. Whatever comes later, this is what the caller must know.
+        let mut doubt = None;
         loop {
-            let endpoint = self.endpoint(&tried).await?;
+            let endpoint = match self.endpoint(&tried).await {
+                Ok(endpoint) => endpoint,
+                Err(status) => return Err(doubt.unwrap_or(status)),
+            };
             tried.push(endpoint.address);
             let last = tried.len() >= MAX_ATTEMPTS;
             let outstanding = endpoint.begin();
@@ -124,11 +130,14 @@ impl<'a> Call<'a> {
                 Attempt::Elsewhere(response) if last || self.untried(&tried).is_none() => {
                     return Ok((response, outstanding));
                 }
-                Attempt::Again(status) if last => return Err(status),
-                Attempt::Failed(status) => return Err(status),
+                Attempt::Failed(status) => return Err(doubt.unwrap_or(status)),
+                Attempt::Again(status) if last => return Err(doubt.unwrap_or(status)),
                 Attempt::Elsewhere(_) => {}
                 Attempt::Again(status) => {
                     debug!(peer.address = %endpoint.address, path = self.path, %status, "making the call again");
+                    if !is_not_processed(&status) {
+                        doubt.get_or_insert(status);
+                    }
                 }
             }
             metrics::retry(self.link.config.callee);
@@ -144,14 +153,16 @@ impl<'a> Call<'a> {
         let response = match timeout_at(self.deadline, endpoint.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(failed)) => {
-                let text = format!(
-                    "no answer to {} from {callee} at {}: {}",
-                    self.path, endpoint.address, failed.text
-                );
-                let status = Status::unavailable(text);
+                let text =
+                    format!("no answer to {} from {callee} at {}: {failed}", self.path, endpoint.address);
+                let mut status = Status::unavailable(text);
+                if let Some(source) = failed.source {
+                    // By which the reader of the status knows that it is in doubt.
+                    status.set_source(Arc::new(source));
+                }
                 return if failed.not_processed {
                     Attempt::Again(not_processed(status))
-                } else if (self.link.config.idempotent)(self.path) {
+                } else if (self.link.idempotent)(self.path) {
                     Attempt::Again(status)
                 } else {
                     Attempt::Failed(status)

@@ -1,5 +1,6 @@
 //! One endpoint: connected, or on the way to it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +46,17 @@ pub(super) struct Endpoint {
 pub(super) struct Failed {
     /// The peer has surely not begun it.
     pub(super) not_processed: bool,
-    pub(super) text: String,
+    /// What happened to the connection.
+    pub(super) source: Option<hyper::Error>,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Some(source) => f.write_str(&chain(source)),
+            None => f.write_str("the connection was just lost"),
+        }
+    }
 }
 
 /// A call that is under way at an endpoint.
@@ -84,7 +95,7 @@ impl Endpoint {
 
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failed> {
         let Some(sender) = self.sender.load_full() else {
-            return Err(Failed { not_processed: true, text: "the connection was just lost".to_owned() });
+            return Err(Failed { not_processed: true, source: None });
         };
         sender.as_ref().clone().try_send_request(request).await.map_err(|error| {
             let unsent = error.message().is_some();
@@ -93,7 +104,7 @@ impl Endpoint {
                 self.sender.compare_and_swap(&sender, None);
             }
             let not_processed = unsent || is_goodbye(error.error()) || is_refusal(error.error());
-            Failed { not_processed, text: chain(error.error()) }
+            Failed { not_processed, source: Some(error.into_error()) }
         })
     }
 

@@ -31,6 +31,7 @@ use super::quiet::Quiet;
 use super::refusal::not_processed;
 use super::{Address, Identity, deadline};
 use crate::Role;
+use crate::calls::is_idempotent;
 
 /// Who calls whom, and where.
 #[derive(Clone, Debug)]
@@ -43,9 +44,6 @@ pub struct ChannelConfig {
     pub addresses: Vec<Address>,
     /// How long a call may take that is made outside of any deadline.
     pub call_timeout: Duration,
-    /// Which calls, by their paths, may be made twice: a second one changes nothing and answers the same. Only these are made again when
-    /// it is unknown whether the first was begun.
-    pub idempotent: fn(&str) -> bool,
     /// Goes along with each call, for the callee to compare.
     pub clock: Arc<dyn Clock>,
     /// Spreads out the attempts to connect of many callers.
@@ -70,6 +68,8 @@ pub struct EndpointChannel {
 /// What clones of a channel share with the tasks behind it.
 struct Link {
     config: ChannelConfig,
+    /// Which calls, by their paths, may be made again although the first may have been begun.
+    idempotent: fn(&str) -> bool,
     /// Written by `find` alone.
     endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
     /// Why some address leads nowhere.
@@ -93,8 +93,19 @@ impl Channel {
     /// that is being finished.
     #[must_use]
     pub fn connect(config: ChannelConfig, tracker: &TaskTracker, shutdown: CancellationToken) -> Self {
+        Self::with(config, is_idempotent, tracker, shutdown)
+    }
+
+    /// A channel on which the calls are idempotent that `idempotent` says.
+    pub(super) fn with(
+        config: ChannelConfig,
+        idempotent: fn(&str) -> bool,
+        tracker: &TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
         let link = Arc::new(Link {
             config,
+            idempotent,
             endpoints: ArcSwap::default(),
             unresolved: ArcSwapOption::default(),
             next: AtomicUsize::new(0),

@@ -9,7 +9,9 @@ mod files;
 mod name;
 mod tls;
 
+use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,16 +27,18 @@ use files::{Files, Written};
 pub(super) use name::{Certified, certified};
 use tls::Tls;
 
-use super::quiet::Quiet;
 use crate::Role;
 
 /// How often the files' dates are looked at. An operator who replaces them expects to see it within the minute.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// A certificate whose end is nearer is complained of: a week is time enough for whoever reads logs on workdays.
-const WARN_SECONDS: i64 = 7 * 24 * 60 * 60;
+const WARN_SECONDS: i64 = 7 * DAY;
+/// And again each day.
+const DAY: i64 = 24 * 60 * 60;
+/// Longer ago than any day.
+const NEVER: i64 = i64::MIN;
 
 /// What a process proves its role with, and what it checks others by.
-#[derive(Debug)]
 pub struct Identity {
     role: Role,
     files: Files,
@@ -45,7 +49,8 @@ pub struct Identity {
     written: Mutex<Option<Written>>,
     /// Counts the reloads: channels watch it to connect anew.
     generation: watch::Sender<u64>,
-    said: Quiet<()>,
+    /// When the end of the certificate was last warned of, in Unix seconds.
+    warned: AtomicI64,
 }
 
 impl Identity {
@@ -66,7 +71,7 @@ impl Identity {
             tls: ArcSwap::from_pointee(tls),
             written: Mutex::new(written),
             generation: watch::Sender::new(0),
-            said: Quiet::new(),
+            warned: AtomicI64::new(NEVER),
         };
         identity.warn_of_end();
         Ok(Arc::new(identity))
@@ -101,13 +106,14 @@ impl Identity {
         let written = self.files.written();
         self.tls.store(Arc::new(Tls::new(self.role, &self.files, self.files.read()?, &self.clock)?));
         *in_use = written;
-        self.said.reset();
+        self.warned.store(NEVER, Ordering::Relaxed);
         self.generation.send_modify(|generation| *generation += 1);
         info!(role = %self.role, ends = %self.tls.load().ends(), "using the new internal certificate");
         Ok(())
     }
 
-    fn reload_if_changed(&self) {
+    /// Takes the files into use if they were written since the last time.
+    pub(super) fn reload_if_changed(&self) {
         let written = self.files.written();
         let in_use = *self.written.lock().unwrap_or_else(PoisonError::into_inner);
         // One of the files is missing in the middle of a replacement.
@@ -119,16 +125,19 @@ impl Identity {
         }
     }
 
-    fn warn_of_end(&self) {
+    /// Warns when it is time to renew.
+    pub(super) fn warn_of_end(&self) {
         let tls = self.tls.load();
         let now = self.clock.now();
         let left = tls.ends().since(now);
-        if left <= WARN_SECONDS.min(tls.lifetime() / 3) && self.said.may_say(()) {
+        let warned = self.warned.load(Ordering::Relaxed);
+        if left <= WARN_SECONDS.min(tls.lifetime() / 3) && now.unix().saturating_sub(warned) >= DAY {
+            self.warned.store(now.unix(), Ordering::Relaxed);
             warn!(
                 role = %self.role,
                 file = %self.files.certificate.display(),
                 ends = %tls.ends(),
-                days_left = left / (24 * 60 * 60),
+                days_left = left / DAY,
                 "the internal certificate ends soon, and then no other service will talk to this one; renew it with: cairn \
                  internal-pki renew"
             );
@@ -148,5 +157,14 @@ impl Identity {
     /// Wakes whenever the certificate was replaced.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("role", &self.role)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }

@@ -74,10 +74,20 @@ impl Pki {
 
     /// Writes the files of `role`, with a certificate for `names` until the beginning of `year`.
     pub(super) fn issue(&self, role: Role, names: &[&str], year: i32) {
+        let both = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue_for(role, names, year, both);
+    }
+
+    pub(super) fn issue_for(
+        &self,
+        role: Role,
+        names: &[&str],
+        year: i32,
+        purposes: Vec<ExtendedKeyUsagePurpose>,
+    ) {
         let mut params =
             CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = purposes;
         (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(year, 1, 1));
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.root).unwrap();
@@ -112,10 +122,10 @@ impl Pki {
             callee,
             addresses: addresses.iter().map(|address| address.to_string().parse().unwrap()).collect(),
             call_timeout: Duration::from_secs(30),
-            idempotent: |path| path.ends_with("/Read"),
             random: Arc::new(SeededRandom::new(1)),
         };
-        Channel::connect(config, &TaskTracker::new(), CancellationToken::new())
+        let idempotent = |path: &str| path.ends_with("/Read");
+        Channel::with(config, idempotent, &TaskTracker::new(), CancellationToken::new())
     }
 
     /// A server of `role` with `service`, for the RA.
@@ -246,6 +256,11 @@ pub(super) async fn until(channel: &Channel, condition: impl Fn(&Channel) -> boo
     while !condition(channel) {
         changes.changed().await.unwrap();
     }
+}
+
+/// How many endpoints are connected.
+pub(super) fn connected(channel: &Channel) -> usize {
+    channel.endpoints().iter().filter(|endpoint| endpoint.is_connected()).count()
 }
 
 /// What is logged on this thread while this lives.

@@ -1,5 +1,5 @@
 //! The Rust of the `.proto` files is checked in, so that a build needs no protobuf compiler and no build script. Here it is made anew
-//! and compared. `CAIRN_BLESS=1 cargo test -p cairn-proto --test generated` writes it.
+//! and compared. `CAIRN_BLESS=1 cargo test -p cairn-proto --test it generated` writes it.
 
 use std::path::Path;
 
@@ -29,6 +29,6 @@ fn the_generated_code_is_that_of_the_proto_files() {
     let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         checked_in == generated,
-        "{GENERATED} is not what the .proto files say; CAIRN_BLESS=1 cargo test -p cairn-proto --test generated writes it"
+        "{GENERATED} is not what the .proto files say; CAIRN_BLESS=1 cargo test -p cairn-proto --test it generated writes it"
     );
 }
