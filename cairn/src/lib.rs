@@ -29,6 +29,7 @@ pub mod lifecycle;
 pub mod lock;
 pub mod names;
 pub mod open_files;
+pub mod operators;
 pub mod ready_file;
 pub mod service_manager;
 pub mod telemetry;

@@ -17,6 +17,7 @@ use crate::internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::operators::Door;
 use crate::readiness::Readiness;
 use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
@@ -65,6 +66,8 @@ pub struct Bound {
     pub management: Sockets,
     /// For the services in other processes.
     pub internal: internal::Bound,
+    /// For operators on this machine.
+    pub operators: Option<Door>,
 }
 
 /// Starts: takes up what an earlier process left, answers the other processes, gets the listeners' certificate, accepts.
@@ -84,6 +87,9 @@ pub async fn start(
     readiness.tell(health, lifecycle);
     if let Some(ra) = &services.ra {
         ra.start_sweeper(orphans);
+        if let Some(door) = bound.operators {
+            door.open(Arc::clone(ra), lifecycle);
+        }
     }
     let management = management::router(Management {
         roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),
