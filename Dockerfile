@@ -41,10 +41,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 # The folders that volumes are mounted on: a new volume belongs to whom the folder belongs to.
 RUN install --directory --owner cairn --group cairn --mode 0700 /var/lib/cairn /etc/cairn /etc/cairn/internal-pki
+COPY test-env/compose/ready /usr/local/bin/cairn-ready
 COPY --from=build /out/cairn /usr/local/bin/cairn
 USER cairn
 WORKDIR /var/lib/cairn
 EXPOSE 14000
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
 ENTRYPOINT ["cairn"]
 CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
@@ -53,10 +55,9 @@ CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
 FROM cairn AS setup
 USER root
-RUN mkdir --mode 0700 /made /made/public \
-    && for role in wfe ra va remote-va ca sa pa admin; do mkdir --mode 0700 "/made/$role"; done \
-    && mkdir --mode 0700 /made/root-offline /made/issuer /made/config /made/database \
-    && chown --recursive cairn:cairn /made
+RUN for volume in authority public issuer config database wfe ra va remote-va ca sa pa admin; do \
+        install --directory --owner cairn --group cairn --mode 0700 "/made/$volume" || exit 1; \
+    done
 COPY test-env/compose/setup /usr/local/bin/setup
 COPY test-env/compose/cairn.toml /usr/local/share/cairn/cairn.toml
 USER cairn
@@ -102,7 +103,7 @@ COPY test-env/compose/haproxy.cfg /etc/haproxy/haproxy.cfg
 USER haproxy
 # Ends when its connections have, or after a bound that haproxy.cfg sets.
 STOPSIGNAL SIGUSR1
-HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.0 200' <&3"]
+HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.. 200' <&3"]
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 

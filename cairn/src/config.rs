@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cairn_core::Period;
 use cairn_proto::Role;
 use cairn_proto::transport::Address;
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::telemetry;
@@ -31,6 +32,9 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: telemetry::Config,
+    /// Traces.
+    #[serde(default)]
+    pub trace: telemetry::Trace,
     /// How the services meet, when they run in several processes.
     #[serde(default)]
     pub internal: Internal,
@@ -69,6 +73,10 @@ pub struct Api {
     pub certificate: Option<PathBuf>,
     /// With `tls = "files"`: the private key, PEM.
     pub key: Option<PathBuf>,
+    /// Networks of the proxies in front that forward TCP and begin each connection with a PROXY header (version 1 or 2), which says
+    /// who the client is. Default: none. A connection from them without a header is refused, and a header from anybody else is not
+    /// understood. If it holds addresses that clients can have, they can forge the addresses in the log.
+    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// Where the certificate of the API's listener comes from.
@@ -91,6 +99,7 @@ impl Default for Api {
             tls: Tls::SelfIssued,
             certificate: None,
             key: None,
+            proxy_protocol: Vec::new(),
         }
     }
 }
@@ -99,8 +108,8 @@ impl Default for Api {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Management {
-    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`), with the API's TLS where the role `wfe` is
-    /// played, otherwise with none. Default `["127.0.0.1:15000"]`; an empty list means none. Several processes on one machine need
+    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`, and `/metrics` for Prometheus), with
+    /// the API's TLS where the role `wfe` is played, otherwise with none. Default `["127.0.0.1:15000"]`; an empty list means none. Several processes on one machine need
     /// one each: `cairn serve --management ADDRESS` goes before this.
     pub listen: Vec<SocketAddr>,
 }

@@ -45,6 +45,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let _lock = if args.ephemeral { None } else { Some(take(&args.data_dir)?) };
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::or_loopback(args.listen.clone(), API_PORT)).await?,
+        api_proxies: Vec::new(),
         management: Sockets::bind(
             "management listener",
             &Bind::or_loopback(args.management.clone(), MANAGEMENT_PORT),
@@ -91,9 +92,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     if let Some(file) = &args.ready_file {
         ready(&banner).write(file)?;
     }
-    lifecycle.signalled().await?;
-    server::end(&lifecycle, Some(&storage)).await;
-    Ok(())
+    server::run_to_end(&lifecycle, Some(&storage)).await
 }
 
 fn take(data_dir: &Path) -> Result<DirectoryLock> {
@@ -199,6 +198,7 @@ impl FakeDns {
         let listener = Listener {
             router: challtestsrv::management(self.zone),
             tls: None,
+            proxies: Arc::from([]),
             shutdown: lifecycle.ended.clone(),
             tracker: lifecycle.support.clone(),
         };

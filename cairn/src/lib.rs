@@ -21,12 +21,15 @@ pub mod readiness;
 pub mod hierarchy;
 pub mod listener;
 pub mod management;
+mod proxy_protocol;
 pub mod tls;
 
 pub mod banner;
 pub mod lifecycle;
 pub mod lock;
+pub mod metrics;
 pub mod names;
 pub mod open_files;
 pub mod ready_file;
+pub mod service_manager;
 pub mod telemetry;

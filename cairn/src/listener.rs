@@ -12,11 +12,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use cairn_wfe::ClientAddr;
+use futures_util::FutureExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,8 +28,12 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 use tracing::{debug, warn};
 
+use crate::proxy_protocol::{self, ProxyError};
+
 /// Connections that one listener holds at once; more wait in the kernel's queue. A connection costs some 30 KB with its TLS state.
 const MAX_CONNECTIONS: usize = 4096;
+/// How long a proxy may take to say who its client is: its first packet, which may be lost once.
+const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a TLS handshake may take: a slow mobile client needs two seconds, and a silent one must not hold a place.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be idle between requests, and how long a request's head may take.
@@ -124,6 +130,8 @@ pub struct Listener {
     pub router: Router,
     /// TLS, unless a proxy in front does it.
     pub tls: Option<TlsAcceptor>,
+    /// Who begins its connections with a PROXY header, and must; all others speak for themselves.
+    pub proxies: Arc<[IpNet]>,
     /// Stops accepting and lets connections finish the request they are at.
     pub shutdown: CancellationToken,
     /// Where connections run.
@@ -156,8 +164,14 @@ impl Listener {
                 }
             }
         };
-        // Dropping the socket at once tells new clients that nobody is here.
         self.shutdown.run_until_cancelled(accepting).await;
+        // Those who had connected when the end began are still served: closing the socket would reset them. Then that it is closed tells
+        // new clients at once that nobody is here.
+        while let (Ok(place), Some(Ok((stream, peer)))) =
+            (Arc::clone(&places).try_acquire_owned(), socket.accept().now_or_never())
+        {
+            self.tracker.spawn(self.clone().connection(stream, peer, place));
+        }
     }
 
     async fn connection(self, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
@@ -166,11 +180,12 @@ impl Listener {
             debug!(%peer, %error, "connection is gone");
             return;
         }
+        let Some((stream, peer)) = self.client(stream, canonical(peer)).await else { return };
         match &self.tls {
             None => self.http(stream, peer).await,
             Some(tls) => {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
-                match self.shutdown.run_until_cancelled(handshake).await {
+                match self.with_farewell(handshake).await {
                     Some(Ok(Ok(stream))) => self.http(stream, peer).await,
                     Some(Ok(Err(error))) => debug!(%peer, %error, "TLS handshake failed"),
                     Some(Err(_)) => debug!(%peer, "TLS handshake took too long"),
@@ -180,10 +195,40 @@ impl Listener {
         }
     }
 
+    /// What a client has begun may still end after the shutdown, but only shortly.
+    async fn with_farewell<F: Future>(&self, begun: F) -> Option<F::Output> {
+        let mut begun = pin!(begun);
+        match self.shutdown.run_until_cancelled(begun.as_mut()).await {
+            Some(output) => Some(output),
+            None => tokio::time::timeout(FAREWELL, begun).await.ok(),
+        }
+    }
+
+    /// The connection behind its PROXY header, if it has one, and whose it is. `None` ends it.
+    async fn client(&self, mut stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, SocketAddr)> {
+        if !self.proxies.iter().any(|proxies| proxies.contains(&peer.ip())) {
+            return Some((stream, peer));
+        }
+        let header = tokio::time::timeout(PROXY_HEADER_TIMEOUT, proxy_protocol::client(&mut stream));
+        match self.with_farewell(header).await? {
+            Ok(Ok(client)) => return Some((stream, client.map_or(peer, canonical))),
+            // A proxy that looks whether somebody is here.
+            Ok(Err(error @ ProxyError::Silent)) => debug!(%peer, %error, "connection ended"),
+            // Only proxies that the operator named get here: nobody else can fill the log with it.
+            Ok(Err(error)) => warn!(
+                %peer, %error,
+                "refused a connection; let the proxy send the header, or take it out of api.proxy_protocol"
+            ),
+            Err(_) => warn!(%peer, "refused a connection: its PROXY header did not come in time"),
+        }
+        None
+    }
+
     async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr) {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let requests = TaskTracker::new();
+        let asked = CancellationToken::new();
         let service = service_fn(|mut request: Request<Incoming>| {
+            asked.cancel();
             request.extensions_mut().insert(ClientAddr(peer));
             requests.track_future(self.router.clone().call(request))
         });
@@ -198,13 +243,19 @@ impl Listener {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let result = match self.shutdown.run_until_cancelled(connection.as_mut()).await {
             Some(result) => result,
-            None => {
+            None => 'closed: {
+                // Who has just connected is about to ask: closing now would be a request that failed. Who was answered before knows that a
+                // connection may be closed between two requests.
+                tokio::select! {
+                    result = connection.as_mut() => break 'closed result,
+                    _ = tokio::time::timeout(FAREWELL, asked.cancelled()) => {}
+                }
                 connection.as_mut().graceful_shutdown();
                 loop {
                     match tokio::time::timeout(FAREWELL, connection.as_mut()).await {
-                        Ok(result) => break result,
+                        Ok(result) => break 'closed result,
                         // Every request was answered; what is left is a client that says nothing more.
-                        Err(_) if requests.is_empty() => break Ok(()),
+                        Err(_) if requests.is_empty() => break 'closed Ok(()),
                         Err(_) => {}
                     }
                 }
@@ -216,8 +267,14 @@ impl Listener {
     }
 }
 
+/// An IPv4 address as such, also where a socket for both families accepted it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::Extension;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;
@@ -226,12 +283,18 @@ mod tests {
 
     /// A listener without TLS, its address and itself.
     async fn listening(router: Router) -> (SocketAddr, Listener) {
+        listening_behind(&[], router).await
+    }
+
+    /// The same, where these networks are proxies'.
+    async fn listening_behind(proxies: &[&str], router: Router) -> (SocketAddr, Listener) {
         let sockets = Sockets::bind("test", &Bind::Addresses(vec![SocketAddr::from(([127, 0, 0, 1], 0))]))
             .await
             .unwrap();
         let address = sockets.addresses()[0];
         let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let listener = Listener { router, tls: None, shutdown, tracker };
+        let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
+        let listener = Listener { router, tls: None, proxies, shutdown, tracker };
         listener.clone().start(sockets);
         (address, listener)
     }
@@ -259,6 +322,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_connected_before_the_end_began_may_still_ask() {
+        let (address, listener) = listening(Router::new().route("/", get(|| async { "hello" }))).await;
+        let mut early = connected(address, "").await;
+        listener.shutdown.cancel();
+        tokio::task::yield_now().await;
+        early.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        early.read_to_string(&mut answer).await.unwrap();
+        // And is told that it was the last.
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    }
+
+    #[tokio::test]
     async fn a_request_that_was_begun_is_answered_after_the_end_began() {
         let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let slow = {
@@ -279,5 +355,45 @@ mod tests {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    }
+    /// What a server says that tells its clients who they are.
+    async fn who_am_i(proxies: &[&str], says: &str) -> String {
+        let name = |Extension(ClientAddr(client)): Extension<ClientAddr>| async move { client.to_string() };
+        let (address, _listener) = listening_behind(proxies, Router::new().route("/", get(name))).await;
+        let last = REQUEST.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        let mut client = connected(address, &format!("{says}{last}")).await;
+        let mut answer = String::new();
+        // A connection that is refused with something unread is reset.
+        let _ = client.read_to_string(&mut answer).await;
+        answer
+    }
+
+    const HEADER: &str = "PROXY TCP6 2001:db8::7 ::1 4711 443\r\n";
+
+    #[tokio::test]
+    async fn behind_a_proxy_the_client_is_whom_its_header_names() {
+        let answer = who_am_i(&["192.0.2.0/24", "127.0.0.0/8"], HEADER).await;
+        assert!(answer.ends_with("[2001:db8::7]:4711"), "{answer}");
+        let mapped = who_am_i(&["127.0.0.1/32"], "PROXY TCP6 ::ffff:192.0.2.7 ::1 4711 443\r\n").await;
+        assert!(mapped.ends_with("192.0.2.7:4711"), "{mapped}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_speaks_for_itself_is_the_client() {
+        let answer = who_am_i(&["127.0.0.0/8"], "PROXY UNKNOWN\r\n").await;
+        assert!(answer.contains("127.0.0.1:"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_without_a_header_is_refused() {
+        assert_eq!(who_am_i(&["127.0.0.0/8"], "").await, "");
+    }
+
+    #[tokio::test]
+    async fn nobody_else_can_name_another_as_the_client() {
+        let plain = who_am_i(&["192.0.2.0/24"], "").await;
+        assert!(plain.contains("127.0.0.1:"), "{plain}");
+        let forged = who_am_i(&["192.0.2.0/24"], HEADER).await;
+        assert!(forged.starts_with("HTTP/1.1 400") && !forged.contains("2001:db8"), "{forged}");
     }
 }

@@ -7,7 +7,6 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use cairn_core::api::{NoncePeer, NoncePeers};
 use cairn_core::{Clock, Period, Random};
-use cairn_proto::calls::is_idempotent;
 use cairn_proto::transport::{Address, Channel, ChannelConfig, EndpointChannel, Identity, ServerConfig};
 use cairn_proto::{RemoteNonceOwner, Role};
 use cairn_va::PerspectiveConfig;
@@ -139,7 +138,6 @@ impl Peers {
                 callee,
                 addresses: addresses.to_vec(),
                 call_timeout: timeout.duration(),
-                idempotent: is_idempotent,
                 clock: Arc::clone(clock),
                 random: Arc::clone(random),
             };

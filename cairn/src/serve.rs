@@ -22,6 +22,7 @@ use crate::listener::{Bind, Sockets};
 use crate::lock::DirectoryLock;
 use crate::peers::Peers;
 use crate::ready_file::Ready;
+use crate::roles::Roles;
 use crate::server::{self, Bound, Hierarchy};
 use crate::storage::{self, Storage};
 use crate::telemetry;
@@ -36,7 +37,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     if let Some(management) = &args.management {
         config.management.listen.clone_from(management);
     }
-    telemetry::start(&config.log)?;
+    telemetry::start(&config.log, &config.trace, &Roles::new(&args.roles, &config.internal))?;
     let prepared = prepare(&config, &args.roles).map_err(|complaints| complaints.about(&args.config))?;
     let Prepared { roles, hierarchy, issuer, tls, listener_names, credentials } = prepared;
 
@@ -46,6 +47,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let api = if roles.play(Role::Wfe) { config.api.listen.clone() } else { Vec::new() };
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::Addresses(api)).await?,
+        api_proxies: config.api.proxy_protocol.clone(),
         management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
             .await?,
         internal: internal::Bound::bind(&roles, &config.internal).await?,
@@ -66,23 +68,16 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
-    let started = server::start(
-        services,
-        orphans(&config, storage.as_ref()),
-        hierarchy.as_ref(),
-        tls,
-        bound,
-        &lifecycle,
-    );
-    if server::unless_signalled(started, &lifecycle).await?.is_some() {
-        info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
-        if let Some(file) = &args.ready_file {
-            ready.write(file)?;
-        }
-        lifecycle.signalled().await?;
+    let started = server::start(services, orphans(&config, storage.as_ref()), hierarchy.as_ref(), tls, bound, &lifecycle);
+    if server::unless_signalled(started, &lifecycle).await?.is_none() {
+        server::end(&lifecycle, storage.as_ref()).await;
+        return Ok(());
     }
-    server::end(&lifecycle, storage.as_ref()).await;
-    Ok(())
+    info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
+    if let Some(file) = &args.ready_file {
+        ready.write(file)?;
+    }
+    server::run_to_end(&lifecycle, storage.as_ref()).await
 }
 
 /// Says what is wrong in a configuration file; touches nothing.

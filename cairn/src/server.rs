@@ -8,6 +8,7 @@ use cairn_core::api::ListenerCertificates;
 use cairn_core::{Clock, ErrorKind, Timestamp};
 use cairn_ra::Orphans;
 use cairn_x509::Certificate;
+use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -16,8 +17,11 @@ use crate::internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::metrics;
 use crate::readiness::Readiness;
+use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
+use crate::telemetry;
 use crate::tls::{Files, SelfIssued, Served};
 use crate::wiring::{FrontEnd, Services};
 
@@ -57,6 +61,8 @@ impl Hierarchy {
 pub struct Bound {
     /// For the ACME API.
     pub api: Sockets,
+    /// From whom connections to the API begin with a PROXY header.
+    pub api_proxies: Vec<IpNet>,
     /// For the management listener.
     pub management: Sockets,
     /// For the services in other processes.
@@ -81,22 +87,24 @@ pub async fn start(
     if let Some(ra) = &services.ra {
         ra.start_sweeper(orphans);
     }
+    lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
     let management = management::router(Management {
         roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),
         intermediates: hierarchy.map(|hierarchy| hierarchy.intermediate.to_pem()).into_iter().collect(),
         readiness,
     });
-    let mut listeners = vec![(bound.management, management)];
+    let mut listeners = vec![(bound.management, Vec::new(), management)];
     let mut acceptor = None;
     if let (Some(wfe), Some(hierarchy)) = (services.wfe, hierarchy) {
         let FrontEnd { acme, listener_certificates, .. } = wfe;
         acceptor = accepting(tls, hierarchy, listener_certificates, services.clock, lifecycle).await?;
-        listeners.push((bound.api, acme));
+        listeners.push((bound.api, bound.api_proxies, acme));
     }
-    for (sockets, router) in listeners {
+    for (sockets, proxies, router) in listeners {
         let listener = Listener {
             router,
             tls: acceptor.clone(),
+            proxies: proxies.into(),
             shutdown: lifecycle.stopping.clone(),
             tracker: lifecycle.work.clone(),
         };
@@ -162,11 +170,25 @@ pub async fn unless_signalled<T>(
     }
 }
 
+/// Runs until a signal, then stops in order. A service manager that asked for it is told.
+///
+/// # Errors
+/// If signals cannot be listened for.
+pub async fn run_to_end(lifecycle: &Lifecycle, storage: Option<&Storage>) -> Result<()> {
+    let service_manager = ServiceManager::of_the_environment();
+    service_manager.ready(lifecycle);
+    lifecycle.signalled().await?;
+    service_manager.stopping();
+    end(lifecycle, storage).await;
+    Ok(())
+}
+
 /// Stops in order; the storage is closed last.
 pub async fn end(lifecycle: &Lifecycle, storage: Option<&Storage>) {
     lifecycle.stop().await;
     if let Some(storage) = storage {
         storage.close().await;
     }
+    telemetry::traces::stop().await;
     info!("stopped");
 }

@@ -17,11 +17,14 @@ mod orders;
 mod revocation;
 mod validation;
 
+mod admin;
+
 mod lease;
 mod sweeper;
 
 mod audit;
 mod in_flight;
+mod metrics;
 mod retry;
 
 use std::fmt;
@@ -47,6 +50,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 pub use crate::config::{Config, ConfigError};
+pub use crate::metrics::METRICS;
 pub use crate::sweeper::Orphans;
 
 use crate::in_flight::InFlight;
@@ -98,11 +102,12 @@ impl Ra {
     /// A registration authority that decides by `config`.
     pub fn new(config: Config, deps: Deps) -> Result<Self, ConfigError> {
         config.validate()?;
+        metrics::permits(config.max_validations, config.max_issuances);
         Ok(Self {
             validations: Arc::new(Semaphore::new(config.max_validations)),
             issuances: Arc::new(Semaphore::new(config.max_issuances)),
-            validating: InFlight::default(),
-            issuing: InFlight::default(),
+            validating: InFlight::shown_by(&metrics::HANDLES.validations_in_progress),
+            issuing: InFlight::shown_by(&metrics::HANDLES.issuances_in_progress),
             worker: WorkerId::new(deps.clock.now(), deps.random.as_ref()),
             lease: Lease::unneeded(),
             config: Arc::new(config),

@@ -6,12 +6,16 @@ use serde::Deserialize;
 
 use crate::site::BaseUrl;
 
+/// More requests than connections and their streams can bring.
+const MOST_REQUESTS: usize = 1_000_000;
+
 /// Settings of the ACME API.
 ///
 /// ```toml
 /// base_url = "https://acme.example.com"
 /// trusted_proxies = ["10.0.0.0/8"]
 /// retry_after = "3s"
+/// max_requests = 512
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,6 +35,11 @@ pub struct Config {
     /// How long clients are told to wait before they ask again for an object that is being processed; whole seconds from 1s to 1h.
     /// Default: 3s. Shorter makes issuance quicker and costs more requests.
     pub retry_after: Period,
+    /// How many signed requests are worked on at a time. Default: 512, which is four times what one commit of the storage takes
+    /// together, and half of what can queue for it, so that the CA's own work gets through too. Those beyond are answered 503 with
+    /// `Retry-After` at once and nothing is done for them; the directory and fresh nonces are given all the same. More makes clients
+    /// wait longer under load and issues no more; far fewer turns clients away that could have been served.
+    pub max_requests: usize,
 }
 
 impl Default for Config {
@@ -40,6 +49,7 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             retry_after: Period::from_secs(3),
+            max_requests: 512,
         }
     }
 }
@@ -55,6 +65,9 @@ pub enum ConfigError {
     /// `Retry-After` has whole seconds, and an hour is longer than any client waits.
     #[error("retry_after is {0}: write whole seconds from \"1s\" to \"1h\"")]
     RetryAfter(Period),
+    /// None could ever be answered, or there would be no bound.
+    #[error("max_requests is {0}: write a number from 1 to {MOST_REQUESTS}")]
+    MaxRequests(usize),
 }
 
 impl Config {
@@ -69,6 +82,9 @@ impl Config {
         let whole = self.retry_after.duration().subsec_nanos() == 0;
         if !whole || !(1..=3600).contains(&self.retry_after.seconds()) {
             return Err(ConfigError::RetryAfter(self.retry_after));
+        }
+        if !(1..=MOST_REQUESTS).contains(&self.max_requests) {
+            return Err(ConfigError::MaxRequests(self.max_requests));
         }
         Ok(())
     }
@@ -85,7 +101,7 @@ mod tests {
     #[test]
     fn the_documented_example_is_valid() {
         let config = parse(
-            "base_url = \"https://acme.example.com\"\ntrusted_proxies = [\"10.0.0.0/8\"]\nretry_after = \"3s\"",
+            "base_url = \"https://acme.example.com\"\ntrusted_proxies = [\"10.0.0.0/8\"]\nretry_after = \"3s\"\nmax_requests = 512",
         );
         let config = config.unwrap();
         assert_eq!(config.validate(), Ok(()));
@@ -106,6 +122,14 @@ mod tests {
             let config =
                 parse(&format!("base_url = \"https://ca.test\"\nretry_after = \"{period}\"")).unwrap();
             assert!(matches!(config.validate(), Err(ConfigError::RetryAfter(_))), "{period}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_requests_that_bounds_nothing_or_everything_is_refused() {
+        for max_requests in [0, MOST_REQUESTS + 1] {
+            let config = parse(&format!("base_url = \"https://ca.test\"\nmax_requests = {max_requests}"));
+            assert_eq!(config.unwrap().validate(), Err(ConfigError::MaxRequests(max_requests)));
         }
     }
 

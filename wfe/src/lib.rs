@@ -27,11 +27,13 @@ mod links;
 mod site;
 
 mod edge;
+mod places;
 mod problem;
 
 mod chains;
 mod client;
 mod config;
+mod metrics;
 mod nonce;
 mod text;
 
@@ -49,8 +51,10 @@ use ipnet::IpNet;
 use crate::acme::{account, authorization, certificate, challenge, directory, order, revocation};
 use crate::chains::Chains;
 use crate::links::path;
+use crate::places::Places;
 use crate::site::Site;
 
+pub use crate::metrics::METRICS;
 pub use client::ClientAddr;
 pub use config::{Config, ConfigError};
 pub use nonce::{Nonces, RoutedNonces};
@@ -78,6 +82,7 @@ struct WebFrontEnd {
     clock: Arc<dyn Clock>,
     chains: Chains,
     site: Site,
+    places: Places,
     trusted_proxies: Vec<IpNet>,
     /// For objects that are being processed. Seconds, never a date: not all clients can read one.
     retry_after: HeaderValue,
@@ -94,6 +99,7 @@ pub fn router(deps: Deps, config: Config) -> Router {
         clock: deps.clock,
         chains: Chains::new(&deps.issuers),
         site: Site::new(&config),
+        places: Places::new(config.max_requests),
         trusted_proxies: config.trusted_proxies,
         retry_after: HeaderValue::from(config.retry_after.seconds()),
     });

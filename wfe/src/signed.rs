@@ -1,6 +1,6 @@
 //! The door before every handler that acts for somebody: RFC 8555 §6.2 to §6.5.
 //!
-//! In this order: content type, size, JWS, nonce, url, kid or jwk, account, signature, payload. The nonce is used up before anything
+//! In this order: content type, a free place, size, JWS, nonce, url, kid or jwk, account, signature, payload. The nonce is used up before anything
 //! costs more than microseconds, so that a request, however often it is repeated, makes us verify one signature. The signature is
 //! verified on the async thread: 50 µs are less than it takes to hand the work to another thread and back under load.
 
@@ -16,11 +16,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use crate::WebFrontEnd;
 use crate::edge::{Visit, Visiting};
 use crate::problem::{Rejection, malformed, too_large, too_slow, unsupported_media_type};
 use crate::text::shown;
 use crate::wire::Payload;
+use crate::{WebFrontEnd, metrics};
 
 /// Bytes of a request's body. The largest requests are CSRs: one with 100 names of the greatest length is some 30 KB of DER, and twice
 /// base64url makes 53 KB of that.
@@ -43,7 +43,9 @@ impl<T: Payload, S: Signer> FromRequest<Arc<WebFrontEnd>> for Signed<T, S> {
         let (mut parts, body) = request.into_parts();
         let Visiting(visit) = Visiting::from_request_parts(&mut parts, wfe).await?;
         check_content_type(&parts.headers)?;
+        wfe.places.check()?;
         let body = read(&parts.headers, body, BODY_TIMEOUT).await?;
+        visit.has(wfe.places.take()?);
         let jws = Jws::parse(&body).map_err(|error| not_a_jws(&error))?;
         redeem(wfe, jws.header.nonce.as_deref()).await?;
         check_url(&visit, parts.uri.path(), jws.header.url.as_deref())?;
@@ -203,7 +205,9 @@ async fn redeem(wfe: &WebFrontEnd, nonce: Option<&str>) -> Result<(), Rejection>
     if let Err(error) = base64url::decode(nonce) {
         return Err(malformed(format!("The \"nonce\" of the JWS is not base64url: {error}.")).into());
     }
-    if !wfe.nonces.redeem(nonce).await? {
+    let good = wfe.nonces.redeem(nonce).await?;
+    metrics::nonce_came(good);
+    if !good {
         return bad(
             "The nonce is unknown, used or too old. Try again with the one in this answer's Replay-Nonce header.",
         );

@@ -67,6 +67,7 @@ pub fn prepare(config: &Config, asked: &[Role]) -> Result<Prepared, Complaints> 
     let roles = Roles::new(asked, &config.internal);
     let mut complaints = Complaints::default();
     complaints.note("log.level", config.log.filter());
+    complaints.note("[trace]", config.trace.validate());
     judge_services(config, &roles, &mut complaints);
     judge_meetings(config, &roles, &mut complaints);
     let tls = front_end(config, &roles, &mut complaints);
@@ -191,7 +192,7 @@ fn listener_tls(config: &Config, complaints: &mut Complaints) -> Option<Listener
             None
         }
         (Tls::Off, ..) => {
-            if config.wfe.trusted_proxies.is_empty() {
+            if config.wfe.trusted_proxies.is_empty() && api.proxy_protocol.is_empty() {
                 complaints.add(
                     "wfe.trusted_proxies",
                     "with api.tls = \"off\" there must be a proxy in front; name its network, for example [\"127.0.0.1/32\"]",

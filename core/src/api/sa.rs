@@ -140,6 +140,9 @@ pub trait StorageAuthority: StorageRead {
     /// Closes a valid account.
     async fn deactivate_account(&self, account: AccountId) -> Result<Account>;
 
+    /// Closes a valid account in the name of the CA: its status is then `revoked`.
+    async fn revoke_account(&self, account: AccountId) -> Result<Account>;
+
     /// An open order of the account for exactly these identifiers (sorted) by this profile that expires after `until`: the newest.
     async fn order_for_identifiers(
         &self,
@@ -226,7 +229,10 @@ pub trait StorageAuthority: StorageRead {
     /// `AlreadyRevoked` if there is one; `NotFound` if there is no such certificate.
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()>;
 
-    /// Whether the key with this SHA-256 of its SubjectPublicKeyInfo was blocked by a revocation.
+    /// Blocks the key with this SHA-256 of its SubjectPublicKeyInfo without a revocation; `false` if it was blocked already.
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool>;
+
+    /// Whether the key with this SHA-256 of its SubjectPublicKeyInfo was blocked, by a revocation or without one.
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool>;
 }
 

@@ -13,6 +13,7 @@ mod lock;
 mod connection;
 mod migrations;
 mod roles;
+mod target;
 
 mod accounts;
 mod authorizations;
@@ -23,6 +24,7 @@ mod workers;
 
 pub(crate) use migrations::ALL as MIGRATIONS;
 pub use roles::Roles;
+pub(crate) use target::Target;
 
 use std::error::Error as StdError;
 use std::io;
@@ -324,6 +326,10 @@ impl StorageAuthority for PostgresStorage {
         self.change(|db| async move { accounts::deactivate(&db, account).await }).await
     }
 
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        self.change(|db| async move { accounts::revoke(&db, account).await }).await
+    }
+
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -432,6 +438,10 @@ impl StorageAuthority for PostgresStorage {
 
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
         self.change(|db| async move { revocations::revoke(&db, &revocation).await }).await
+    }
+
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        self.change(move |db| async move { revocations::block_key(&db, spki_sha256, at).await }).await
     }
 
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {

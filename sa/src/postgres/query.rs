@@ -26,6 +26,7 @@ use super::connection;
 use super::hosts::Host;
 use crate::config;
 use crate::error::DbError;
+use crate::metrics::{POOL, Pool};
 
 /// How often a statement is run at most when the server undoes it because it met another one (40001, 40P01). PostgreSQL
 /// hardly ever does that to single statements; databases that speak its language, and are distributed, do.
@@ -142,12 +143,15 @@ impl Db {
     pub(super) async fn all(&self, sql: &'static str, arguments: PgArguments) -> Result<Vec<PgRow>, DbError> {
         for _ in 0..ATTEMPTS {
             let mut connection = self.connection().await?;
+            let _shown = Pool::uses();
             // All rows, also where there is only one: the server commits after the last one, and what was only read up
             // to the first row is not known to be stored.
             let statement = sqlx::query_with(sql, arguments.clone()).fetch_all(&mut *connection);
             match self.answer(statement).await {
                 Ok(rows) => return Ok(rows),
-                Err(sqlx::Error::Database(error)) if must_be_repeated(error.code().as_deref()) => {}
+                Err(sqlx::Error::Database(error)) if must_be_repeated(error.code().as_deref()) => {
+                    POOL.repeats()
+                }
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(READ_ONLY) => {
                     connection.close_on_drop();
                     self.broken.notify_one();
@@ -167,7 +171,12 @@ impl Db {
 
     /// Nothing was begun when this fails.
     async fn connection(&self) -> Result<PoolConnection<Postgres>, DbError> {
-        self.pool().acquire().await.map_err(|error| match error {
+        let waiting = Pool::waits();
+        let pool = self.pool();
+        let connection = pool.acquire().await;
+        drop(waiting);
+        POOL.open(pool.size());
+        connection.map_err(|error| match error {
             sqlx::Error::PoolClosed => DbError::Busy("it is being closed, or moves to another host"),
             error => {
                 self.broken.notify_one();

@@ -12,6 +12,7 @@ pub mod backup;
 mod connection;
 mod migrations;
 mod query;
+mod source;
 
 mod accounts;
 mod authorizations;
@@ -21,6 +22,7 @@ mod revocations;
 mod workers;
 
 pub(crate) use migrations::ALL as MIGRATIONS;
+pub(crate) use source::Source;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -212,6 +214,10 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| accounts::deactivate(db, account)).await
     }
 
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        self.change(move |db| accounts::revoke(db, account)).await
+    }
+
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -311,6 +317,10 @@ impl StorageAuthority for SqliteStorage {
 
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
         self.change(move |db| revocations::revoke(db, &revocation)).await
+    }
+
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        self.change(move |db| revocations::block_key(db, spki_sha256, at)).await
     }
 
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {

@@ -12,6 +12,7 @@ mod world;
 
 mod database;
 
+mod copy;
 mod crash;
 mod failover;
 mod isolation;

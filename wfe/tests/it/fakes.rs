@@ -1,5 +1,6 @@
 //! A registration authority and a storage in one, that do what a test tells them and remember what they were asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -22,6 +23,10 @@ pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_767_323_045);
 pub(crate) struct Fake {
     random: SeededRandom,
     state: Mutex<State>,
+    /// While a test holds it, no account is found.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+    /// How many have come to the gate.
+    pub(crate) at_the_gate: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +47,12 @@ pub(crate) struct State {
 
 impl Fake {
     pub(crate) fn new() -> Self {
-        Self { random: SeededRandom::new(5), state: Mutex::default() }
+        Self {
+            random: SeededRandom::new(5),
+            state: Mutex::default(),
+            gate: tokio::sync::Mutex::default(),
+            at_the_gate: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -123,6 +133,8 @@ fn not_found() -> Error {
 #[async_trait]
 impl StorageRead for Fake {
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.at_the_gate.fetch_add(1, Ordering::SeqCst);
+        drop(self.gate.lock().await);
         Ok(self.call()?.accounts.iter().find(|account| account.id == id).cloned())
     }
 

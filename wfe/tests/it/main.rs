@@ -18,6 +18,7 @@ mod transport;
 
 mod accounts;
 mod authorizations;
+mod busy;
 mod certificates;
 mod orders;
 

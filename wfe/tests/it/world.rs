@@ -42,6 +42,12 @@ impl World {
         )
     }
 
+    /// A CA that works on so many signed requests at a time.
+    pub(crate) fn with_places(max_requests: usize) -> Self {
+        let base_url = Some(BASE.parse().unwrap());
+        Self::with(Config { base_url, max_requests, ..Config::default() }, Vec::new())
+    }
+
     pub(crate) fn with_issuers(issuers: Vec<Certificate>) -> Self {
         Self::with(Config { base_url: Some(BASE.parse().unwrap()), ..Config::default() }, issuers)
     }

@@ -33,6 +33,7 @@ stories! {
         an_account_with_the_id_of_another_is_a_conflict
         contacts_are_replaced_and_cleared
         a_deactivated_account_cannot_change_any_more
+        an_account_that_the_ca_has_closed_is_revoked_and_cannot_change_any_more
         an_account_that_does_not_exist_cannot_change
     }
     authorizations {
@@ -78,6 +79,7 @@ stories! {
         what_was_never_issued_cannot_be_revoked
         a_revocation_blocks_a_key_once_and_for_all
         a_refused_revocation_blocks_no_key
+        a_key_is_blocked_without_a_revocation_too
     }
     workers {
         abandoned_orders_are_taken_oldest_first_with_their_certificates
