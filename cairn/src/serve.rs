@@ -68,7 +68,14 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
-    let started = server::start(services, orphans(&config, storage.as_ref()), hierarchy.as_ref(), tls, bound, &lifecycle);
+    let started = server::start(
+        services,
+        orphans(&config, storage.as_ref()),
+        hierarchy.as_ref(),
+        tls,
+        bound,
+        &lifecycle,
+    );
     if server::unless_signalled(started, &lifecycle).await?.is_none() {
         server::end(&lifecycle, storage.as_ref()).await;
         return Ok(());

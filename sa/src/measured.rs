@@ -62,14 +62,14 @@ measured! {
         fn new_account(account: Account) -> Option<Account>;
         fn set_contact(account: AccountId, contact: Vec<String>) -> Account;
         fn deactivate_account(account: AccountId) -> Account;
+        fn revoke_account(account: AccountId) -> Account;
         fn order_for_identifiers(account: AccountId, identifiers: &[Identifier], profile: &str, until: Timestamp)
             -> Option<OrderWithAuthorizations>;
         fn valid_authorizations(account: AccountId, identifiers: &[Identifier], until: Timestamp)
             -> Vec<Option<Authorization>>;
         fn new_order_and_authorizations(new: NewOrder) -> ();
-        fn set_authorization_processing(
-            authorization: AuthorizationId, challenge: ChallengeType, worker: WorkerId, at: Timestamp
-        ) -> Thumbprint;
+        fn set_authorization_processing(authorization: AuthorizationId, challenge: ChallengeType, worker: WorkerId,
+            at: Timestamp) -> Thumbprint;
         fn finalize_authorization(authorization: AuthorizationId, progress: AuthorizationProgress, expires: Timestamp)
             -> ();
         fn deactivate_authorization(authorization: AuthorizationId, at: Timestamp) -> Authorization;
@@ -82,6 +82,7 @@ measured! {
         fn take_abandoned_validations(worker: WorkerId, silent_since: Timestamp, limit: usize)
             -> Vec<RunningValidation>;
         fn revoke_certificate(revocation: NewRevocation) -> ();
+        fn block_key(spki_sha256: [u8; 32], at: Timestamp) -> bool;
         fn key_blocked(spki_sha256: [u8; 32]) -> bool;
     }
 }

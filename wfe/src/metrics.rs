@@ -11,7 +11,8 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use crate::links::path;
 
 /// Every metric of the front end.
-pub const METRICS: &[Metric] = &[REQUESTS, DURATION, IN_FLIGHT, NONCES_MADE, NONCES_REDEEMED, NONCES_REFUSED];
+pub const METRICS: &[Metric] =
+    &[REQUESTS, DURATION, IN_FLIGHT, SHED, NONCES_MADE, NONCES_REDEEMED, NONCES_REFUSED];
 
 const REQUESTS: Metric = Metric::counter(
     "cairn_wfe_requests_total",
@@ -25,6 +26,11 @@ const DURATION: Metric = Metric::histogram(
 );
 const IN_FLIGHT: Metric =
     Metric::gauge("cairn_wfe_requests_in_flight", &[], "Requests that are being answered.");
+const SHED: Metric = Metric::counter(
+    "cairn_wfe_requests_shed_total",
+    &[],
+    "Requests that were turned away because as many as may be (wfe.max_requests) were being worked on.",
+);
 const NONCES_MADE: Metric = Metric::counter("cairn_wfe_nonces_made_total", &[], "Nonces given to clients.");
 const NONCES_REDEEMED: Metric = Metric::counter(
     "cairn_wfe_nonces_redeemed_total",
@@ -49,6 +55,7 @@ const STATUSES: [&str; 17] = [
 
 static HANDLES: LazyLock<Handles> = LazyLock::new(|| Handles {
     in_flight: gauge!(IN_FLIGHT.name),
+    shed: counter!(SHED.name),
     nonces_made: counter!(NONCES_MADE.name),
     nonces_redeemed: counter!(NONCES_REDEEMED.name),
     nonces_refused: counter!(NONCES_REFUSED.name),
@@ -58,6 +65,7 @@ static HANDLES: LazyLock<Handles> = LazyLock::new(|| Handles {
 
 struct Handles {
     in_flight: Gauge,
+    shed: Counter,
     nonces_made: Counter,
     nonces_redeemed: Counter,
     nonces_refused: Counter,
@@ -134,6 +142,10 @@ pub(crate) fn request(path: &str, method: &Method, status: StatusCode, duration:
 fn place(known: &[&'static str], name: &str) -> (usize, &'static str) {
     let found = known.iter().copied().enumerate().find(|(_, known)| *known == name);
     found.unwrap_or((known.len() - 1, OTHER))
+}
+
+pub(crate) fn shed() {
+    HANDLES.shed.increment(1);
 }
 
 pub(crate) fn nonce_made() {

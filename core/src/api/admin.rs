@@ -37,6 +37,12 @@ impl FromStr for Operator {
 }
 
 impl Operator {
+    /// The same, with what is known of the caller besides the name that was said.
+    #[must_use]
+    pub fn known_as(self, fact: &str) -> Self {
+        Self(format!("{}({fact})", self.0))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use cairn_core::api::admin::*;
 use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::ra::*;
 use cairn_core::api::sa::*;
@@ -180,6 +181,9 @@ impl StorageAuthority for Fake {
     async fn deactivate_account(&self, account: AccountId) -> Result<Account> {
         self.answer("sa.deactivate_account", account, self.account.clone())
     }
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        self.answer("sa.revoke_account", account, self.account.clone())
+    }
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -262,7 +266,54 @@ impl StorageAuthority for Fake {
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
         self.answer("sa.revoke_certificate", revocation, ())
     }
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        self.answer("sa.block_key", (spki_sha256, at), self.finds)
+    }
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {
         self.answer("sa.key_blocked", spki_sha256, self.finds)
+    }
+}
+
+#[async_trait]
+impl Administration for Fake {
+    async fn account(&self, operator: &Operator, name: AccountName) -> Result<Account> {
+        self.answer("admin.account", (operator, name), self.account.clone())
+    }
+    async fn deactivate_account(&self, operator: &Operator, account: AccountId) -> Result<Account> {
+        self.answer("admin.deactivate_account", (operator, account), self.account.clone())
+    }
+    async fn order(&self, operator: &Operator, order: OrderId) -> Result<OrderWithAuthorizations> {
+        self.answer("admin.order", (operator, order), sample::whole_order())
+    }
+    async fn authorization(&self, operator: &Operator, id: AuthorizationId) -> Result<Authorization> {
+        self.answer("admin.authorization", (operator, id), sample::authorization())
+    }
+    async fn deactivate_authorization(
+        &self,
+        operator: &Operator,
+        id: AuthorizationId,
+    ) -> Result<Authorization> {
+        self.answer("admin.deactivate_authorization", (operator, id), sample::authorization())
+    }
+    async fn certificate(&self, operator: &Operator, serial: &Serial) -> Result<CertificateRecord> {
+        self.answer("admin.certificate", (operator, serial), sample::certificate())
+    }
+    async fn revoke_certificate(
+        &self,
+        operator: &Operator,
+        revocation: OperatorRevocation,
+    ) -> Result<CertificateRecord> {
+        self.answer("admin.revoke_certificate", (operator, revocation), sample::certificate())
+    }
+    async fn block_key(&self, operator: &Operator, spki_sha256: [u8; 32]) -> Result<bool> {
+        self.answer("admin.block_key", (operator, spki_sha256), self.finds)
+    }
+    async fn status(&self, operator: &Operator) -> Result<RaStatus> {
+        let status = RaStatus {
+            validations: Workload { running: 1, limit: 2 },
+            issuances: Workload { running: 0, limit: u64::MAX },
+            stopping: self.finds,
+        };
+        self.answer("admin.status", operator, status)
     }
 }

@@ -65,6 +65,13 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         Ok(account.try_into()?)
     }
 
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        let request = v1::RevokeAccountRequest { account: account.as_bytes().to_vec() };
+        let account: v1::Account =
+            self.authority.call("/cairn.v1.StorageAuthority/RevokeAccount", request).await?;
+        Ok(account.try_into()?)
+    }
+
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -226,6 +233,13 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         let path = "/cairn.v1.StorageAuthority/RevokeCertificate";
         let v1::Nothing {} = self.authority.call(path, request).await?;
         Ok(())
+    }
+
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        let request = v1::BlockKeyRequest { spki_sha256: spki_sha256.to_vec(), at: Some(at.unix()) };
+        let answer: v1::BlockKeyResponse =
+            self.authority.call("/cairn.v1.StorageAuthority/BlockKey", request).await?;
+        Ok(present("BlockKeyResponse.blocked", answer.blocked)?)
     }
 
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {

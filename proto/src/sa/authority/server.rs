@@ -56,6 +56,17 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
         .await
     }
 
+    async fn revoke_account(
+        &self,
+        request: Request<v1::RevokeAccountRequest>,
+    ) -> Result<Response<v1::Account>, Status> {
+        answer(async {
+            let account = account_id("RevokeAccountRequest.account", &request.into_inner().account)?;
+            Ok(self.0.revoke_account(account).await?.into())
+        })
+        .await
+    }
+
     async fn order_for_identifiers(
         &self,
         request: Request<v1::OrderForIdentifiersRequest>,
@@ -238,6 +249,19 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
         answer(async {
             self.0.revoke_certificate(request.into_inner().try_into()?).await?;
             Ok(v1::Nothing {})
+        })
+        .await
+    }
+
+    async fn block_key(
+        &self,
+        request: Request<v1::BlockKeyRequest>,
+    ) -> Result<Response<v1::BlockKeyResponse>, Status> {
+        answer(async {
+            let it = request.into_inner();
+            let key = sha256("BlockKeyRequest.spki_sha256", &it.spki_sha256)?;
+            let blocked = self.0.block_key(key, time("BlockKeyRequest.at", it.at)?).await?;
+            Ok(v1::BlockKeyResponse { blocked: Some(blocked) })
         })
         .await
     }
