@@ -5,6 +5,7 @@ mod copy;
 mod files;
 pub mod place;
 mod restore;
+mod schema;
 
 use std::io::Write as _;
 
@@ -22,6 +23,8 @@ pub async fn run(command: AdminCommand) -> Result<()> {
         AdminCommand::Backup(args) => say(&backup::run(&args)?),
         AdminCommand::Restore(args) => say(&restore::run(&args)?),
         AdminCommand::Db(DbCommand::Copy(args)) => say(&copy::run(&args).await?),
+        AdminCommand::Db(DbCommand::Migrate(args)) => say(&schema::migrate(&args).await?),
+        AdminCommand::Db(DbCommand::Roles(args)) => say(&schema::roles(&args)?),
     }
 }
 
