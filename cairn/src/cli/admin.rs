@@ -47,6 +47,13 @@ pub enum DbCommand {
     /// Every row of every table goes over in one transaction, and is read back and compared before it ends: whoever interrupts a copy
     /// leaves the new database empty, and begins again.
     Copy(CopyArgs),
+    /// Bring the database's schema up to date for this version, before any server of it is started
+    ///
+    /// Servers of the version before go on working meanwhile and afterwards. It runs as the owner of the tables, which is not who
+    /// servers should be: --user names it.
+    Migrate(MigrateArgs),
+    /// Print the SQL that makes roles on PostgreSQL with no more rights than they need
+    Roles(RolesArgs),
 }
 
 /// Options of `cairn admin backup`.
@@ -75,6 +82,42 @@ pub struct RestoreArgs {
     /// Replace the database that is there; it is kept under another name
     #[arg(long)]
     pub replace: bool,
+}
+
+/// Options of `cairn admin db migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateArgs {
+    /// The server's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// With PostgreSQL: the role that owns the tables, where servers have another
+    #[arg(long, value_name = "ROLE")]
+    pub user: Option<String>,
+
+    /// With PostgreSQL: the file with that role's password
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// Options of `cairn admin db roles`.
+#[derive(Args, Clone, Debug)]
+pub struct RolesArgs {
+    /// The server's configuration file, which names the database
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// The role that owns the database
+    #[arg(long, value_name = "ROLE", default_value = "cairn")]
+    pub owner: String,
+
+    /// The role for servers
+    #[arg(long, value_name = "ROLE", default_value = "cairn_sa")]
+    pub server: String,
+
+    /// The role for who only reads
+    #[arg(long, value_name = "ROLE", default_value = "cairn_read")]
+    pub reader: String,
 }
 
 /// Options of `cairn admin db copy`.

@@ -19,7 +19,8 @@ impl Target {
     pub(crate) async fn open(config: &Config, credentials: &Credentials) -> Result<Self, OpenError> {
         config.validate()?;
         let postgres: &Postgres = &config.postgres;
-        let (mut db, _) = enter(postgres, &connection::options(postgres, credentials), Hold::Alone).await?;
+        let hosts = connection::options(postgres, credentials);
+        let (mut db, _) = enter(postgres, &hosts, Hold::Alone).await?;
         migrations::migrate(&mut db, migrations::ALL).await.map_err(|error| refusal(postgres, error))?;
         let failed = |error: sqlx::Error| unreachable(postgres, error);
         // The bound on statements is for requests.

@@ -4,6 +4,7 @@ SELECT 1 FROM accounts WHERE id = $1;
 INSERT INTO accounts (id, jwk, contact, status, created, key_thumbprint) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_thumbprint) DO NOTHING RETURNING 1;
 UPDATE accounts SET contact = $2 WHERE id = $1 AND status = 'valid' RETURNING id, jwk, contact, status, created;
 UPDATE accounts SET status = 'deactivated' WHERE id = $1 AND status = 'valid' RETURNING id, jwk, contact, status, created;
+UPDATE accounts SET status = 'revoked' WHERE id = $1 AND status = 'valid' RETURNING id, jwk, contact, status, created;
 SELECT authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, authorizations.status, authorizations.challenge, authorizations.at, authorizations.records, authorizations.problem FROM authorizations WHERE id = $1;
 SELECT 1 FROM authorizations WHERE id = $1;
 SELECT authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, authorizations.status, authorizations.challenge, authorizations.at, authorizations.records, authorizations.problem, wanted.n FROM unnest($2::text[], $3::boolean[]) WITH ORDINALITY AS wanted (identifier, wildcard, n) CROSS JOIN LATERAL ( SELECT * FROM authorizations WHERE status = 'valid' AND account_id = $1 AND identifier = wanted.identifier AND wildcard = wanted.wildcard AND expires > $4 ORDER BY expires DESC LIMIT 1 ) AS authorizations;
@@ -24,6 +25,7 @@ UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, ser
 UPDATE orders SET status = 'failed', processing_since = NULL, worker = NULL, problem = $2 WHERE id = $1 AND status = 'processing' RETURNING 1;
 SELECT 1 FROM certificates WHERE serial = $1;
 WITH revoked AS ( UPDATE certificates SET revoked_at = $2, revocation_reason = $3 WHERE serial = $1 AND revoked_at IS NULL RETURNING serial ), blocked AS ( INSERT INTO blocked_keys (spki_sha256, serial, at) SELECT $4::bytea, serial, $2 FROM revoked WHERE $4::bytea IS NOT NULL ON CONFLICT DO NOTHING ) SELECT 1 FROM revoked;
+INSERT INTO blocked_keys (spki_sha256, serial, at) VALUES ($1, '', $2) ON CONFLICT DO NOTHING RETURNING 1;
 SELECT 1 FROM blocked_keys WHERE spki_sha256 = $1;
 WITH gone AS ( DELETE FROM workers WHERE id = ANY(ARRAY( SELECT id FROM workers WHERE seen < $3 AND id <> $1 LIMIT 100 FOR UPDATE SKIP LOCKED )) ) INSERT INTO workers (id, seen) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen = $2 RETURNING 1;
 DELETE FROM workers WHERE id = $1 RETURNING 1;

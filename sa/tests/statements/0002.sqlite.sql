@@ -5,6 +5,7 @@ SELECT key_thumbprint FROM accounts WHERE id = ?1 AND status = 'valid';
 INSERT INTO accounts (id, jwk, contact, status, created, key_thumbprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key_thumbprint) DO NOTHING;
 UPDATE accounts SET contact = ?2 WHERE id = ?1 AND status = 'valid';
 UPDATE accounts SET status = 'deactivated' WHERE id = ?1 AND status = 'valid';
+UPDATE accounts SET status = 'revoked' WHERE id = ?1 AND status = 'valid';
 SELECT id, account_id, identifier, wildcard, created, expires, token, challenges, status, challenge, at, records, problem FROM authorizations WHERE id = ?1;
 SELECT 1 FROM authorizations WHERE id = ?1;
 SELECT 1 FROM authorizations WHERE id = ?1 AND account_id = ?2;
