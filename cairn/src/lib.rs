@@ -27,6 +27,7 @@ pub mod tls;
 pub mod banner;
 pub mod lifecycle;
 pub mod lock;
+pub mod metrics;
 pub mod names;
 pub mod open_files;
 pub mod operators;

@@ -38,7 +38,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     if let Some(management) = &args.management {
         config.management.listen.clone_from(management);
     }
-    telemetry::start(&config.log)?;
+    telemetry::start(&config.log, &config.trace, &Roles::new(&args.roles, &config.internal))?;
     let prepared = prepare(&config, &args.roles).map_err(|complaints| complaints.about(&args.config))?;
     let Prepared { roles, hierarchy, issuer, tls, listener_names, credentials } = prepared;
 

@@ -18,9 +18,11 @@ use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
 use crate::operators::Door;
+use crate::metrics;
 use crate::readiness::Readiness;
 use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
+use crate::telemetry;
 use crate::tls::{Files, SelfIssued, Served};
 use crate::wiring::{FrontEnd, Services};
 
@@ -91,6 +93,7 @@ pub async fn start(
             door.open(Arc::clone(ra), lifecycle);
         }
     }
+    lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
     let management = management::router(Management {
         roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),
         intermediates: hierarchy.map(|hierarchy| hierarchy.intermediate.to_pem()).into_iter().collect(),
@@ -192,5 +195,6 @@ pub async fn end(lifecycle: &Lifecycle, storage: Option<&Storage>) {
     if let Some(storage) = storage {
         storage.close().await;
     }
+    telemetry::traces::stop().await;
     info!("stopped");
 }

@@ -16,6 +16,7 @@ pub mod order;
 pub mod error;
 pub mod problem;
 
+pub mod metric;
 pub mod period;
 
 pub mod random;
@@ -31,6 +32,7 @@ pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AccountId, AuthorizationId, OrderId, WorkerId};
 pub use identifier::{DnsName, Identifier};
+pub use metric::{Metric, MetricKind};
 pub use order::{Order, OrderProgress, OrderStatus, OrderWithAuthorizations};
 pub use period::Period;
 pub use problem::{Problem, ProblemType, Subproblem};

@@ -12,7 +12,7 @@ use cairn_core::{
 };
 use cairn_x509::Certificate;
 
-use crate::{Ra, audit};
+use crate::{Ra, audit, metrics};
 
 #[async_trait]
 impl Administration for Ra {
@@ -121,6 +121,7 @@ async fn revoke(ra: &Ra, operator: &Operator, asked: OperatorRevocation) -> Resu
     let revocation = Revocation { at: ra.deps.clock.now(), reason: asked.reason };
     let new = NewRevocation { serial: asked.serial, revocation, blocked_key };
     ra.deps.sa.revoke_certificate(new).await?;
+    metrics::revocation();
     audit::certificate_revoked(
         &record.serial,
         &revocation,

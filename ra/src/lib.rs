@@ -24,6 +24,7 @@ mod sweeper;
 
 mod audit;
 mod in_flight;
+mod metrics;
 mod retry;
 
 use std::fmt;
@@ -49,6 +50,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 pub use crate::config::{Config, ConfigError};
+pub use crate::metrics::METRICS;
 pub use crate::sweeper::Orphans;
 
 use crate::in_flight::InFlight;
@@ -73,7 +75,7 @@ pub struct Deps {
     pub random: Arc<dyn Random>,
     /// Validations, issuances and the sweeper run on it: shutdown waits for it.
     pub tracker: TaskTracker,
-    /// Cancelled when shutdown begins: from then on nothing new is begun, and what was begun is finished.
+    /// Cancelled when shutdown begins: from then on nobody asks for more, and what was asked for is finished.
     pub shutdown: CancellationToken,
 }
 
@@ -100,11 +102,12 @@ impl Ra {
     /// A registration authority that decides by `config`.
     pub fn new(config: Config, deps: Deps) -> Result<Self, ConfigError> {
         config.validate()?;
+        metrics::permits(config.max_validations, config.max_issuances);
         Ok(Self {
             validations: Arc::new(Semaphore::new(config.max_validations)),
             issuances: Arc::new(Semaphore::new(config.max_issuances)),
-            validating: InFlight::default(),
-            issuing: InFlight::default(),
+            validating: InFlight::shown_by(&metrics::HANDLES.validations_in_progress),
+            issuing: InFlight::shown_by(&metrics::HANDLES.issuances_in_progress),
             worker: WorkerId::new(deps.clock.now(), deps.random.as_ref()),
             lease: Lease::unneeded(),
             config: Arc::new(config),
@@ -122,11 +125,9 @@ impl Ra {
         task.await.unwrap_or_else(|panic| Err(Error::internal("The request failed; try again.", panic)))
     }
 
-    /// Leave to begin one more task that `permits` bounds.
+    /// Leave to begin one more task that `permits` bounds. Also during shutdown: the listeners are closed by then, and what still comes
+    /// had been asked before.
     fn permit(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
-        if self.deps.shutdown.is_cancelled() {
-            return Err(Error::new(ErrorKind::Unavailable, "the CA is restarting; try again in a moment"));
-        }
         self.lease.check()?;
         let busy = |_| Error::new(ErrorKind::Unavailable, "the CA is busy; try again in a moment");
         Arc::clone(permits).try_acquire_owned().map_err(busy)

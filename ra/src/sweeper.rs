@@ -8,7 +8,7 @@ use cairn_core::{
 };
 
 use crate::validation::{self, Validation};
-use crate::{Ra, audit, finalize};
+use crate::{Ra, audit, finalize, metrics};
 
 /// How many orders, and how many validations, one sweep ends: more wait for the next.
 const BATCH: usize = 500;
@@ -50,7 +50,9 @@ impl Ra {
     }
 
     async fn sweep_and_log(&self, orphans: Orphans) {
-        if let Err(error) = self.sweep(orphans).await {
+        let swept = self.sweep(orphans).await;
+        metrics::sweep(swept.is_ok());
+        if let Err(error) = swept {
             tracing::error!(%error, "sweeping failed; the next sweep tries again");
         }
     }
@@ -106,6 +108,7 @@ impl Ra {
                 audit::issuance_failed(order.id, &Error::internal("the order was not ended", cause));
             }
         }
+        metrics::swept_order();
         Ok(())
     }
 
@@ -121,6 +124,7 @@ impl Ra {
                 validation::end(self, authz, challenge, came_too_late()).await;
                 continue;
             }
+            metrics::swept_validation();
             let again = Validation { authz, challenge, thumbprint, permit, working };
             self.deps.tracker.spawn(validation::run(self.clone(), again));
         }

@@ -9,9 +9,11 @@ use cairn_core::{
     Error, ErrorKind, Problem, ProblemType, Result, Thumbprint,
 };
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::in_flight::Working;
+use crate::metrics::{self, Validated};
 use crate::{Ra, audit, not_found};
 
 /// How long all attempts to validate one challenge may take. The validation authority has bounds of its own, which are far
@@ -35,7 +37,7 @@ pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationReques
         return Ok(authz);
     }
     check_possible(ra, &authz, request.challenge).await?;
-    let permit = ra.permit(&ra.validations)?;
+    let permit = ra.permit(&ra.validations).inspect_err(|_| metrics::validation_refused())?;
     let Some(working) = ra.validating.begin(authz.id) else {
         return owned(ra, request.account, authz.id).await;
     };
@@ -90,6 +92,7 @@ pub(crate) struct Validation {
 /// validation was cut short by shutdown: then the sweeper will see to it.
 #[tracing::instrument(level = "debug", skip_all, fields(authorization.id = %validation.authz.id, challenge = %validation.challenge))]
 pub(crate) async fn run(ra: Ra, validation: Validation) -> Option<Authorization> {
+    let began = Instant::now();
     let Validation { authz, challenge, thumbprint, permit, working } = validation;
     let request = ValidationRequest {
         authorization: authz.id,
@@ -105,7 +108,13 @@ pub(crate) async fn run(ra: Ra, validation: Validation) -> Option<Authorization>
         Ok(Err(_)) if ra.deps.shutdown.is_cancelled() => return None,
         Ok(Err(_)) | Err(_) => fault_of_ours(),
     };
+    let validated = match &result.problem {
+        None => Validated::Valid,
+        Some(problem) if problem.kind == ProblemType::ServerInternal => Validated::Error,
+        Some(_) => Validated::Invalid,
+    };
     let ended = end(&ra, authz, challenge, result).await;
+    metrics::validation(challenge, if ended.is_some() { validated } else { Validated::Error }, began);
     drop((permit, working));
     ended
 }

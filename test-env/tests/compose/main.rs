@@ -13,7 +13,6 @@
 mod customers;
 mod project;
 
-#[path = "../kill/ledger.rs"]
 mod ledger;
 
 mod bad_days;

@@ -18,6 +18,9 @@ mod validation;
 
 mod admin;
 mod backup;
+mod metrics;
 mod process;
 
 mod serve;
+
+mod traces;
