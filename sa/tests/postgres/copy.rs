@@ -12,7 +12,7 @@ use cairn_sa::{Config, Credentials, OpenError, SqliteStorage};
 use tempfile::TempDir;
 
 use crate::database::Database;
-use crate::world::{NOW, World, invalid, problem, valid};
+use crate::world::{NOW, WORKER, World, invalid, problem, valid};
 
 /// The names of what is in a CA.
 struct Things {
@@ -67,7 +67,10 @@ async fn fill(world: &World) -> Things {
 
     let states = world.order(account.id, &["b.test", "c.test", "d.test", "e.test"]).await;
     let [validating, given_up, good, bad] = states.order.authorizations[..] else { panic!() };
-    storage.set_authorization_processing(validating, cairn_core::ChallengeType::Dns01, NOW).await.unwrap();
+    storage
+        .set_authorization_processing(validating, cairn_core::ChallengeType::Dns01, WORKER, NOW)
+        .await
+        .unwrap();
     storage.deactivate_authorization(given_up, NOW).await.unwrap();
     world.validate(good, valid()).await;
     world.validate(bad, invalid()).await;

@@ -29,7 +29,7 @@ const SHOWN: usize = 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long an order may be in processing, and a validation may run. A server at work takes seconds; what a killed one left is taken
-    /// up after `ra.orphan_age`. Zero where nothing may be under way.
+    /// up after `ra.lease`. Zero where nothing may be under way.
     pub processing: Duration,
 }
 
