@@ -16,7 +16,23 @@ FROM ${RUST_IMAGE} AS build
 # `release` takes some minutes and several gigabytes of memory (fat LTO); `dev` is quick, and for trying things out.
 ARG PROFILE=release
 WORKDIR /src
-COPY . .
+# What cargo reads and nothing else, so that nothing else has everything built again.
+COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
+COPY cairn cairn
+COPY wfe wfe
+COPY ra ra
+COPY va va
+COPY ca ca
+COPY sa sa
+COPY pa pa
+COPY proto proto
+COPY core core
+COPY jose jose
+COPY x509 x509
+COPY challtestsrv challtestsrv
+COPY test-env test-env
+COPY migrations migrations
 # Names of functions stay in, for backtraces; what a debugger wants does not.
 RUN cargo build --locked --profile "$PROFILE" --package cairn --package challtestsrv \
     && folder="${CARGO_TARGET_DIR:-target}/$(echo "$PROFILE" | sed 's/^dev$/debug/')" \
@@ -41,10 +57,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 # The folders that volumes are mounted on: a new volume belongs to whom the folder belongs to.
 RUN install --directory --owner cairn --group cairn --mode 0700 /var/lib/cairn /etc/cairn /etc/cairn/internal-pki
+COPY compose/ready /usr/local/bin/cairn-ready
 COPY --from=build /out/cairn /usr/local/bin/cairn
 USER cairn
 WORKDIR /var/lib/cairn
 EXPOSE 14000
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
 ENTRYPOINT ["cairn"]
 CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
@@ -53,12 +71,11 @@ CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
 FROM cairn AS setup
 USER root
-RUN mkdir --mode 0700 /made /made/public \
-    && for role in wfe ra va remote-va ca sa pa admin; do mkdir --mode 0700 "/made/$role"; done \
-    && mkdir --mode 0700 /made/root-offline /made/issuer /made/config /made/database \
-    && chown --recursive cairn:cairn /made
-COPY test-env/compose/setup /usr/local/bin/setup
-COPY test-env/compose/cairn.toml /usr/local/share/cairn/cairn.toml
+RUN for volume in authority public issuer config database wfe ra va remote-va ca sa pa admin; do \
+        install --directory --owner cairn --group cairn --mode 0700 "/made/$volume" || exit 1; \
+    done
+COPY compose/setup /usr/local/bin/setup
+COPY compose/cairn.toml /usr/local/share/cairn/cairn.toml
 USER cairn
 ENTRYPOINT ["setup"]
 CMD []
@@ -83,7 +100,7 @@ RUN usermod --login postgres cairn \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql \
     && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/* /etc/postgresql/* \
     && install --directory --owner postgres --group postgres --mode 0700 /var/lib/postgresql/cluster /run/postgresql /etc/cairn
-COPY test-env/compose/postgres /usr/local/bin/postgres-server
+COPY compose/postgres /usr/local/bin/postgres-server
 USER postgres
 EXPOSE 5432
 # Ends sessions at once, and leaves nothing to recover; SIGTERM would wait for clients that never go.
@@ -98,11 +115,11 @@ FROM debian AS haproxy
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends haproxy \
     && rm -rf /var/lib/apt/lists/*
-COPY test-env/compose/haproxy.cfg /etc/haproxy/haproxy.cfg
+COPY compose/haproxy.cfg /etc/haproxy/haproxy.cfg
 USER haproxy
 # Ends when its connections have, or after a bound that haproxy.cfg sets.
 STOPSIGNAL SIGUSR1
-HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.0 200' <&3"]
+HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.. 200' <&3"]
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 
@@ -124,7 +141,8 @@ FROM debian AS prometheus
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends prometheus \
     && rm -rf /var/lib/apt/lists/* \
-    && install --directory --owner cairn --group cairn /var/lib/prometheus
+    && chown cairn:cairn /var/lib/prometheus
+COPY compose/prometheus.yml /etc/prometheus/prometheus.yml
 USER cairn
 EXPOSE 9090
 ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/var/lib/prometheus"]

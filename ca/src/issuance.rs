@@ -66,7 +66,11 @@ impl Ca {
         let tbs = to_be_signed(&request, profile, &self.issuer, &serial, validity)?;
 
         // 5. The lint certificate.
-        let lint_certificate = lint(&tbs, &self.issuer)?;
+        let lint_certificate = lint(&tbs, &self.issuer).inspect_err(|error| {
+            if matches!(error, IssuanceError::Lints(_)) {
+                self.metrics.lints_failed();
+            }
+        })?;
 
         // 6. The record of intent. From here on the certificate counts as existing.
         audit::intent(&request, &serial, validity, &self.issuer);
@@ -82,7 +86,8 @@ impl Ca {
 
         // 7. The signature, over the bytes that were recorded. It takes from 15 µs (P-256) to 2 ms (RSA-4096), less than moving
         // it to another thread is worth.
-        let certificate = tbs.sign(self.issuer.signer()).map_err(IssuanceError::from)?;
+        let certificate =
+            self.metrics.signing(|| tbs.sign(self.issuer.signer())).map_err(IssuanceError::from)?;
         audit::signed(&request, &serial, &certificate);
 
         // 8. Is it what was recorded?
@@ -99,6 +104,8 @@ impl Ca {
             .add_certificate(stored)
             .await
             .inspect_err(|error| audit::not_stored(&serial, &certificate, error))?;
+
+        self.metrics.issued(&request.profile);
 
         // 10. Only now does anybody get it.
         Ok(IssuedCertificate { serial, der: certificate.der().to_vec() })

@@ -13,6 +13,7 @@ pub mod serial;
 
 mod audit;
 mod issuance;
+mod metrics;
 mod profile;
 
 use std::collections::BTreeMap;
@@ -26,8 +27,10 @@ use cairn_core::{Clock, Random, Result};
 
 pub use crate::config::{Config, ConfigError, DEFAULT_PROFILE, ProfileConfig};
 pub use crate::issuer::{Issuer, IssuerError};
+pub use crate::metrics::METRICS;
 pub use crate::serial::SerialPrefix;
 
+use crate::metrics::Handles;
 use crate::profile::Profile;
 
 /// A certificate authority with one issuer.
@@ -38,6 +41,7 @@ pub struct Ca {
     store: Arc<dyn CertificateStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    metrics: Handles,
 }
 
 impl Ca {
@@ -53,6 +57,7 @@ impl Ca {
         random: Arc<dyn Random>,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
+        let metrics = Handles::new(&issuer, config.profiles.keys());
         let profiles = config.profiles.into_iter().map(|(name, profile)| (name, Profile::from(profile)));
         Ok(Self {
             profiles: profiles.collect(),
@@ -61,6 +66,7 @@ impl Ca {
             store,
             clock,
             random,
+            metrics,
         })
     }
 }

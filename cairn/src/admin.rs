@@ -1,7 +1,9 @@
 //! `cairn admin`: what an operator does besides running servers. Each deed has a file of its own.
 
 mod backup;
+mod copy;
 mod files;
+pub mod place;
 mod restore;
 
 use std::io::Write as _;
@@ -9,16 +11,17 @@ use std::io::Write as _;
 use anyhow::{Context, Result};
 use cairn_sa::backup::Contents;
 
-use crate::cli::admin::AdminCommand;
+use crate::cli::admin::{AdminCommand, DbCommand};
 
 /// Does what is asked.
 ///
 /// # Errors
 /// With what is wrong and what to do.
-pub fn run(command: AdminCommand) -> Result<()> {
+pub async fn run(command: AdminCommand) -> Result<()> {
     match command {
         AdminCommand::Backup(args) => say(&backup::run(&args)?),
         AdminCommand::Restore(args) => say(&restore::run(&args)?),
+        AdminCommand::Db(DbCommand::Copy(args)) => say(&copy::run(&args).await?),
     }
 }
 

@@ -259,3 +259,23 @@ fn any_role(text: &str) -> Result<Role, String> {
 }
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn renewed(roles: &str) -> Result<Vec<Role>, String> {
+        let line = ["cairn", "internal-pki", "renew", "--dir", "pki", "--role", roles];
+        match Cli::try_parse_from(line).map_err(|error| error.to_string())?.command {
+            Command::InternalPki { command: InternalPkiCommand::Renew(args) } => Ok(args.roles),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn every_role_can_be_renewed_the_operators_too() {
+        let all = Role::ALL.map(Role::name).join(",");
+        assert_eq!(renewed(&all).unwrap(), Role::ALL);
+        assert!(renewed("root").unwrap_err().contains("the roles are wfe, ra,"));
+    }
+}

@@ -35,6 +35,9 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: telemetry::Config,
+    /// Traces.
+    #[serde(default)]
+    pub trace: telemetry::Trace,
     /// How the services meet, when they run in several processes.
     #[serde(default)]
     pub internal: Internal,
@@ -108,8 +111,8 @@ impl Default for Api {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Management {
-    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`), with the API's TLS where the role `wfe` is
-    /// played, otherwise with none. Default `["127.0.0.1:15000"]`; an empty list means none. Several processes on one machine need
+    /// The addresses of the management listener (`/roots/0`, `/intermediates/0`, `/readyz`, and `/metrics` for Prometheus), with
+    /// the API's TLS where the role `wfe` is played, otherwise with none. Default `["127.0.0.1:15000"]`; an empty list means none. Several processes on one machine need
     /// one each: `cairn serve --management ADDRESS` goes before this.
     pub listen: Vec<SocketAddr>,
 }

@@ -74,7 +74,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let management = bound.management.addresses();
     let dns_addresses = (dns.address, dns.management_address);
     dns.start(&lifecycle);
-    server::start(services, Some(&hierarchy), ListenerTls::SelfIssued, bound, &lifecycle).await?;
+    server::start(services, storage.orphans(), Some(&hierarchy), ListenerTls::SelfIssued, bound, &lifecycle)
+        .await?;
 
     let banner = Banner {
         made,
@@ -91,9 +92,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     if let Some(file) = &args.ready_file {
         ready(&banner).write(file)?;
     }
-    lifecycle.signalled().await?;
-    server::end(&lifecycle, Some(&storage)).await;
-    Ok(())
+    server::run_to_end(&lifecycle, Some(&storage)).await
 }
 
 fn take(data_dir: &Path) -> Result<DirectoryLock> {

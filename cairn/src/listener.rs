@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use cairn_wfe::ClientAddr;
+use futures_util::FutureExt as _;
 use http::HeaderValue;
 use http::header::CONNECTION;
 use hyper::body::Incoming;
@@ -173,8 +174,14 @@ impl Listener {
                 }
             }
         };
-        // Dropping the socket at once tells new clients that nobody is here.
         self.shutdown.run_until_cancelled(accepting).await;
+        // Those who had connected when the end began are still served: closing the socket would reset them. Then that it is closed tells
+        // new clients at once that nobody is here.
+        while let (Ok(place), Some(Ok((stream, peer)))) =
+            (Arc::clone(&places).try_acquire_owned(), socket.accept().now_or_never())
+        {
+            self.tracker.spawn(self.clone().connection(stream, peer, place));
+        }
     }
 
     async fn connection(self, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
@@ -188,7 +195,7 @@ impl Listener {
             None => self.http(stream, peer).await,
             Some(tls) => {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
-                match self.until_farewell(handshake).await {
+                match self.with_farewell(handshake).await {
                     Some(Ok(Ok(stream))) => self.http(stream, peer).await,
                     Some(Ok(Err(error))) => debug!(%peer, %error, "TLS handshake failed"),
                     Some(Err(_)) => debug!(%peer, "TLS handshake took too long"),
@@ -198,13 +205,22 @@ impl Listener {
         }
     }
 
+    /// What a client has begun may still end after the shutdown, but only shortly.
+    async fn with_farewell<F: Future>(&self, begun: F) -> Option<F::Output> {
+        let mut begun = pin!(begun);
+        match self.shutdown.run_until_cancelled(begun.as_mut()).await {
+            Some(output) => Some(output),
+            None => tokio::time::timeout(FAREWELL, begun).await.ok(),
+        }
+    }
+
     /// The connection behind its PROXY header, if it has one, and whose it is. `None` ends it.
     async fn client(&self, mut stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, SocketAddr)> {
         if !self.proxies.iter().any(|proxies| proxies.contains(&peer.ip())) {
             return Some((stream, peer));
         }
         let header = tokio::time::timeout(PROXY_HEADER_TIMEOUT, proxy_protocol::client(&mut stream));
-        match self.until_farewell(header).await? {
+        match self.with_farewell(header).await? {
             Ok(Ok(client)) => return Some((stream, client.map_or(peer, canonical))),
             // A proxy that looks whether somebody is here.
             Ok(Err(error @ ProxyError::Silent)) => debug!(%peer, %error, "connection ended"),
@@ -226,10 +242,11 @@ impl Listener {
             if version == Version::HTTP_2 {
                 http2.store(true, Ordering::Relaxed);
             }
-            let (answer, leaving) = (self.router.clone().call(request), self.leaving.clone());
+            let answer = self.router.clone().call(request);
+            let ends = [self.leaving.clone(), self.shutdown.clone()];
             requests.track_future(async move {
                 let mut response = answer.await?;
-                if version < Version::HTTP_2 && leaving.is_cancelled() {
+                if version < Version::HTTP_2 && ends.iter().any(CancellationToken::is_cancelled) {
                     response.headers_mut().insert(CONNECTION, CLOSE);
                 }
                 Ok::<_, Infallible>(response)
@@ -276,18 +293,6 @@ impl Listener {
                 Err(_) if requests.is_empty() => return Ok(()),
                 Err(_) => {}
             }
-        }
-    }
-
-    /// What a beginning connection says, unless it says nothing for a while after the end began.
-    async fn until_farewell<T>(&self, saying: impl Future<Output = T>) -> Option<T> {
-        let over = async {
-            self.shutdown.cancelled().await;
-            tokio::time::sleep(FAREWELL).await;
-        };
-        tokio::select! {
-            said = saying => Some(said),
-            () = over => None,
         }
     }
 }
@@ -345,6 +350,19 @@ mod tests {
         listener.tracker.close();
         // Otherwise they would be waited for until their heads are due.
         tokio::time::timeout(HEAD_TIMEOUT / 2, listener.tracker.wait()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_connected_before_the_end_began_may_still_ask() {
+        let (address, listener) = listening(Router::new().route("/", get(|| async { "hello" }))).await;
+        let mut early = connected(address, "").await;
+        listener.shutdown.cancel();
+        tokio::task::yield_now().await;
+        early.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        early.read_to_string(&mut answer).await.unwrap();
+        // And is told that it was the last.
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
     }
 
     #[tokio::test]

@@ -15,6 +15,11 @@ pub struct DirectoryLock {
 }
 
 impl DirectoryLock {
+    /// Whether a server has ever taken this directory.
+    pub fn is_used_in(directory: &Path) -> bool {
+        directory.join(FILE).exists()
+    }
+
     /// Takes the directory, which must exist.
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
+use cairn::config::Internal;
+use cairn::roles::Roles;
 use cairn::{admin, dev, init, internal_pki, open_files, serve, telemetry};
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -26,14 +28,18 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(args) => {
-            telemetry::start(&telemetry::Config::default())?;
+            telemetry::start(
+                &telemetry::Config::default(),
+                &telemetry::Trace::default(),
+                &Roles::new(&[], &Internal::default()),
+            )?;
             runtime()?.block_on(dev::run(*args))
         }
         Command::Serve(args) => runtime()?.block_on(serve::run(args)),
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
         Command::InternalPki { command } => internal_pki::run(command),
-        Command::Admin(command) => admin::run(command),
+        Command::Admin(command) => runtime()?.block_on(admin::run(command)),
     }
 }
 

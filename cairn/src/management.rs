@@ -1,4 +1,4 @@
-//! The management listener: the certificates to trust, and whether the server is ready. Nothing here is ACME.
+//! The management listener: the certificates to trust, whether the server is ready, and what it counted. Nothing here is ACME.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use http::{StatusCode, header};
 
 use crate::readiness::Readiness;
 
+use crate::metrics;
+
 /// What the management listener tells about.
 pub struct Management {
     /// Roots, PEM.
@@ -20,12 +22,13 @@ pub struct Management {
     pub readiness: Arc<Readiness>,
 }
 
-/// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`.
+/// `GET /roots/N`, `GET /intermediates/N`, `GET /readyz`, `GET /metrics`.
 pub fn router(management: Management) -> Router {
     Router::new()
         .route("/roots/{index}", get(root))
         .route("/intermediates/{index}", get(intermediate))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(counted))
         .with_state(Arc::new(management))
 }
 
@@ -51,5 +54,15 @@ async fn readyz(State(management): State<Arc<Management>>) -> Response {
     match management.readiness.check().await {
         Ok(()) => "ready\n".into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+/// The text format of Prometheus, version 0.0.4.
+async fn counted() -> Response {
+    match metrics::render() {
+        Some(text) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "nothing is counted\n").into_response(),
     }
 }

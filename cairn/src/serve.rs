@@ -9,6 +9,7 @@ use anyhow::Result;
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Random, SystemRandom};
 use cairn_proto::Role;
+use cairn_ra::Orphans;
 use tracing::info;
 
 pub use self::prepare::{Complaints, Prepared, prepare};
@@ -21,6 +22,7 @@ use crate::listener::{Bind, Sockets};
 use crate::lock::DirectoryLock;
 use crate::peers::Peers;
 use crate::ready_file::Ready;
+use crate::roles::Roles;
 use crate::server::{self, Bound, Hierarchy};
 use crate::storage::{self, Storage};
 use crate::telemetry;
@@ -35,7 +37,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     if let Some(management) = &args.management {
         config.management.listen.clone_from(management);
     }
-    telemetry::start(&config.log)?;
+    telemetry::start(&config.log, &config.trace, &Roles::new(&args.roles, &config.internal))?;
     let prepared = prepare(&config, &args.roles).map_err(|complaints| complaints.about(&args.config))?;
     let Prepared { roles, hierarchy, issuer, tls, listener_names, credentials } = prepared;
 
@@ -66,16 +68,23 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
-    let started = server::start(services, hierarchy.as_ref(), tls, bound, &lifecycle);
-    if server::unless_signalled(started, &lifecycle).await?.is_some() {
-        info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
-        if let Some(file) = &args.ready_file {
-            ready.write(file)?;
-        }
-        lifecycle.signalled().await?;
+    let started = server::start(
+        services,
+        orphans(&config, storage.as_ref()),
+        hierarchy.as_ref(),
+        tls,
+        bound,
+        &lifecycle,
+    );
+    if server::unless_signalled(started, &lifecycle).await?.is_none() {
+        server::end(&lifecycle, storage.as_ref()).await;
+        return Ok(());
     }
-    server::end(&lifecycle, storage.as_ref()).await;
-    Ok(())
+    info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
+    if let Some(file) = &args.ready_file {
+        ready.write(file)?;
+    }
+    server::run_to_end(&lifecycle, storage.as_ref()).await
 }
 
 /// Says what is wrong in a configuration file; touches nothing.
@@ -92,6 +101,14 @@ pub fn check(args: &CheckConfigArgs) -> Result<String> {
         }
         _ => format!("{file} is good for the roles {}.\n", prepared.roles),
     })
+}
+
+/// What a registration authority finds left undone that nobody is at work on: all of it, if no other one can reach the storage.
+fn orphans(config: &Config, storage: Option<&Storage>) -> Orphans {
+    match storage {
+        Some(storage) if config.internal.place(Role::Sa).listen.is_empty() => storage.orphans(),
+        _ => Orphans::Silent,
+    }
 }
 
 fn configs(config: &Config) -> Configs {

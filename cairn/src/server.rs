@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cairn_core::api::ListenerCertificates;
 use cairn_core::{Clock, ErrorKind, Timestamp};
+use cairn_ra::Orphans;
 use cairn_x509::Certificate;
 use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
@@ -16,8 +17,11 @@ use crate::internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
+use crate::metrics;
 use crate::readiness::Readiness;
+use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
+use crate::telemetry;
 use crate::tls::{Files, SelfIssued, Served};
 use crate::wiring::{FrontEnd, Services};
 
@@ -71,6 +75,7 @@ pub struct Bound {
 /// If the certificate cannot be had, or the storage fails.
 pub async fn start(
     services: Services,
+    orphans: Orphans,
     hierarchy: Option<&Hierarchy>,
     tls: ListenerTls,
     bound: Bound,
@@ -80,8 +85,9 @@ pub async fn start(
     let health = internal::serve(bound.internal, &services, lifecycle)?;
     readiness.tell(health, lifecycle);
     if let Some(ra) = &services.ra {
-        ra.start_sweeper();
+        ra.start_sweeper(orphans);
     }
+    lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
     let management = management::router(Management {
         roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),
         intermediates: hierarchy.map(|hierarchy| hierarchy.intermediate.to_pem()).into_iter().collect(),
@@ -165,11 +171,25 @@ pub async fn unless_signalled<T>(
     }
 }
 
+/// Runs until a signal, then stops in order. A service manager that asked for it is told.
+///
+/// # Errors
+/// If signals cannot be listened for.
+pub async fn run_to_end(lifecycle: &Lifecycle, storage: Option<&Storage>) -> Result<()> {
+    let service_manager = ServiceManager::of_the_environment();
+    service_manager.ready(lifecycle);
+    lifecycle.signalled().await?;
+    service_manager.stopping();
+    end(lifecycle, storage).await;
+    Ok(())
+}
+
 /// Stops in order; the storage is closed last.
 pub async fn end(lifecycle: &Lifecycle, storage: Option<&Storage>) {
     lifecycle.stop().await;
     if let Some(storage) = storage {
         storage.close().await;
     }
+    telemetry::traces::stop().await;
     info!("stopped");
 }

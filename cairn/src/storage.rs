@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use cairn_core::api;
+use cairn_ra::Orphans;
 use cairn_sa::config::Postgres;
-use cairn_sa::{Credentials, Engine, PostgresStorage, SqliteStorage};
+use cairn_sa::{Credentials, Engine, Measured, PostgresStorage, SqliteStorage};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -29,8 +30,17 @@ impl Storage {
     #[must_use]
     pub fn authority(&self) -> Arc<dyn api::Storage> {
         match self {
-            Self::Sqlite(storage) => storage.clone(),
-            Self::Postgres(storage) => storage.clone(),
+            Self::Sqlite(storage) => Arc::new(Measured::new(Arc::clone(storage))),
+            Self::Postgres(storage) => Arc::new(Measured::new(Arc::clone(storage))),
+        }
+    }
+
+    /// What a registration authority finds in it that nobody is at work on: all, where it is the only one.
+    #[must_use]
+    pub fn orphans(&self) -> Orphans {
+        match self {
+            Self::Sqlite(_) => Orphans::All,
+            Self::Postgres(_) => Orphans::Silent,
         }
     }
 

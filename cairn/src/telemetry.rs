@@ -1,8 +1,19 @@
-//! Logs: structured events on standard error, so that standard output stays free for what a person pastes.
+//! What the process tells of itself. Logs: structured events on standard error, so that standard output stays free for what a person
+//! pastes. Metrics begin here too ([`metrics`]), and traces, if they are wanted ([`traces`]).
+
+pub mod traces;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use crate::metrics;
+use crate::roles::Roles;
+
+pub use self::traces::Trace;
 
 /// The `[log]` section.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,22 +59,32 @@ const QUIET: &str = "hickory_server=warn";
 /// The environment variable that overrides the configured level.
 pub const LEVEL_VARIABLE: &str = "CAIRN_LOG";
 
-/// Starts logging. Once per process.
+/// Starts logging, counting and, if so configured, tracing. Once per process, which plays these roles; inside the runtime if it traces.
 ///
 /// # Errors
-/// If the level cannot be read, or logging was started before.
-pub fn start(config: &Config) -> Result<()> {
+/// If the level cannot be read, traces cannot be sent, or logging was started before.
+pub fn start(log: &Config, trace: &Trace, roles: &Roles) -> Result<()> {
     let filter = match std::env::var(LEVEL_VARIABLE) {
-        Ok(level) => Config { level, ..config.clone() }.filter().context(LEVEL_VARIABLE)?,
-        Err(_) => config.filter()?,
+        Ok(level) => Config { level, ..log.clone() }.filter().context(LEVEL_VARIABLE)?,
+        Err(_) => log.filter()?,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match config.format {
+    metrics::start()?;
+    let events = match log.format {
         Format::Text => {
             use std::io::IsTerminal;
-            builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+            fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed()
         }
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Json => fmt::layer().with_writer(std::io::stderr).json().flatten_event(true).boxed(),
+    };
+    let started = match traces::start(trace, roles)? {
+        // Without traces, the filter is the only one: what it does not want costs a look at a flag.
+        None => tracing_subscriber::registry().with(events).with(filter).try_init(),
+        Some(tracer) => {
+            let spans =
+                tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+            let spans = spans.with_filter(filter_fn(traces::traced));
+            tracing_subscriber::registry().with(events.with_filter(filter)).with(spans).try_init()
+        }
     };
     started.map_err(|error| anyhow::anyhow!("logging was started before: {error}"))
 }

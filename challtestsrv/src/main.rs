@@ -67,6 +67,8 @@ async fn run(options: Options) -> io::Result<()> {
     let at = |address| move |error| io::Error::other(format!("cannot listen on {address}: {error}"));
     let dns = DnsServer::bind(options.dns, zone.clone()).await.map_err(at(options.dns))?;
     let commands = TcpListener::bind(options.management).await.map_err(at(options.management))?;
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     say(
         &mut io::stdout(),
         &format!(
@@ -76,9 +78,6 @@ async fn run(options: Options) -> io::Result<()> {
             options.default_ipv4
         ),
     );
-
-    let (mut terminated, mut interrupted) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         ended = dns.run(CancellationToken::new()) => ended,
         never = serve(commands, management(zone)) => match never {},

@@ -76,6 +76,11 @@ id! {
     /// Names an [`Authorization`](crate::Authorization).
     AuthorizationId
 }
+id! {
+    /// Names a process that works on orders and authorizations, from its start to its end: a registration authority. What it
+    /// works on bears its id, so that others leave that alone while it lives.
+    WorkerId
+}
 
 fn make(now: Timestamp, random: &dyn Random) -> [u8; LENGTH] {
     let mut id: [u8; LENGTH] = bytes(random);

@@ -16,6 +16,7 @@ pub mod order;
 pub mod error;
 pub mod problem;
 
+pub mod metric;
 pub mod period;
 
 pub mod random;
@@ -29,8 +30,9 @@ pub use cairn_jose::{Jwk, Thumbprint};
 pub use certificate::{CertificateRecord, IssuerId, Revocation, RevocationReason, Serial};
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
 pub use error::{Error, ErrorKind, Result};
-pub use id::{AccountId, AuthorizationId, OrderId};
+pub use id::{AccountId, AuthorizationId, OrderId, WorkerId};
 pub use identifier::{DnsName, Identifier};
+pub use metric::{Metric, MetricKind};
 pub use order::{Order, OrderProgress, OrderStatus, OrderWithAuthorizations};
 pub use period::Period;
 pub use problem::{Problem, ProblemType, Subproblem};

@@ -38,6 +38,11 @@ impl Period {
         Self(days as u64 * DAY)
     }
 
+    /// So many times as long.
+    pub const fn times(self, n: u32) -> Self {
+        Self(self.0.saturating_mul(n as u64))
+    }
+
     /// For timers.
     pub const fn duration(self) -> Duration {
         Duration::from_millis(self.0)

@@ -38,9 +38,16 @@ const REPEATABLE: &[(&str, &str)] = &[
     ("/cairn.v1.StorageAuthority/SetContact", "sets contacts to what they are then"),
     ("/cairn.v1.StorageAuthority/OrderForIdentifiers", "reads"),
     ("/cairn.v1.StorageAuthority/ValidAuthorizations", "reads"),
-    ("/cairn.v1.StorageAuthority/ProcessingOrders", "reads"),
-    ("/cairn.v1.StorageAuthority/RunningValidations", "reads"),
+    ("/cairn.v1.StorageAuthority/Heartbeat", "says again that the worker lived then"),
+    ("/cairn.v1.StorageAuthority/Retire", "the worker has ended"),
+    ("/cairn.v1.StorageAuthority/TakeAbandonedOrders", "what the worker has taken comes to it again"),
+    ("/cairn.v1.StorageAuthority/TakeAbandonedValidations", "what the worker has taken comes to it again"),
     ("/cairn.v1.StorageAuthority/KeyBlocked", "reads"),
+    ("/cairn.v1.Admin/Account", "reads"),
+    ("/cairn.v1.Admin/Order", "reads"),
+    ("/cairn.v1.Admin/Authorization", "reads"),
+    ("/cairn.v1.Admin/Certificate", "reads"),
+    ("/cairn.v1.Admin/Status", "reads"),
 ];
 
 #[cfg(test)]
@@ -83,6 +90,12 @@ mod tests {
         ("/cairn.v1.StorageAuthority/FinalizeOrder", "says that the order is not processing"),
         ("/cairn.v1.StorageAuthority/SetOrderError", "says that the order is not processing"),
         ("/cairn.v1.StorageAuthority/RevokeCertificate", "says that it is revoked already"),
+        ("/cairn.v1.StorageAuthority/RevokeAccount", "says that the account is closed already"),
+        ("/cairn.v1.StorageAuthority/BlockKey", "says that the key is blocked already"),
+        ("/cairn.v1.Admin/DeactivateAccount", "says that the account is closed already"),
+        ("/cairn.v1.Admin/DeactivateAuthorization", "says that it is final already"),
+        ("/cairn.v1.Admin/RevokeCertificate", "says that it is revoked already"),
+        ("/cairn.v1.Admin/BlockKey", "says that the key is blocked already"),
     ];
 
     #[test]

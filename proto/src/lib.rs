@@ -9,6 +9,7 @@
 mod role;
 pub mod transport;
 
+mod admin;
 mod nonce;
 mod pa;
 mod ra;
@@ -37,6 +38,7 @@ mod vocabulary;
 )]
 mod v1;
 
+pub use admin::{RemoteAdministration, administration_server};
 pub use ca::{RemoteCertificateAuthority, certificate_authority_server};
 pub use client::Carrier;
 pub use nonce::{RemoteNonceOwner, nonce_owner_server};

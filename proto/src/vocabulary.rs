@@ -13,5 +13,5 @@ mod problem;
 mod tests;
 
 pub(crate) use id::{
-    account_id, authorization_id, issuer_id, jwk, order_id, serial, sha256, thumbprint, token,
+    account_id, authorization_id, issuer_id, jwk, order_id, serial, sha256, thumbprint, token, worker_id,
 };

@@ -3,7 +3,9 @@
 //!
 //! What a client wrote stands in fields alone, never in an event's text, so that it cannot forge one.
 
-use cairn_core::api::ra::RevocationProof;
+use std::fmt::Display;
+
+use cairn_core::api::admin::Operator;
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationProgress, Error, Identifier, Order, OrderId, Revocation,
     Serial,
@@ -34,6 +36,10 @@ pub(crate) fn listener_certificate_issued(serial: &Serial, names: &[Identifier])
         serial = %serial,
         identifiers = %list(names),
     );
+}
+
+pub(crate) fn account_revoked(account: AccountId, operator: &Operator) {
+    tracing::info!(target: "audit", event = "account.revoked", account.id = %account, by = %format_args!("operator {operator}"));
 }
 
 pub(crate) fn order_placed(order: &Order) {
@@ -105,16 +111,7 @@ pub(crate) fn issuance_failed(order: OrderId, error: &Error) {
     tracing::warn!(target: "audit", event = "issuance.failed", order.id = %order, %error);
 }
 
-pub(crate) fn certificate_revoked(
-    serial: &Serial,
-    revocation: &Revocation,
-    proof: &RevocationProof,
-    key_blocked: bool,
-) {
-    let by = match proof {
-        RevocationProof::Account(account) => format!("account {account}"),
-        RevocationProof::CertificateKey(key) => format!("certificate key {}", key.thumbprint()),
-    };
+pub(crate) fn certificate_revoked(serial: &Serial, revocation: &Revocation, by: &str, key_blocked: bool) {
     tracing::info!(
         target: "audit",
         event = "certificate.revoked",
@@ -123,6 +120,25 @@ pub(crate) fn certificate_revoked(
         by,
         key_blocked,
     );
+}
+
+pub(crate) fn key_blocked(spki_sha256: &str, operator: &Operator) {
+    tracing::info!(target: "audit", event = "key.blocked", spki_sha256, by = %format_args!("operator {operator}"));
+}
+
+/// Whatever an operator asked, and what came of it.
+pub(crate) fn operator_asked(
+    operator: &Operator,
+    what: &'static str,
+    object: &dyn Display,
+    error: Option<&Error>,
+) {
+    match error {
+        None => tracing::info!(target: "audit", event = "operator.asked", %operator, what, %object),
+        Some(error) => {
+            tracing::warn!(target: "audit", event = "operator.refused", %operator, what, %object, %error)
+        }
+    }
 }
 
 fn list(identifiers: &[Identifier]) -> String {

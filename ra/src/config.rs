@@ -3,9 +3,6 @@
 use cairn_core::Period;
 use serde::Deserialize;
 
-use crate::finalize::ISSUANCE_LIMIT;
-use crate::validation::VALIDATION_LIMIT;
-
 /// The most identifiers that an order may ever be configured to have: a certificate must stay small enough for a TLS handshake.
 const MOST_IDENTIFIERS: usize = 1000;
 
@@ -70,12 +67,18 @@ pub struct Config {
     /// failed; doubles with each of the three further attempts. Default: `500ms`; at most `10s`.
     pub retry_pause: Period,
 
-    /// How often orders and validations are looked for that a killed process left undone. Default: `1m`; at least `1s`.
+    /// How often orders and validations are looked for that a killed process left undone. Default: `15s`; at least `1s`.
     pub sweep_interval: Period,
 
-    /// How old such an order or validation must be before it counts as left undone. Default: `10m`; at least `5m`, longer than
-    /// any runs, or one that still runs in another process would be ended.
-    pub orphan_age: Period,
+    /// Where several registration authorities work on one storage: how often each says that it lives. Default: `5s`; at least
+    /// `100ms`. Each time is one small change of the database.
+    pub heartbeat_interval: Period,
+
+    /// How long one of them must have been silent before the others take over what it was working on: they do its validations
+    /// again and end its orders. Default: `30s`; at least `1s` and three times `heartbeat_interval`, at most `1h`. The same for all
+    /// of them, and far longer than their clocks differ. Too short, and one that was only slow loses its work: clients must place
+    /// new orders. Too long, and clients of one that died wait in vain.
+    pub lease: Period,
 }
 
 impl Default for Config {
@@ -93,8 +96,9 @@ impl Default for Config {
             max_validations: 500,
             max_issuances: 100,
             retry_pause: Period::from_millis(500),
-            sweep_interval: Period::from_secs(60),
-            orphan_age: Period::from_secs(600),
+            sweep_interval: Period::from_secs(15),
+            heartbeat_interval: Period::from_secs(5),
+            lease: Period::from_secs(30),
         }
     }
 }
@@ -108,15 +112,17 @@ const LONGEST_LIFETIME: Period = Period::from_days(10 * 365);
 /// The longest waits within a request or between attempts: clients give up after some 30 seconds.
 const LONGEST_WAIT: Period = Period::from_secs(10);
 
-/// Longer than any task runs.
-const SHORTEST_ORPHAN_AGE: Period = Period::from_secs(300);
+/// More signs of life than that only burden the database.
+const SHORTEST_HEARTBEAT: Period = Period::from_millis(100);
 
-// A task makes four attempts with seven pauses between them in all, then stores its outcome in the same way.
-const _: () = assert!(
-    SHORTEST_ORPHAN_AGE.duration().as_secs()
-        > VALIDATION_LIMIT.as_secs() + 2 * 7 * LONGEST_WAIT.duration().as_secs()
-        && VALIDATION_LIMIT.as_secs() >= ISSUANCE_LIMIT.as_secs()
-);
+/// Signs of life are stored to the second.
+const SHORTEST_LEASE: Period = Period::from_secs(1);
+
+/// The storage forgets workers that were silent for a day.
+const LONGEST_LEASE: Period = Period::from_secs(60 * 60);
+
+/// Signs of life within a lease: some may be late, or lost.
+const HEARTBEATS_IN_A_LEASE: u32 = 3;
 
 impl Config {
     /// Checks everything once.
@@ -146,7 +152,9 @@ impl Config {
         within("answer_grace", self.answer_grace, Period::from_secs(0), LONGEST_WAIT)?;
         within("retry_pause", self.retry_pause, Period::from_millis(1), LONGEST_WAIT)?;
         within("sweep_interval", self.sweep_interval, Period::from_secs(1), day)?;
-        within("orphan_age", self.orphan_age, SHORTEST_ORPHAN_AGE, day)
+        within("heartbeat_interval", self.heartbeat_interval, SHORTEST_HEARTBEAT, LONGEST_LEASE)?;
+        let shortest = SHORTEST_LEASE.max(self.heartbeat_interval.times(HEARTBEATS_IN_A_LEASE));
+        within("lease", self.lease, shortest, LONGEST_LEASE)
     }
 }
 
@@ -195,7 +203,9 @@ mod tests {
             ("max_identifiers = 0", "max_identifiers", "1"),
             ("valid_authorization_lifetime = \"1d\"", "valid_authorization_lifetime", "7d"),
             ("answer_grace = \"1m\"", "answer_grace", "10s"),
-            ("orphan_age = \"1m\"", "orphan_age", "5m"),
+            ("heartbeat_interval = \"1ms\"", "heartbeat_interval", "100ms"),
+            ("lease = \"14s\"", "lease", "15s"),
+            ("lease = \"2h\"", "lease", "1h"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap().validate().unwrap_err().to_string();
             assert!(error.contains(key) && error.contains(bound), "{error}");

@@ -12,9 +12,11 @@ use cairn_core::{
 };
 use cairn_x509::{Csr, PublicKey, SubjectAltName};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::in_flight::Working;
+use crate::metrics::{self, Ended};
 use crate::{Ra, audit, not_found};
 
 /// How long the certificate authority may take. It signs and writes two rows; beyond this something is stuck. Then nobody knows
@@ -43,10 +45,10 @@ pub(crate) async fn finalize_order(
     check_names(&csr, &found.order.identifiers)?;
     check_key(ra, csr.public_key()).await?;
 
-    let permit = ra.permit(&ra.issuances)?;
+    let permit = ra.permit(&ra.issuances).inspect_err(|_| metrics::issuance_refused())?;
     let working = ra.issuing.begin(request.order).ok_or_else(being_finalized)?;
     let now = ra.deps.clock.now();
-    match ra.deps.sa.set_order_processing(request.order, now).await {
+    match ra.deps.sa.set_order_processing(request.order, ra.worker, now).await {
         Err(error) if error.kind == ErrorKind::Conflict => return Err(being_finalized()),
         outcome => outcome?,
     }
@@ -165,6 +167,7 @@ struct Issuance {
 /// Issues, stores the outcome, and gives the progress that the order then has; `None` if that is not known.
 #[tracing::instrument(level = "debug", skip_all, fields(order.id = %issuance.order))]
 async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
+    let began = Instant::now();
     let Issuance { request, order, permit, working } = issuance;
     let outcome = match tokio::time::timeout(ISSUANCE_LIMIT, ra.deps.ca.issue_certificate(request)).await {
         Ok(Ok(certificate)) => Some(issued(&ra, order, certificate).await),
@@ -183,7 +186,14 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
         }
     };
     drop((permit, working));
-    outcome.and_then(Result::ok)
+    let progress = outcome.and_then(Result::ok);
+    let ended = match &progress {
+        Some(OrderProgress::Issued { .. }) => Ended::Issued,
+        Some(_) => Ended::Failed,
+        None => Ended::Unknown,
+    };
+    metrics::issuance(ended, began);
+    progress
 }
 
 async fn issued(ra: &Ra, order: OrderId, certificate: IssuedCertificate) -> Result<OrderProgress> {

@@ -4,9 +4,15 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::Gauge;
+
 /// The ids of objects that are being worked on. Bounded by the semaphore that bounds the tasks.
 #[derive(Debug)]
-pub(crate) struct InFlight<Id: Copy + Eq + Hash>(Arc<Mutex<HashSet<Id>>>);
+pub(crate) struct InFlight<Id: Copy + Eq + Hash> {
+    ids: Arc<Mutex<HashSet<Id>>>,
+    /// Shows how many there are.
+    gauge: Gauge,
+}
 
 /// Says that one object is being worked on, until it is dropped: also when its task panics.
 #[derive(Debug)]
@@ -16,9 +22,17 @@ pub(crate) struct Working<Id: Copy + Eq + Hash> {
 }
 
 impl<Id: Copy + Eq + Hash> InFlight<Id> {
+    /// Nothing yet; `gauge` shows how much.
+    pub(crate) fn shown_by(gauge: &Gauge) -> Self {
+        Self { ids: Arc::default(), gauge: gauge.clone() }
+    }
+
     /// Begins work on `id`; `None` if it is being worked on.
     pub(crate) fn begin(&self, id: Id) -> Option<Working<Id>> {
         let begun = self.ids().insert(id);
+        if begun {
+            self.gauge.increment(1.0);
+        }
         begun.then(|| Working { id, all: self.clone() })
     }
 
@@ -29,25 +43,20 @@ impl<Id: Copy + Eq + Hash> InFlight<Id> {
 
     /// No code panics while it holds the lock, so a poisoned set is whole.
     fn ids(&self) -> MutexGuard<'_, HashSet<Id>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<Id: Copy + Eq + Hash> Clone for InFlight<Id> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<Id: Copy + Eq + Hash> Default for InFlight<Id> {
-    fn default() -> Self {
-        Self(Arc::default())
+        Self { ids: Arc::clone(&self.ids), gauge: self.gauge.clone() }
     }
 }
 
 impl<Id: Copy + Eq + Hash> Drop for Working<Id> {
     fn drop(&mut self) {
         self.all.ids().remove(&self.id);
+        self.all.gauge.decrement(1.0);
     }
 }
 
@@ -57,7 +66,7 @@ mod tests {
 
     #[test]
     fn one_object_is_worked_on_once_at_a_time() {
-        let all = InFlight::default();
+        let all = InFlight::shown_by(&Gauge::noop());
         let first = all.begin(7).unwrap();
         assert!(all.begin(7).is_none());
         assert!(all.begin(8).is_some());

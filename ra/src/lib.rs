@@ -3,7 +3,7 @@
 //! Each deed has a file named after it: `accounts`, `orders`, `validation`, `finalize`, `revocation`. What takes long (validating,
 //! issuing) runs as a task of its own, bounded in number, on the tracker that shutdown waits for; the client gets an answer after
 //! a moment, with the outcome if the task was quick. What a process began and did not end, because it was killed, the `sweeper` of
-//! the next one ends: a client that polls always reaches a final state.
+//! the next one ends, or of another one that works on the same storage (`lease`): a client that polls always reaches a final state.
 //!
 //! The front end has authenticated the account; that an object is the account's own is checked here, and an object of another
 //! account looks like one that does not exist. A CSR ends its way here: the certificate authority gets a key and names.
@@ -17,10 +17,14 @@ mod orders;
 mod revocation;
 mod validation;
 
+mod admin;
+
+mod lease;
 mod sweeper;
 
 mod audit;
 mod in_flight;
+mod metrics;
 mod retry;
 
 use std::fmt;
@@ -38,7 +42,7 @@ use cairn_core::api::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, Clock, Error, ErrorKind, Identifier, OrderId,
-    OrderWithAuthorizations, Random, Result,
+    OrderWithAuthorizations, Random, Result, WorkerId,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -46,9 +50,11 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 pub use crate::config::{Config, ConfigError};
+pub use crate::metrics::METRICS;
 pub use crate::sweeper::Orphans;
 
 use crate::in_flight::InFlight;
+use crate::lease::Lease;
 
 /// What the registration authority stands on. All of it is shared, and cheap to clone.
 #[derive(Clone)]
@@ -78,6 +84,10 @@ pub struct Deps {
 pub struct Ra {
     config: Arc<Config>,
     deps: Deps,
+    /// Whose work it is that this process begins.
+    worker: WorkerId,
+    /// Whether others that work on the same storage know of this one.
+    lease: Lease,
     /// One permit for each validation that may run.
     validations: Arc<Semaphore>,
     /// One permit for each issuance that may run.
@@ -92,11 +102,14 @@ impl Ra {
     /// A registration authority that decides by `config`.
     pub fn new(config: Config, deps: Deps) -> Result<Self, ConfigError> {
         config.validate()?;
+        metrics::permits(config.max_validations, config.max_issuances);
         Ok(Self {
             validations: Arc::new(Semaphore::new(config.max_validations)),
             issuances: Arc::new(Semaphore::new(config.max_issuances)),
-            validating: InFlight::default(),
-            issuing: InFlight::default(),
+            validating: InFlight::shown_by(&metrics::HANDLES.validations_in_progress),
+            issuing: InFlight::shown_by(&metrics::HANDLES.issuances_in_progress),
+            worker: WorkerId::new(deps.clock.now(), deps.random.as_ref()),
+            lease: Lease::unneeded(),
             config: Arc::new(config),
             deps,
         })
@@ -117,6 +130,7 @@ impl Ra {
         if self.deps.shutdown.is_cancelled() {
             return Err(Error::new(ErrorKind::Unavailable, "the CA is restarting; try again in a moment"));
         }
+        self.lease.check()?;
         let busy = |_| Error::new(ErrorKind::Unavailable, "the CA is busy; try again in a moment");
         Arc::clone(permits).try_acquire_owned().map_err(busy)
     }

@@ -8,7 +8,7 @@ use cairn_core::{
     Token,
 };
 
-use crate::{Ra, audit};
+use crate::{Ra, audit, metrics};
 
 /// Places an order, or gives back an open one.
 ///
@@ -24,6 +24,7 @@ pub(crate) async fn new_order(ra: &Ra, request: NewOrderRequest) -> Result<Order
 
     let now = ra.deps.clock.now();
     if let Some(open) = open_order(ra, request.account, &identifiers, now).await? {
+        metrics::order(true);
         return Ok(open);
     }
     let reused = reusable_authorizations(ra, request.account, &identifiers, &offers, now).await?;
@@ -52,6 +53,7 @@ pub(crate) async fn new_order(ra: &Ra, request: NewOrderRequest) -> Result<Order
     };
     ra.deps.sa.new_order_and_authorizations(NewOrder { order: order.clone(), new_authorizations }).await?;
     audit::order_placed(&order);
+    metrics::order(false);
     Ok(OrderWithAuthorizations { order, authorizations })
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use cairn_core::{ErrorKind, Result};
 
-use crate::Ra;
+use crate::{Ra, metrics};
 
 /// How often a call is made in all. With the pause doubling each time, the calls span seven pauses.
 const ATTEMPTS: u32 = 4;
@@ -33,6 +33,7 @@ impl Ra {
                 () = tokio::time::sleep(pause) => {}
             }
             attempt += 1;
+            metrics::retry();
             pause = pause.saturating_mul(2);
         }
     }

@@ -10,7 +10,7 @@ use cairn_core::{
 };
 use cairn_x509::{Certificate, SubjectAltName};
 
-use crate::{Ra, audit};
+use crate::{Ra, audit, metrics};
 
 /// Revokes a certificate.
 ///
@@ -39,8 +39,17 @@ pub(crate) async fn revoke_certificate(ra: &Ra, request: RevokeCertificateReques
     let blocked_key = blocks_key(&request.proof, reason).then(|| certificate.public_key().sha256());
     let new = NewRevocation { serial: record.serial.clone(), revocation, blocked_key };
     ra.deps.sa.revoke_certificate(new).await?;
-    audit::certificate_revoked(&record.serial, &revocation, &request.proof, blocked_key.is_some());
+    metrics::revocation();
+    audit::certificate_revoked(&record.serial, &revocation, &by(&request.proof), blocked_key.is_some());
     Ok(())
+}
+
+/// Who revokes, for the auditor.
+fn by(proof: &RevocationProof) -> String {
+    match proof {
+        RevocationProof::Account(account) => format!("account {account}"),
+        RevocationProof::CertificateKey(key) => format!("certificate key {}", key.thumbprint()),
+    }
 }
 
 /// The record of a certificate of ours. The serial finds it; only the whole certificate proves that it is the same.

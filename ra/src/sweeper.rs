@@ -8,30 +8,40 @@ use cairn_core::{
 };
 
 use crate::validation::{self, Validation};
-use crate::{Ra, audit, finalize};
+use crate::{Ra, audit, finalize, metrics};
 
 /// How many orders, and how many validations, one sweep ends: more wait for the next.
 const BATCH: usize = 500;
 
-/// What counts as left undone. What a task of this very process works on never does.
+/// Later than any sign of life.
+const END_OF_TIME: Timestamp = Timestamp::from_unix(i64::MAX);
+
+/// What counts as left undone. What a task of this very process works on never does; what one began and did not end, as when it
+/// panicked, always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orphans {
-    /// Everything that was begun before now. True when a process starts and is the only registration authority.
+    /// Everything. True when a process starts and is the only registration authority that works on its storage.
     All,
-    /// What is older than the configured `orphan_age`: longer than any process works on it.
-    Old,
+    /// What a worker has that gave no sign of life for the length of the configured `lease`.
+    Silent,
 }
 
 impl Ra {
-    /// Sweeps once for all orphans, then for old ones in the configured interval, on the tracker and until shutdown begins.
-    pub fn start_sweeper(&self) {
+    /// Sweeps at once and then in the configured interval, on the tracker and until shutdown begins. `orphans` says whether the
+    /// storage is this registration authority's alone (`All`), or others may work on it too (`Silent`): then this one gives signs of
+    /// life, so that they leave its work alone, and begins none before they know of it.
+    pub fn start_sweeper(&self, orphans: Orphans) {
+        self.lease.set(orphans == Orphans::All);
         let ra = self.clone();
-        self.deps.tracker.spawn(async move {
-            ra.sweep_and_log(Orphans::All).await;
+        let sweeper = self.deps.tracker.spawn(async move {
+            ra.sweep_and_log(orphans).await;
             while !ra.shutdown_within_an_interval().await {
-                ra.sweep_and_log(Orphans::Old).await;
+                ra.sweep_and_log(orphans).await;
             }
         });
+        if orphans == Orphans::Silent {
+            self.deps.tracker.spawn(self.clone().keep_lease(sweeper));
+        }
     }
 
     async fn shutdown_within_an_interval(&self) -> bool {
@@ -40,7 +50,9 @@ impl Ra {
     }
 
     async fn sweep_and_log(&self, orphans: Orphans) {
-        if let Err(error) = self.sweep(orphans).await {
+        let swept = self.sweep(orphans).await;
+        metrics::sweep(swept.is_ok());
+        if let Err(error) = swept {
             tracing::error!(%error, "sweeping failed; the next sweep tries again");
         }
     }
@@ -51,22 +63,25 @@ impl Ra {
     /// # Errors
     /// Those of the storage, if it cannot say what was left. One that cannot be ended is logged, and stays for the next sweep.
     pub async fn sweep(&self, orphans: Orphans) -> Result<()> {
-        let now = self.deps.clock.now();
-        let before = match orphans {
-            Orphans::All => now,
-            Orphans::Old => now.plus(-self.config.orphan_age.seconds()),
+        let silent_since = match orphans {
+            Orphans::All => END_OF_TIME,
+            Orphans::Silent => {
+                // Others must know who has what is taken now.
+                self.heartbeat().await?;
+                self.deps.clock.now().plus(-self.config.lease.seconds())
+            }
         };
-        self.sweep_orders(before).await?;
-        self.sweep_validations(before).await
+        self.sweep_orders(silent_since).await?;
+        self.sweep_validations(silent_since).await
     }
 
-    async fn sweep_orders(&self, before: Timestamp) -> Result<()> {
-        // What this process works on may be among the oldest, and must not crowd orphans out.
+    async fn sweep_orders(&self, silent_since: Timestamp) -> Result<()> {
+        // What this process works on comes too, may be among the oldest, and must not crowd orphans out.
         let limit = BATCH.saturating_add(self.issuing.count());
-        for order in self.deps.sa.processing_orders(before, limit).await? {
+        for order in self.deps.sa.take_abandoned_orders(self.worker, silent_since, limit).await? {
             let id = order.id;
             match self.end_order(order).await {
-                // Its own process ended it in the meantime.
+                // Who had it before has ended it in the meantime.
                 Err(error) if error.kind == ErrorKind::Conflict => {}
                 Err(error) => {
                     tracing::error!(order.id = %id, %error, "an order left in processing could not be ended")
@@ -77,8 +92,9 @@ impl Ra {
         Ok(())
     }
 
-    /// With a certificate in the storage the order is done, whoever stored it. Without one there never will be: the storage takes
-    /// none for a second issuance of the same order.
+    /// With a certificate in the storage the order is done, whoever stored it. Without one the order is given up, and from then on
+    /// the storage takes no intent to sign one for it. (A process that was stalled between its intent and its signature may still
+    /// store a certificate, which then no order leads to.)
     async fn end_order(&self, order: ProcessingOrder) -> Result<()> {
         let Some(_working) = self.issuing.begin(order.id) else { return Ok(()) };
         match order.certificate {
@@ -92,13 +108,14 @@ impl Ra {
                 audit::issuance_failed(order.id, &Error::internal("the order was not ended", cause));
             }
         }
+        metrics::swept_order();
         Ok(())
     }
 
-    async fn sweep_validations(&self, before: Timestamp) -> Result<()> {
+    async fn sweep_validations(&self, silent_since: Timestamp) -> Result<()> {
         let limit = BATCH.saturating_add(self.validating.count());
-        for running in self.deps.sa.running_validations(before, limit).await? {
-            // Without a free slot, the rest waits for the next sweep.
+        for running in self.deps.sa.take_abandoned_validations(self.worker, silent_since, limit).await? {
+            // Without a free slot, the rest waits for the next sweep of this process, whose it is now.
             let Ok(permit) = self.permit(&self.validations) else { break };
             let Some(working) = self.validating.begin(running.authorization.id) else { continue };
             let RunningValidation { authorization: authz, thumbprint } = running;
@@ -107,6 +124,7 @@ impl Ra {
                 validation::end(self, authz, challenge, came_too_late()).await;
                 continue;
             }
+            metrics::swept_validation();
             let again = Validation { authz, challenge, thumbprint, permit, working };
             self.deps.tracker.spawn(validation::run(self.clone(), again));
         }

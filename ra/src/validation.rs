@@ -9,9 +9,11 @@ use cairn_core::{
     Error, ErrorKind, Problem, ProblemType, Result, Thumbprint,
 };
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::in_flight::Working;
+use crate::metrics::{self, Validated};
 use crate::{Ra, audit, not_found};
 
 /// How long all attempts to validate one challenge may take. The validation authority has bounds of its own, which are far
@@ -35,12 +37,13 @@ pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationReques
         return Ok(authz);
     }
     check_possible(ra, &authz, request.challenge).await?;
-    let permit = ra.permit(&ra.validations)?;
+    let permit = ra.permit(&ra.validations).inspect_err(|_| metrics::validation_refused())?;
     let Some(working) = ra.validating.begin(authz.id) else {
         return owned(ra, request.account, authz.id).await;
     };
     let now = ra.deps.clock.now();
-    let thumbprint = match ra.deps.sa.set_authorization_processing(authz.id, request.challenge, now).await {
+    let begun = ra.deps.sa.set_authorization_processing(authz.id, request.challenge, ra.worker, now).await;
+    let thumbprint = match begun {
         Ok(thumbprint) => thumbprint,
         Err(error) if error.kind == ErrorKind::Conflict => return owned(ra, request.account, authz.id).await,
         Err(error) => return Err(error),
@@ -89,6 +92,7 @@ pub(crate) struct Validation {
 /// validation was cut short by shutdown: then the sweeper will see to it.
 #[tracing::instrument(level = "debug", skip_all, fields(authorization.id = %validation.authz.id, challenge = %validation.challenge))]
 pub(crate) async fn run(ra: Ra, validation: Validation) -> Option<Authorization> {
+    let began = Instant::now();
     let Validation { authz, challenge, thumbprint, permit, working } = validation;
     let request = ValidationRequest {
         authorization: authz.id,
@@ -104,7 +108,13 @@ pub(crate) async fn run(ra: Ra, validation: Validation) -> Option<Authorization>
         Ok(Err(_)) if ra.deps.shutdown.is_cancelled() => return None,
         Ok(Err(_)) | Err(_) => fault_of_ours(),
     };
+    let validated = match &result.problem {
+        None => Validated::Valid,
+        Some(problem) if problem.kind == ProblemType::ServerInternal => Validated::Error,
+        Some(_) => Validated::Invalid,
+    };
     let ended = end(&ra, authz, challenge, result).await;
+    metrics::validation(challenge, if ended.is_some() { validated } else { Validated::Error }, began);
     drop((permit, working));
     ended
 }
@@ -138,7 +148,7 @@ pub(crate) async fn end(
             audit::validation_ended(&ended);
             Some(ended)
         }
-        // Given up by its account in the meantime.
+        // Given up by its account in the meantime, or ended by another process that took it over.
         Err(error) if error.kind == ErrorKind::Conflict => {
             ra.deps.sa.authorization(ended.id).await.ok().flatten()
         }

@@ -131,6 +131,16 @@ pub enum OpenError {
         /// The database and its server.
         database: String,
     },
+    /// A database that is to be filled has something in it.
+    #[error(
+        "the database {database} is not empty: there are rows in {table}; choose an empty one, so that nothing is mixed"
+    )]
+    NotEmpty {
+        /// The database and its server.
+        database: String,
+        /// The first table with a row.
+        table: &'static str,
+    },
     /// A database that no Cairn made.
     #[error("{path} is a database of another program; choose another one for Cairn's")]
     Foreign {

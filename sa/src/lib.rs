@@ -36,18 +36,25 @@
 //!    of the engine's `query.rs`.
 //! 5. One line in each engine's `mod.rs`: a read, a list or a change. What can be computed before is computed there and not
 //!    in SQLite's writer, which is one thread.
-//! 6. Its stories, good and bad, in `tests/it/contract`, which `./test-env/test postgres` runs on PostgreSQL.
+//! 6. One line in `measured.rs`, which times every call.
+//! 7. Its stories, good and bad, in `tests/it/contract`, which `./test-env/test postgres` runs on PostgreSQL.
 
 pub mod config;
+pub mod copy;
 
 mod error;
+mod measured;
+mod metrics;
 mod migration;
 mod rows;
+mod tables;
 
 mod postgres;
 mod sqlite;
 
+pub use crate::metrics::METRICS;
 pub use config::{Config, ConfigError, Credentials, Engine};
 pub use error::OpenError;
+pub use measured::Measured;
 pub use postgres::PostgresStorage;
 pub use sqlite::{SqliteStorage, backup};

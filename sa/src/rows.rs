@@ -19,6 +19,10 @@ use crate::error::Inconsistency;
 /// Octets in an id.
 const ID: usize = 16;
 
+/// How long the row of a worker is kept that is not heard of any more, in seconds. Without a row it counts as silent, which
+/// it does already: so this need only be longer than any lease, and short enough that the rows stay few.
+pub(crate) const WORKER_KEPT: i64 = 24 * 60 * 60;
+
 /// A row of `accounts`; the thumbprint's column is the engine's index alone and follows from the key.
 pub(crate) struct AccountRow {
     pub(crate) id: [u8; ID],

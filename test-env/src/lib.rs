@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod program;
 pub mod relay;
 pub mod site;
+pub mod split;
 pub mod wait;
 
 pub mod acme;
@@ -22,3 +23,4 @@ pub mod challenges;
 
 pub mod invariants;
 pub mod ledger;
+pub mod load;

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Config, ConfigError};
 use crate::failure::{Failure, out_of_descriptors, unavailable};
+use crate::metrics::{self, Answer, Question};
 
 /// Where the system's name servers are written down.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -74,7 +75,7 @@ impl Dns {
     ///
     /// One family's failure does not matter if the other has addresses.
     pub(crate) async fn addresses(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Failure> {
-        let name = absolute(name)?;
+        let (name, asked) = (absolute(name)?, Instant::now());
         let (v6, v4) = self
             .bounded(deadline, async {
                 tokio::join!(
@@ -92,11 +93,13 @@ impl Dns {
             })
             .collect();
         if !addresses.is_empty() {
+            metrics::dns(Question::Addresses, Answer::Found, asked);
             return Ok(addresses);
         }
         // A failure says more than "no such records", which may be an honest answer for the other family.
         let failures = [v4.err(), v6.err()].into_iter().flatten();
         let worst = failures.max_by_key(|error| !error.is_no_records_found());
+        metrics::dns(Question::Addresses, worst.as_ref().map_or(Answer::Nothing, answer), asked);
         Err(worst.map_or_else(
             || nothing_found(&name, ResponseCode::NoError, "A or AAAA").into(),
             |error| failure(&name, "A or AAAA", error),
@@ -105,9 +108,11 @@ impl Dns {
 
     /// The TXT records of `name`, each with its character-strings joined (RFC 8555 §8.4); none if the name exists without any.
     pub(crate) async fn texts(&self, name: &str, deadline: Instant) -> Result<Vec<Vec<u8>>, Failure> {
-        let name = absolute(name)?;
+        let (name, asked) = (absolute(name)?, Instant::now());
         let lookup = self.bounded(deadline, self.resolver.lookup(name.clone(), RecordType::TXT)).await;
-        match lookup.unwrap_or(Err(NetError::Timeout)) {
+        let lookup = lookup.unwrap_or(Err(NetError::Timeout));
+        metrics::dns(Question::Texts, lookup.as_ref().map_or_else(answer, |_| Answer::Found), asked);
+        match lookup {
             Ok(lookup) => Ok(lookup
                 .answers()
                 .iter()
@@ -129,6 +134,15 @@ impl Dns {
     /// What `lookup` gives before either bound; `None` afterwards.
     async fn bounded<T>(&self, deadline: Instant, lookup: impl Future<Output = T>) -> Option<T> {
         timeout_at(deadline.min(Instant::now() + self.timeout), lookup).await.ok()
+    }
+}
+
+/// What a lookup that failed counts as.
+fn answer(error: &NetError) -> Answer {
+    match error {
+        NetError::Timeout => Answer::Late,
+        error if error.is_no_records_found() => Answer::Nothing,
+        _ => Answer::Error,
     }
 }
 

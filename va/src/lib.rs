@@ -37,6 +37,8 @@ mod dns;
 
 mod failure;
 
+mod metrics;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ use crate::dial::Dialer;
 use crate::dns::Dns;
 use crate::failure::Failure;
 use crate::http01::Http01;
+pub use crate::metrics::METRICS;
 pub use crate::perspectives::Perspective;
 use crate::perspectives::Perspectives;
 use crate::queue::Queue;
@@ -103,8 +106,15 @@ impl Va {
 
     /// What this one sees itself.
     async fn look(&self, request: &ValidationRequest) -> Result<ValidationResult> {
-        let mut records = Vec::new();
-        match self.attempt(request, &mut records).await {
+        let (mut records, began) = (Vec::new(), Instant::now());
+        let outcome = self.attempt(request, &mut records).await;
+        let counted = match &outcome {
+            Ok(()) => metrics::Outcome::Valid,
+            Err(Failure::Challenge(_)) => metrics::Outcome::Invalid,
+            Err(Failure::Ours(_)) => metrics::Outcome::Error,
+        };
+        metrics::validation(request.challenge, counted, began.elapsed());
+        match outcome {
             Ok(()) => Ok(ValidationResult { records, problem: None }),
             Err(Failure::Challenge(problem)) => Ok(ValidationResult { records, problem: Some(problem) }),
             Err(Failure::Ours(error)) => Err(error),

@@ -20,6 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
+use crate::metrics::Answers;
 
 /// A Validation Authority elsewhere in the network.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ pub struct Perspective {
 /// All that are asked, and how many must agree.
 pub(crate) struct Perspectives {
     all: Vec<Perspective>,
+    /// What each said, counted.
+    answers: Vec<Answers>,
     quorum: usize,
     /// How long one may take.
     patience: Duration,
@@ -44,7 +47,7 @@ const TRAVEL: Duration = Duration::from_secs(2);
 impl Perspectives {
     /// None: what this Validation Authority sees is what counts.
     pub(crate) fn none() -> Self {
-        Self { all: Vec::new(), quorum: 0, patience: Duration::ZERO }
+        Self { all: Vec::new(), answers: Vec::new(), quorum: 0, patience: Duration::ZERO }
     }
 
     /// Those of the configuration, which is valid.
@@ -59,6 +62,7 @@ impl Perspectives {
         }
         let quorum = config.required_perspectives();
         Ok(Self {
+            answers: all.iter().map(|perspective| Answers::of(&perspective.name)).collect(),
             all,
             quorum,
             patience: config.queue_timeout.duration() + config.timeout.duration() + TRAVEL,
@@ -107,6 +111,13 @@ impl Perspectives {
             Ok(Err(error)) => Answer::Fault(error),
             Err(_) => Answer::Fault(Error::new(ErrorKind::Unavailable, "No answer in time.")),
         };
+        if let Some(answers) = self.answers.get(place) {
+            match &answer {
+                Answer::Agrees(_) => answers.agrees(),
+                Answer::Disagrees(..) => answers.disagrees(),
+                Answer::Fault(_) => answers.fails(),
+            }
+        }
         (place, answer)
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::metrics;
 
 /// The door that every validation goes through.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Queue {
 pub(crate) struct Turn<'a> {
     _turn: SemaphorePermit<'a>,
     _place: SemaphorePermit<'a>,
+    _shown: metrics::Running,
 }
 
 impl Queue {
@@ -44,8 +46,11 @@ impl Queue {
             TryAcquireError::NoPermits => busy("too many validations are waiting"),
             TryAcquireError::Closed => busy("the queue is closed"),
         })?;
-        match timeout(self.patience, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(Turn { _turn: turn, _place: place }),
+        let waiting = metrics::Waiting::begin();
+        let turn = timeout(self.patience, self.turns.acquire()).await;
+        drop(waiting);
+        match turn {
+            Ok(Ok(turn)) => Ok(Turn { _turn: turn, _place: place, _shown: metrics::Running::begin() }),
             Ok(Err(_)) => Err(busy("the queue is closed")),
             Err(_) => Err(busy("no validation finished in time to make room for this one")),
         }
@@ -53,6 +58,7 @@ impl Queue {
 }
 
 fn busy(source: &'static str) -> Error {
+    metrics::refused();
     let detail = "The server is too busy to validate challenges; try again later.";
     Error::new(ErrorKind::Unavailable, detail).with_source(source)
 }

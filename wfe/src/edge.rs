@@ -18,11 +18,13 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tracing::{error, info};
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span, error, info};
 
 use crate::WebFrontEnd;
 use crate::client::{self, ClientAddr};
 use crate::links::{Base, Link, Resource, path};
+use crate::metrics;
 use crate::places::Place;
 use crate::problem::Rejection;
 
@@ -89,9 +91,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Visiting {
     }
 }
 
-/// The outermost layer.
-pub(crate) async fn edge(State(wfe): State<Arc<WebFrontEnd>>, mut request: Request, next: Next) -> Response {
+/// The outermost layer. A trace begins here, whatever the client says of one: clients are strangers, and must not choose what is traced
+/// or whose trace their request is part of.
+pub(crate) async fn edge(State(wfe): State<Arc<WebFrontEnd>>, request: Request, next: Next) -> Response {
+    let span = debug_span!(
+        parent: None,
+        "request",
+        otel.name = %format_args!("{} {}", request.method(), metrics::pattern(request.uri().path())),
+        otel.kind = "server",
+        http.request.method = %request.method(),
+        http.route = metrics::pattern(request.uri().path()),
+        http.response.status_code = Empty,
+    );
+    let response = answer(wfe, request, next).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    response
+}
+
+async fn answer(wfe: Arc<WebFrontEnd>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let _in_flight = metrics::InFlight::begin();
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let peer = request.extensions().get::<ClientAddr>().copied();
     let client =
@@ -125,6 +144,7 @@ pub(crate) async fn edge(State(wfe): State<Arc<WebFrontEnd>>, mut request: Reque
     let rejection = response.extensions().get::<Rejection>();
     let line =
         Line { status: response.status(), account, client: client.map(|client| client.to_string()), started };
+    metrics::request(uri.path(), &method, response.status(), started.elapsed());
     line.log(&method, uri.path(), rejection);
     response
 }
@@ -154,6 +174,7 @@ pub(crate) async fn add_nonce(wfe: &WebFrontEnd, headers: &mut HeaderMap) -> Res
     let nonce = HeaderValue::try_from(nonce)
         .map_err(|error| Error::internal("The server could not make a nonce.", error))?;
     headers.insert(REPLAY_NONCE, nonce);
+    metrics::nonce_made();
     Ok(())
 }
 

@@ -33,6 +33,7 @@ mod problem;
 mod chains;
 mod client;
 mod config;
+mod metrics;
 mod nonce;
 mod text;
 
@@ -53,6 +54,7 @@ use crate::links::path;
 use crate::places::Places;
 use crate::site::Site;
 
+pub use crate::metrics::METRICS;
 pub use client::ClientAddr;
 pub use config::{Config, ConfigError};
 pub use nonce::{Nonces, RoutedNonces};

@@ -24,6 +24,21 @@ pub(crate) mod path {
     pub(crate) const AUTHORIZATION: &str = "/authz/{id}";
     pub(crate) const CHALLENGE: &str = "/challenge/{id}/{type}";
     pub(crate) const CERTIFICATE: &str = "/certificate/{id}";
+
+    /// All of them: requests are counted by them.
+    pub(crate) const ALL: [&str; 11] = [
+        DIRECTORY,
+        NEW_NONCE,
+        NEW_ACCOUNT,
+        NEW_ORDER,
+        REVOKE_CERT,
+        ACCOUNT,
+        ORDER,
+        FINALIZE,
+        AUTHORIZATION,
+        CHALLENGE,
+        CERTIFICATE,
+    ];
 }
 
 /// What a URL can name.

@@ -7,6 +7,7 @@ use cairn_core::{Problem, ProblemType};
 use http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::metrics;
 use crate::problem::Rejection;
 
 /// The places; a request has one from when its body is there until it is answered.
@@ -35,6 +36,7 @@ impl Places {
 
 /// 503; `Retry-After` goes with it. A problem and not an error: one line in the log for each, as for other requests, and no alarm.
 fn full() -> Rejection {
+    metrics::shed();
     let detail = "The server is too busy. Try again when the time in Retry-After is over.";
     Problem::new(ProblemType::ServerInternal, detail)
         .with_status(StatusCode::SERVICE_UNAVAILABLE.as_u16())

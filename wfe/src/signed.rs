@@ -16,11 +16,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use crate::WebFrontEnd;
 use crate::edge::{Visit, Visiting};
 use crate::problem::{Rejection, malformed, too_large, too_slow, unsupported_media_type};
 use crate::text::shown;
 use crate::wire::Payload;
+use crate::{WebFrontEnd, metrics};
 
 /// Bytes of a request's body. The largest requests are CSRs: one with 100 names of the greatest length is some 30 KB of DER, and twice
 /// base64url makes 53 KB of that.
@@ -205,7 +205,9 @@ async fn redeem(wfe: &WebFrontEnd, nonce: Option<&str>) -> Result<(), Rejection>
     if let Err(error) = base64url::decode(nonce) {
         return Err(malformed(format!("The \"nonce\" of the JWS is not base64url: {error}.")).into());
     }
-    if !wfe.nonces.redeem(nonce).await? {
+    let good = wfe.nonces.redeem(nonce).await?;
+    metrics::nonce_came(good);
+    if !good {
         return bad(
             "The nonce is unknown, used or too old. Try again with the one in this answer's Replay-Nonce header.",
         );

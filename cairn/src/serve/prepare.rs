@@ -68,6 +68,7 @@ pub fn prepare(config: &Config, asked: &[Role]) -> Result<Prepared, Complaints> 
     let mut complaints = Complaints::default();
     complaints.note("log.level", config.log.filter());
     complaints.note("[lifecycle]", config.lifecycle.validate());
+    complaints.note("[trace]", config.trace.validate());
     judge_services(config, &roles, &mut complaints);
     judge_meetings(config, &roles, &mut complaints);
     let tls = front_end(config, &roles, &mut complaints);

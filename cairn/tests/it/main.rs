@@ -3,3 +3,4 @@
 
 mod architecture;
 mod config_docs;
+mod metrics_docs;

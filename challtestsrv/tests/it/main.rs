@@ -7,4 +7,5 @@ mod answers;
 mod loud;
 mod management;
 mod messages;
+mod program;
 mod world;

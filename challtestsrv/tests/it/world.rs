@@ -42,6 +42,13 @@ impl World {
         Self { zone, dns, shutdown, tasks }
     }
 
+    /// One that another process serves.
+    pub(crate) fn elsewhere(dns: SocketAddr) -> Self {
+        let tasks = TaskTracker::new();
+        tasks.close();
+        Self { zone: Zone::new(), dns, shutdown: CancellationToken::new(), tasks }
+    }
+
     /// Shuts the server down and waits for its end.
     pub(crate) async fn end(self) -> SocketAddr {
         self.shutdown.cancel();

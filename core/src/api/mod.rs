@@ -12,9 +12,12 @@
 //! Front ends that run side by side ask each other for one thing: whether a nonce of theirs is good (`NonceOwner`, found by
 //! `NoncePeers`).
 //!
+//! An operator asks through `Administration`, which the registration authority answers.
+//!
 //! Each consumer holds the narrowest trait that does: the front end can only read, the CA can only record what it signs, and
 //! the RA can do everything but that.
 
+pub mod admin;
 pub mod ca;
 pub mod nonce;
 pub mod pa;
@@ -22,6 +25,7 @@ pub mod ra;
 pub mod sa;
 pub mod va;
 
+pub use admin::Administration;
 pub use ca::{CertificateAuthority, IssuanceRequest};
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use pa::{KeyUse, PolicyAuthority};

@@ -13,7 +13,7 @@ use crate::authorization::{Authorization, AuthorizationProgress};
 use crate::certificate::{CertificateRecord, IssuerId, Revocation, Serial};
 use crate::challenge::ChallengeType;
 use crate::error::Result;
-use crate::id::{AccountId, AuthorizationId, OrderId};
+use crate::id::{AccountId, AuthorizationId, OrderId, WorkerId};
 use crate::identifier::Identifier;
 use crate::order::{Order, OrderWithAuthorizations};
 use crate::problem::Problem;
@@ -77,7 +77,8 @@ pub trait CertificateStore: Send + Sync {
     /// Stores the intent to sign.
     ///
     /// # Errors
-    /// `Conflict` if the serial was used before, or if an intent for the same order is stored.
+    /// `Conflict` if the serial was used before, if an intent for the same order is stored, or if the order is not being issued
+    /// (any more): so an order that was given up cannot get a certificate.
     async fn record_intent(&self, intent: Intent) -> Result<()>;
 
     /// Stores a signed certificate.
@@ -139,6 +140,9 @@ pub trait StorageAuthority: StorageRead {
     /// Closes a valid account.
     async fn deactivate_account(&self, account: AccountId) -> Result<Account>;
 
+    /// Closes a valid account in the name of the CA: its status is then `revoked`.
+    async fn revoke_account(&self, account: AccountId) -> Result<Account>;
+
     /// An open order of the account for exactly these identifiers (sorted) by this profile that expires after `until`: the newest.
     async fn order_for_identifiers(
         &self,
@@ -160,12 +164,13 @@ pub trait StorageAuthority: StorageRead {
     /// Stores an order with its new authorizations, all or nothing.
     async fn new_order_and_authorizations(&self, new: NewOrder) -> Result<()>;
 
-    /// Marks a pending, unexpired authorization as being validated by `challenge`, and gives the thumbprint of its account's key as
-    /// it is at this moment.
+    /// Marks a pending, unexpired authorization as being validated by `challenge` and by `worker`, and gives the thumbprint of its
+    /// account's key as it is at this moment.
     async fn set_authorization_processing(
         &self,
         authorization: AuthorizationId,
         challenge: ChallengeType,
+        worker: WorkerId,
         at: Timestamp,
     ) -> Result<Thumbprint>;
 
@@ -184,8 +189,9 @@ pub trait StorageAuthority: StorageRead {
         at: Timestamp,
     ) -> Result<Authorization>;
 
-    /// Marks an order as being issued. Guarded by its being ready at `at`: open, unexpired, all its authorizations valid.
-    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()>;
+    /// Marks an order as being issued by `worker`. Guarded by its being ready at `at`: open, unexpired, all its authorizations
+    /// valid.
+    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()>;
 
     /// Ends the issuance of an order with its certificate. Guarded by `Processing`.
     async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()>;
@@ -193,11 +199,29 @@ pub trait StorageAuthority: StorageRead {
     /// Ends the issuance of an order without one. Guarded by `Processing`.
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()>;
 
-    /// At most `limit` orders that have been processing since `before` or longer, the oldest first.
-    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>>;
+    /// Remembers that `worker` lives at `at`. A worker that does this often enough keeps what it works on.
+    async fn heartbeat(&self, worker: WorkerId, at: Timestamp) -> Result<()>;
 
-    /// At most `limit` validations that have been running since `before` or longer, the oldest first.
-    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>>;
+    /// Remembers that `worker` has ended: what it left behind can be taken at once.
+    async fn retire(&self, worker: WorkerId) -> Result<()>;
+
+    /// Hands orders that were left in processing to `worker`: at most `limit`, the oldest first. Left is what a worker has whose
+    /// last heartbeat was before `silent_since`, or who has none, or which no worker has. Those that `worker` has already come
+    /// too, since only it knows which of them it still works on. Of several workers that take, each gets others.
+    async fn take_abandoned_orders(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ProcessingOrder>>;
+
+    /// Hands validations that were left running to `worker`, as [`StorageAuthority::take_abandoned_orders`] does with orders.
+    async fn take_abandoned_validations(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunningValidation>>;
 
     /// Stores a revocation.
     ///
@@ -205,7 +229,10 @@ pub trait StorageAuthority: StorageRead {
     /// `AlreadyRevoked` if there is one; `NotFound` if there is no such certificate.
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()>;
 
-    /// Whether the key with this SHA-256 of its SubjectPublicKeyInfo was blocked by a revocation.
+    /// Blocks the key with this SHA-256 of its SubjectPublicKeyInfo without a revocation; `false` if it was blocked already.
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool>;
+
+    /// Whether the key with this SHA-256 of its SubjectPublicKeyInfo was blocked, by a revocation or without one.
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool>;
 }
 

@@ -269,6 +269,13 @@ pub struct IssuedCertificate {
     #[prost(bytes = "vec", tag = "2")]
     pub der: ::prost::alloc::vec::Vec<u8>,
 }
+/// Of StorageAuthority and of Admin.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlockKeyResponse {
+    /// Absent in no answer; `false` if the key was blocked already.
+    #[prost(bool, optional, tag = "1")]
+    pub blocked: ::core::option::Option<bool>,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ChallengeType {
@@ -539,6 +546,687 @@ impl RevocationReason {
             "REVOCATION_REASON_PRIVILEGE_WITHDRAWN" => Some(Self::PrivilegeWithdrawn),
             _ => None,
         }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminAccountRequest {
+    /// Who asks, in every request.
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(oneof = "admin_account_request::Name", tags = "2, 3")]
+    pub name: ::core::option::Option<admin_account_request::Name>,
+}
+/// Nested message and enum types in `AdminAccountRequest`.
+pub mod admin_account_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Name {
+        #[prost(bytes, tag = "2")]
+        Id(::prost::alloc::vec::Vec<u8>),
+        /// 32 octets.
+        #[prost(bytes, tag = "3")]
+        Thumbprint(::prost::alloc::vec::Vec<u8>),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminDeactivateAccountRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub account: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminOrderRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub order: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminAuthorizationRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub authorization: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminDeactivateAuthorizationRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub authorization: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminCertificateRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminRevokeCertificateRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    /// Absent when none is given.
+    #[prost(enumeration = "RevocationReason", optional, tag = "3")]
+    pub reason: ::core::option::Option<i32>,
+    #[prost(bool, optional, tag = "4")]
+    pub block_key: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminBlockKeyRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    /// 32 octets.
+    #[prost(bytes = "vec", tag = "2")]
+    pub spki_sha256: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminStatusRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminStatusResponse {
+    #[prost(message, optional, tag = "1")]
+    pub validations: ::core::option::Option<Workload>,
+    #[prost(message, optional, tag = "2")]
+    pub issuances: ::core::option::Option<Workload>,
+    #[prost(bool, optional, tag = "3")]
+    pub stopping: ::core::option::Option<bool>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Workload {
+    #[prost(uint64, optional, tag = "1")]
+    pub running: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub limit: ::core::option::Option<u64>,
+}
+/// Generated server implementations.
+pub mod admin_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AdminServer.
+    #[async_trait]
+    pub trait Admin: std::marker::Send + std::marker::Sync + 'static {
+        async fn account(
+            &self,
+            request: tonic::Request<super::AdminAccountRequest>,
+        ) -> std::result::Result<tonic::Response<super::Account>, tonic::Status>;
+        async fn deactivate_account(
+            &self,
+            request: tonic::Request<super::AdminDeactivateAccountRequest>,
+        ) -> std::result::Result<tonic::Response<super::Account>, tonic::Status>;
+        async fn order(
+            &self,
+            request: tonic::Request<super::AdminOrderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OrderWithAuthorizations>,
+            tonic::Status,
+        >;
+        async fn authorization(
+            &self,
+            request: tonic::Request<super::AdminAuthorizationRequest>,
+        ) -> std::result::Result<tonic::Response<super::Authorization>, tonic::Status>;
+        async fn deactivate_authorization(
+            &self,
+            request: tonic::Request<super::AdminDeactivateAuthorizationRequest>,
+        ) -> std::result::Result<tonic::Response<super::Authorization>, tonic::Status>;
+        async fn certificate(
+            &self,
+            request: tonic::Request<super::AdminCertificateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CertificateRecord>,
+            tonic::Status,
+        >;
+        async fn revoke_certificate(
+            &self,
+            request: tonic::Request<super::AdminRevokeCertificateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CertificateRecord>,
+            tonic::Status,
+        >;
+        async fn block_key(
+            &self,
+            request: tonic::Request<super::AdminBlockKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BlockKeyResponse>,
+            tonic::Status,
+        >;
+        async fn status(
+            &self,
+            request: tonic::Request<super::AdminStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdminStatusResponse>,
+            tonic::Status,
+        >;
+    }
+    #[derive(Debug)]
+    pub struct AdminServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AdminServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AdminServer<T>
+    where
+        T: Admin,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cairn.v1.Admin/Account" => {
+                    #[allow(non_camel_case_types)]
+                    struct AccountSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminAccountRequest>
+                    for AccountSvc<T> {
+                        type Response = super::Account;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminAccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::account(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/DeactivateAccount" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeactivateAccountSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminDeactivateAccountRequest>
+                    for DeactivateAccountSvc<T> {
+                        type Response = super::Account;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminDeactivateAccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::deactivate_account(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeactivateAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/Order" => {
+                    #[allow(non_camel_case_types)]
+                    struct OrderSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::AdminOrderRequest>
+                    for OrderSvc<T> {
+                        type Response = super::OrderWithAuthorizations;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminOrderRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::order(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OrderSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/Authorization" => {
+                    #[allow(non_camel_case_types)]
+                    struct AuthorizationSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminAuthorizationRequest>
+                    for AuthorizationSvc<T> {
+                        type Response = super::Authorization;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminAuthorizationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::authorization(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AuthorizationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/DeactivateAuthorization" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeactivateAuthorizationSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<
+                        super::AdminDeactivateAuthorizationRequest,
+                    > for DeactivateAuthorizationSvc<T> {
+                        type Response = super::Authorization;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::AdminDeactivateAuthorizationRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::deactivate_authorization(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeactivateAuthorizationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/Certificate" => {
+                    #[allow(non_camel_case_types)]
+                    struct CertificateSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminCertificateRequest>
+                    for CertificateSvc<T> {
+                        type Response = super::CertificateRecord;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminCertificateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::certificate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CertificateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/RevokeCertificate" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeCertificateSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminRevokeCertificateRequest>
+                    for RevokeCertificateSvc<T> {
+                        type Response = super::CertificateRecord;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminRevokeCertificateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::revoke_certificate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeCertificateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/BlockKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct BlockKeySvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminBlockKeyRequest>
+                    for BlockKeySvc<T> {
+                        type Response = super::BlockKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminBlockKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::block_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BlockKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/Status" => {
+                    #[allow(non_camel_case_types)]
+                    struct StatusSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::AdminStatusRequest>
+                    for StatusSvc<T> {
+                        type Response = super::AdminStatusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminStatusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::status(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StatusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AdminServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cairn.v1.Admin";
+    impl<T> tonic::server::NamedService for AdminServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2348,6 +3036,9 @@ pub struct SetAuthorizationProcessingRequest {
     pub challenge: i32,
     #[prost(int64, optional, tag = "3")]
     pub at: ::core::option::Option<i64>,
+    /// Who validates: 16 octets.
+    #[prost(bytes = "vec", tag = "4")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetAuthorizationProcessingResponse {
@@ -2377,6 +3068,9 @@ pub struct SetOrderProcessingRequest {
     pub order: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, optional, tag = "2")]
     pub at: ::core::option::Option<i64>,
+    /// Who issues: 16 octets.
+    #[prost(bytes = "vec", tag = "3")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StorageFinalizeOrderRequest {
@@ -2392,15 +3086,30 @@ pub struct SetOrderErrorRequest {
     #[prost(message, optional, tag = "2")]
     pub problem: ::core::option::Option<Problem>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ProcessingOrdersRequest {
-    #[prost(int64, optional, tag = "1")]
-    pub before: ::core::option::Option<i64>,
-    #[prost(uint64, optional, tag = "2")]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeartbeatRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub at: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakeAbandonedRequest {
+    /// Whose it shall be.
+    #[prost(bytes = "vec", tag = "1")]
+    pub worker: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub silent_since: ::core::option::Option<i64>,
+    #[prost(uint64, optional, tag = "3")]
     pub limit: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ProcessingOrdersResponse {
+pub struct AbandonedOrders {
     #[prost(message, repeated, tag = "1")]
     pub orders: ::prost::alloc::vec::Vec<ProcessingOrder>,
 }
@@ -2415,15 +3124,8 @@ pub struct ProcessingOrder {
     #[prost(bytes = "vec", optional, tag = "3")]
     pub certificate: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RunningValidationsRequest {
-    #[prost(int64, optional, tag = "1")]
-    pub before: ::core::option::Option<i64>,
-    #[prost(uint64, optional, tag = "2")]
-    pub limit: ::core::option::Option<u64>,
-}
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RunningValidationsResponse {
+pub struct AbandonedValidations {
     #[prost(message, repeated, tag = "1")]
     pub validations: ::prost::alloc::vec::Vec<RunningValidation>,
 }
@@ -2456,6 +3158,19 @@ pub struct KeyBlockedRequest {
 pub struct KeyBlockedResponse {
     #[prost(bool, optional, tag = "1")]
     pub blocked: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeAccountRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub account: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlockKeyRequest {
+    /// 32 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub spki_sha256: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub at: ::core::option::Option<i64>,
 }
 /// Generated server implementations.
 pub mod storage_read_server {
@@ -3138,6 +3853,10 @@ pub mod storage_authority_server {
             &self,
             request: tonic::Request<super::StorageDeactivateAccountRequest>,
         ) -> std::result::Result<tonic::Response<super::Account>, tonic::Status>;
+        async fn revoke_account(
+            &self,
+            request: tonic::Request<super::RevokeAccountRequest>,
+        ) -> std::result::Result<tonic::Response<super::Account>, tonic::Status>;
         async fn order_for_identifiers(
             &self,
             request: tonic::Request<super::OrderForIdentifiersRequest>,
@@ -3180,24 +3899,36 @@ pub mod storage_authority_server {
             &self,
             request: tonic::Request<super::SetOrderErrorRequest>,
         ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
-        async fn processing_orders(
+        async fn heartbeat(
             &self,
-            request: tonic::Request<super::ProcessingOrdersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ProcessingOrdersResponse>,
-            tonic::Status,
-        >;
-        async fn running_validations(
+            request: tonic::Request<super::HeartbeatRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn retire(
             &self,
-            request: tonic::Request<super::RunningValidationsRequest>,
+            request: tonic::Request<super::RetireRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn take_abandoned_orders(
+            &self,
+            request: tonic::Request<super::TakeAbandonedRequest>,
+        ) -> std::result::Result<tonic::Response<super::AbandonedOrders>, tonic::Status>;
+        async fn take_abandoned_validations(
+            &self,
+            request: tonic::Request<super::TakeAbandonedRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::RunningValidationsResponse>,
+            tonic::Response<super::AbandonedValidations>,
             tonic::Status,
         >;
         async fn revoke_certificate(
             &self,
             request: tonic::Request<super::StorageRevokeCertificateRequest>,
         ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn block_key(
+            &self,
+            request: tonic::Request<super::BlockKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BlockKeyResponse>,
+            tonic::Status,
+        >;
         async fn key_blocked(
             &self,
             request: tonic::Request<super::KeyBlockedRequest>,
@@ -3406,6 +4137,52 @@ pub mod storage_authority_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeactivateAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageAuthority/RevokeAccount" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeAccountSvc<T: StorageAuthority>(pub Arc<T>);
+                    impl<
+                        T: StorageAuthority,
+                    > tonic::server::UnaryService<super::RevokeAccountRequest>
+                    for RevokeAccountSvc<T> {
+                        type Response = super::Account;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeAccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageAuthority>::revoke_account(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeAccountSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3867,26 +4644,25 @@ pub mod storage_authority_server {
                     };
                     Box::pin(fut)
                 }
-                "/cairn.v1.StorageAuthority/ProcessingOrders" => {
+                "/cairn.v1.StorageAuthority/Heartbeat" => {
                     #[allow(non_camel_case_types)]
-                    struct ProcessingOrdersSvc<T: StorageAuthority>(pub Arc<T>);
+                    struct HeartbeatSvc<T: StorageAuthority>(pub Arc<T>);
                     impl<
                         T: StorageAuthority,
-                    > tonic::server::UnaryService<super::ProcessingOrdersRequest>
-                    for ProcessingOrdersSvc<T> {
-                        type Response = super::ProcessingOrdersResponse;
+                    > tonic::server::UnaryService<super::HeartbeatRequest>
+                    for HeartbeatSvc<T> {
+                        type Response = super::Nothing;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ProcessingOrdersRequest>,
+                            request: tonic::Request<super::HeartbeatRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as StorageAuthority>::processing_orders(&inner, request)
-                                    .await
+                                <T as StorageAuthority>::heartbeat(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -3897,7 +4673,7 @@ pub mod storage_authority_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = ProcessingOrdersSvc(inner);
+                        let method = HeartbeatSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3913,25 +4689,70 @@ pub mod storage_authority_server {
                     };
                     Box::pin(fut)
                 }
-                "/cairn.v1.StorageAuthority/RunningValidations" => {
+                "/cairn.v1.StorageAuthority/Retire" => {
                     #[allow(non_camel_case_types)]
-                    struct RunningValidationsSvc<T: StorageAuthority>(pub Arc<T>);
+                    struct RetireSvc<T: StorageAuthority>(pub Arc<T>);
                     impl<
                         T: StorageAuthority,
-                    > tonic::server::UnaryService<super::RunningValidationsRequest>
-                    for RunningValidationsSvc<T> {
-                        type Response = super::RunningValidationsResponse;
+                    > tonic::server::UnaryService<super::RetireRequest>
+                    for RetireSvc<T> {
+                        type Response = super::Nothing;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::RunningValidationsRequest>,
+                            request: tonic::Request<super::RetireRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as StorageAuthority>::running_validations(
+                                <T as StorageAuthority>::retire(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageAuthority/TakeAbandonedOrders" => {
+                    #[allow(non_camel_case_types)]
+                    struct TakeAbandonedOrdersSvc<T: StorageAuthority>(pub Arc<T>);
+                    impl<
+                        T: StorageAuthority,
+                    > tonic::server::UnaryService<super::TakeAbandonedRequest>
+                    for TakeAbandonedOrdersSvc<T> {
+                        type Response = super::AbandonedOrders;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TakeAbandonedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageAuthority>::take_abandoned_orders(
                                         &inner,
                                         request,
                                     )
@@ -3946,7 +4767,56 @@ pub mod storage_authority_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = RunningValidationsSvc(inner);
+                        let method = TakeAbandonedOrdersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageAuthority/TakeAbandonedValidations" => {
+                    #[allow(non_camel_case_types)]
+                    struct TakeAbandonedValidationsSvc<T: StorageAuthority>(pub Arc<T>);
+                    impl<
+                        T: StorageAuthority,
+                    > tonic::server::UnaryService<super::TakeAbandonedRequest>
+                    for TakeAbandonedValidationsSvc<T> {
+                        type Response = super::AbandonedValidations;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TakeAbandonedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageAuthority>::take_abandoned_validations(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TakeAbandonedValidationsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3995,6 +4865,51 @@ pub mod storage_authority_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeCertificateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageAuthority/BlockKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct BlockKeySvc<T: StorageAuthority>(pub Arc<T>);
+                    impl<
+                        T: StorageAuthority,
+                    > tonic::server::UnaryService<super::BlockKeyRequest>
+                    for BlockKeySvc<T> {
+                        type Response = super::BlockKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BlockKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageAuthority>::block_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BlockKeySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

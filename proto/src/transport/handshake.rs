@@ -4,6 +4,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
+const LOST: &str = "lost";
+
 /// A reason for metrics, and a text for the log.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -24,13 +26,21 @@ impl Refused {
             Some(Error::InappropriateMessage { .. } | Error::InvalidMessage(_)) => {
                 ("not-tls", "what the peer sent is not TLS".to_owned())
             }
+            Some(Error::PeerIncompatible(_)) => {
+                ("not-tls-1.3", "the peer does not speak TLS 1.3 as the roles do".to_owned())
+            }
             Some(error) => ("other", format!("TLS failed: {error}")),
             None if error.kind() == io::ErrorKind::TimedOut => {
                 ("timeout", "the peer did not finish the TLS handshake in time".to_owned())
             }
-            None => ("lost", format!("the connection was lost during the TLS handshake: {error}")),
+            None => (LOST, format!("the connection was lost during the TLS handshake: {error}")),
         };
         Self { reason, text }
+    }
+
+    /// Whether somebody only looked whether anybody listens here, as balancers do.
+    pub(super) fn is_a_look(&self) -> bool {
+        self.reason == LOST
     }
 }
 

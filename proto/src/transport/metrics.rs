@@ -2,72 +2,89 @@
 
 use std::time::Duration;
 
-use metrics::{Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use cairn_core::Metric;
+use metrics::{Gauge, counter, gauge, histogram};
 use tonic::Code;
 
 use super::refusal::Reason;
 use crate::Role;
 
-const SERVER_CALLS: &str = "cairn_rpc_server_calls_total";
-const SERVER_SECONDS: &str = "cairn_rpc_server_call_seconds";
-const SERVER_IN_FLIGHT: &str = "cairn_rpc_server_calls_in_flight";
-const SERVER_CONNECTIONS: &str = "cairn_rpc_server_connections";
-const SERVER_REFUSED: &str = "cairn_rpc_server_calls_refused_total";
-const SERVER_HANDSHAKES_REFUSED: &str = "cairn_rpc_server_handshakes_refused_total";
-const CLIENT_CALLS: &str = "cairn_rpc_client_calls_total";
-const CLIENT_SECONDS: &str = "cairn_rpc_client_call_seconds";
-const CLIENT_IN_FLIGHT: &str = "cairn_rpc_client_calls_in_flight";
-const CLIENT_RETRIES: &str = "cairn_rpc_client_retries_total";
-const CLIENT_CONNECTIONS: &str = "cairn_rpc_client_connections";
-const CLIENT_CONNECT_FAILURES: &str = "cairn_rpc_client_connect_failures_total";
+/// Every metric of the transport.
+pub const METRICS: &[Metric] = &[
+    SERVER_CALLS,
+    SERVER_SECONDS,
+    SERVER_IN_FLIGHT,
+    SERVER_CONNECTIONS,
+    SERVER_REFUSED,
+    SERVER_HANDSHAKES_REFUSED,
+    CLIENT_CALLS,
+    CLIENT_SECONDS,
+    CLIENT_IN_FLIGHT,
+    CLIENT_RETRIES,
+    CLIENT_CONNECTIONS,
+    CLIENT_CONNECT_FAILURES,
+];
 
-/// Hands the help texts to whoever collects.
-pub fn describe() {
-    describe_counter!(
-        SERVER_CALLS,
-        "Calls that another service made and this one answered, by gRPC status code"
-    );
-    describe_histogram!(
-        SERVER_SECONDS,
-        metrics::Unit::Seconds,
-        "How long the answers to other services' calls took"
-    );
-    describe_gauge!(
-        SERVER_IN_FLIGHT,
-        "Calls of other services that are being worked on, by the role that they are made to"
-    );
-    describe_gauge!(
-        SERVER_CONNECTIONS,
-        "Connections of other services that are open, by the role that they are made to"
-    );
-    describe_counter!(SERVER_REFUSED, "Calls that were refused before the service saw them, by reason");
-    describe_counter!(
-        SERVER_HANDSHAKES_REFUSED,
-        "Connections that were refused before the first call, by reason"
-    );
-    describe_counter!(
-        CLIENT_CALLS,
-        "Calls made to other services, by gRPC status code; retries within a call are not counted"
-    );
-    describe_histogram!(
-        CLIENT_SECONDS,
-        metrics::Unit::Seconds,
-        "How long calls to other services took, retries included"
-    );
-    describe_gauge!(
-        CLIENT_IN_FLIGHT,
-        "Calls to other services that wait for their answer, by the callee's role"
-    );
-    describe_counter!(CLIENT_RETRIES, "How often a call was sent to another endpoint, by the callee's role");
-    describe_gauge!(
-        CLIENT_CONNECTIONS,
-        "Endpoints of other services that are connected, by the callee's role"
-    );
-    describe_counter!(
-        CLIENT_CONNECT_FAILURES,
-        "Attempts to connect to another service's endpoint that failed, by the callee's role"
-    );
-}
+const SERVER_CALLS: Metric = Metric::counter(
+    "cairn_rpc_server_calls_total",
+    &["service", "method", "code"],
+    "Calls that another service made and this one answered, by gRPC status code.",
+);
+const SERVER_SECONDS: Metric = Metric::histogram(
+    "cairn_rpc_server_call_seconds",
+    &["service", "method"],
+    "How long the answers to other services' calls took.",
+);
+const SERVER_IN_FLIGHT: Metric = Metric::gauge(
+    "cairn_rpc_server_calls_in_flight",
+    &["role"],
+    "Calls of other services that are being worked on, by the role that they are made to.",
+);
+const SERVER_CONNECTIONS: Metric = Metric::gauge(
+    "cairn_rpc_server_connections",
+    &["role"],
+    "Connections of other services that are open, by the role that they are made to.",
+);
+const SERVER_REFUSED: Metric = Metric::counter(
+    "cairn_rpc_server_calls_refused_total",
+    &["role", "reason"],
+    "Calls that were refused before the service saw them, by reason.",
+);
+const SERVER_HANDSHAKES_REFUSED: Metric = Metric::counter(
+    "cairn_rpc_server_handshakes_refused_total",
+    &["role", "reason"],
+    "Connections that were refused before the first call, by reason.",
+);
+const CLIENT_CALLS: Metric = Metric::counter(
+    "cairn_rpc_client_calls_total",
+    &["service", "method", "code"],
+    "Calls made to other services, by gRPC status code; retries within a call are not counted.",
+);
+const CLIENT_SECONDS: Metric = Metric::histogram(
+    "cairn_rpc_client_call_seconds",
+    &["service", "method"],
+    "How long calls to other services took, retries included.",
+);
+const CLIENT_IN_FLIGHT: Metric = Metric::gauge(
+    "cairn_rpc_client_calls_in_flight",
+    &["role"],
+    "Calls to other services that wait for their answer, by the callee's role.",
+);
+const CLIENT_RETRIES: Metric = Metric::counter(
+    "cairn_rpc_client_retries_total",
+    &["role"],
+    "How often a call was sent to another endpoint, by the callee's role.",
+);
+const CLIENT_CONNECTIONS: Metric = Metric::gauge(
+    "cairn_rpc_client_connections",
+    &["role"],
+    "Endpoints of other services that are connected, by the callee's role.",
+);
+const CLIENT_CONNECT_FAILURES: Metric = Metric::counter(
+    "cairn_rpc_client_connect_failures_total",
+    &["role"],
+    "Attempts to connect to another service's endpoint that failed, by the callee's role.",
+);
 
 /// Which side of a call one is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +102,8 @@ pub(super) fn call(side: Side, service: &str, method: &str, code: Code, took: Du
     // A method that we do not have is a text of the caller's: as a label it would let a peer fill our memory.
     let method = if code == Code::Unimplemented { "unknown" } else { method };
     let (service, method) = (service.to_owned(), method.to_owned());
-    histogram!(seconds, "service" => service.clone(), "method" => method.clone()).record(took);
-    counter!(calls, "service" => service, "method" => method, "code" => code_name(code)).increment(1);
+    histogram!(seconds.name, "service" => service.clone(), "method" => method.clone()).record(took);
+    counter!(calls.name, "service" => service, "method" => method, "code" => code_name(code)).increment(1);
 }
 
 /// One more, until it is dropped.
@@ -106,35 +123,35 @@ impl Drop for Held {
 }
 
 pub(super) fn in_flight(side: Side, role: Role) -> Held {
-    let name = match side {
+    let metric = match side {
         Side::Client => CLIENT_IN_FLIGHT,
         Side::Server => SERVER_IN_FLIGHT,
     };
-    Held::new(gauge!(name, "role" => role.name()))
+    Held::new(gauge!(metric.name, "role" => role.name()))
 }
 
 pub(super) fn connection(side: Side, role: Role) -> Held {
-    let name = match side {
+    let metric = match side {
         Side::Client => CLIENT_CONNECTIONS,
         Side::Server => SERVER_CONNECTIONS,
     };
-    Held::new(gauge!(name, "role" => role.name()))
+    Held::new(gauge!(metric.name, "role" => role.name()))
 }
 
 pub(super) fn call_refused(role: Role, reason: Reason) {
-    counter!(SERVER_REFUSED, "role" => role.name(), "reason" => reason.name()).increment(1);
+    counter!(SERVER_REFUSED.name, "role" => role.name(), "reason" => reason.name()).increment(1);
 }
 
 pub(super) fn handshake_refused(role: Role, reason: &'static str) {
-    counter!(SERVER_HANDSHAKES_REFUSED, "role" => role.name(), "reason" => reason).increment(1);
+    counter!(SERVER_HANDSHAKES_REFUSED.name, "role" => role.name(), "reason" => reason).increment(1);
 }
 
 pub(super) fn retry(callee: Role) {
-    counter!(CLIENT_RETRIES, "role" => callee.name()).increment(1);
+    counter!(CLIENT_RETRIES.name, "role" => callee.name()).increment(1);
 }
 
 pub(super) fn connect_failed(callee: Role) {
-    counter!(CLIENT_CONNECT_FAILURES, "role" => callee.name()).increment(1);
+    counter!(CLIENT_CONNECT_FAILURES.name, "role" => callee.name()).increment(1);
 }
 
 /// As gRPC writes them.

@@ -23,6 +23,8 @@ use super::Address;
 
 /// Where the system's name servers are written down.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// What name servers listen on.
+const DNS_PORT: u16 = 53;
 /// How long a name server may take, and how often all are asked again.
 const TIMEOUT: Duration = Duration::from_secs(2);
 const RETRIES: usize = 1;
@@ -43,8 +45,13 @@ pub(super) struct Found {
 
 /// Looks all of `addresses` up.
 pub(super) async fn resolve(addresses: &[Address]) -> Found {
+    let resolv_conf = ResolvConf::parse(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default());
+    resolve_by(resolv_conf, addresses).await
+}
+
+async fn resolve_by(conf: ResolvConf, addresses: &[Address]) -> Found {
     let mut found = Found::default();
-    let resolver = match system() {
+    let resolver = match resolver(conf) {
         Ok(resolver) => resolver,
         Err(error) => return Found { error: Some(error.to_string()), ..found },
     };
@@ -117,13 +124,15 @@ fn text(error: &NetError) -> String {
     }
 }
 
-/// A resolver by the system's files. A machine without `resolv.conf` still has a hosts file and IP addresses.
-fn system() -> Result<TokioResolver, NetError> {
-    let resolv_conf = ResolvConf::parse(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default());
-    let servers = resolv_conf
-        .servers
-        .into_iter()
-        .map(|ip| NameServerConfig::new(ip, true, vec![ConnectionConfig::udp(), ConnectionConfig::tcp()]));
+/// A machine without `resolv.conf` still has a hosts file and IP addresses.
+fn resolver(conf: ResolvConf) -> Result<TokioResolver, NetError> {
+    let servers = conf.servers.into_iter().map(|server| {
+        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+            connection.port = server.port();
+            connection
+        });
+        NameServerConfig::new(server.ip(), true, connections.to_vec())
+    });
     let mut options = ResolverOpts::default();
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Always;
@@ -131,9 +140,9 @@ fn system() -> Result<TokioResolver, NetError> {
     options.timeout = TIMEOUT;
     options.attempts = RETRIES;
     options.try_tcp_on_error = true;
-    options.ndots = resolv_conf.ndots;
+    options.ndots = conf.ndots;
     Resolver::builder_with_config(
-        ResolverConfig::from_parts(None, resolv_conf.search, servers.collect()),
+        ResolverConfig::from_parts(None, conf.search, servers.collect()),
         TokioRuntimeProvider::default(),
     )
     .with_options(options)
@@ -143,7 +152,7 @@ fn system() -> Result<TokioResolver, NetError> {
 /// What of resolv.conf(5) matters here.
 #[derive(Debug, PartialEq, Eq)]
 struct ResolvConf {
-    servers: Vec<IpAddr>,
+    servers: Vec<SocketAddr>,
     search: Vec<Name>,
     ndots: usize,
 }
@@ -154,9 +163,9 @@ impl ResolvConf {
         for line in text.lines() {
             let mut words = line.split_whitespace();
             match words.next() {
-                Some("nameserver") => {
-                    conf.servers.extend(words.next().and_then(|word| word.parse::<IpAddr>().ok()))
-                }
+                Some("nameserver") => conf.servers.extend(
+                    words.next().and_then(|word| Some(SocketAddr::new(word.parse().ok()?, DNS_PORT))),
+                ),
                 // The last of these lines counts.
                 Some("search" | "domain") => {
                     conf.search = words.filter_map(|word| absolute(word).ok()).collect();
@@ -174,32 +183,4 @@ impl ResolvConf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers_search_domains_and_ndots_are_read() {
-        let conf = ResolvConf::parse(
-            "# nameserver 192.0.2.9\ndomain old.test\nnameserver 127.0.0.11\nnameserver 2001:db8::53\nnameserver x\n\
-             search a.test b.test\noptions edns0 ndots:0\n",
-        );
-        assert_eq!(conf.servers, ["127.0.0.11", "2001:db8::53"].map(|ip| ip.parse::<IpAddr>().unwrap()));
-        assert_eq!(conf.search, ["a.test", "b.test"].map(|name| absolute(name).unwrap()));
-        assert_eq!(conf.ndots, 0);
-        assert_eq!(ResolvConf::parse("").ndots, 1);
-    }
-
-    #[tokio::test]
-    async fn localhost_and_ip_addresses_need_no_name_server() {
-        let addresses = ["localhost:14101", "127.0.0.2:1", "[::1]:2"].map(|address| address.parse().unwrap());
-        let found = resolve(&addresses).await;
-        assert_eq!(found.error, None);
-        for endpoint in ["127.0.0.1:14101", "127.0.0.2:1", "[::1]:2"] {
-            assert!(
-                found.endpoints.contains(&endpoint.parse().unwrap()),
-                "{endpoint} of {:?}",
-                found.endpoints
-            );
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! What names and identifies, each sent as its octets: ids, serials, digests, tokens, keys.
 
-use cairn_core::{AccountId, AuthorizationId, IssuerId, Jwk, OrderId, Serial, Thumbprint, Token};
+use cairn_core::{AccountId, AuthorizationId, IssuerId, Jwk, OrderId, Serial, Thumbprint, Token, WorkerId};
 
 use crate::reading::{BadMessage, Read, octets};
 
@@ -14,6 +14,10 @@ pub(crate) fn order_id(field: &'static str, value: &[u8]) -> Read<OrderId> {
 
 pub(crate) fn authorization_id(field: &'static str, value: &[u8]) -> Read<AuthorizationId> {
     octets(field, value).map(AuthorizationId::from_bytes)
+}
+
+pub(crate) fn worker_id(field: &'static str, value: &[u8]) -> Read<WorkerId> {
+    octets(field, value).map(WorkerId::from_bytes)
 }
 
 pub(crate) fn issuer_id(field: &'static str, value: &[u8]) -> Read<IssuerId> {

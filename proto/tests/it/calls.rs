@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cairn_core::api::admin::*;
 use cairn_core::api::ra::*;
 use cairn_core::api::sa::*;
 use cairn_core::api::*;
@@ -31,6 +32,7 @@ async fn every_call(fake: Fake) {
     let world = World::new(fake).await;
     registration(&world).await;
     storage(&world).await;
+    administration(&world).await;
     others(&world).await;
 }
 
@@ -94,22 +96,25 @@ async fn storage(world: &World) {
     same!(world, sa, StorageAuthority::new_account(stored.clone()));
     same!(world, sa, StorageAuthority::set_contact(account, vec![String::new()]));
     same!(world, sa, StorageAuthority::deactivate_account(account));
+    same!(world, sa, StorageAuthority::revoke_account(account));
     same!(world, sa, StorageAuthority::order_for_identifiers(account, &identifiers, "default", NOW));
     same!(world, sa, StorageAuthority::valid_authorizations(account, &identifiers, NOW));
     same!(world, sa, StorageAuthority::valid_authorizations(account, &[], NOW));
     same!(world, sa, StorageAuthority::new_order_and_authorizations(sample::new_order()));
-    let challenge = ChallengeType::Http01;
-    same!(world, sa, StorageAuthority::set_authorization_processing(authorization, challenge, NOW));
+    let (challenge, worker) = (ChallengeType::Http01, WorkerId::from_bytes([4; 16]));
+    same!(world, sa, StorageAuthority::set_authorization_processing(authorization, challenge, worker, NOW));
     for progress in sample::progresses() {
         same!(world, sa, StorageAuthority::finalize_authorization(authorization, progress.clone(), NOW));
     }
     same!(world, sa, StorageAuthority::deactivate_authorization(authorization, NOW));
-    same!(world, sa, StorageAuthority::set_order_processing(order, NOW));
+    same!(world, sa, StorageAuthority::set_order_processing(order, worker, NOW));
     same!(world, sa, StorageAuthority::finalize_order(order, &serial));
     same!(world, sa, StorageAuthority::set_order_error(order, sample::problem()));
+    same!(world, sa, StorageAuthority::heartbeat(worker, NOW));
+    same!(world, sa, StorageAuthority::retire(worker));
     for limit in [0, 1, usize::MAX] {
-        same!(world, sa, StorageAuthority::processing_orders(NOW, limit));
-        same!(world, sa, StorageAuthority::running_validations(NOW, limit));
+        same!(world, sa, StorageAuthority::take_abandoned_orders(worker, NOW, limit));
+        same!(world, sa, StorageAuthority::take_abandoned_validations(worker, NOW, limit));
     }
     same!(world, sa, StorageAuthority::revoke_certificate(sample::new_revocation()));
     let unblocking = NewRevocation {
@@ -118,7 +123,30 @@ async fn storage(world: &World) {
         ..sample::new_revocation()
     };
     same!(world, sa, StorageAuthority::revoke_certificate(unblocking.clone()));
+    same!(world, sa, StorageAuthority::block_key([8; 32], NOW));
     same!(world, sa, StorageAuthority::key_blocked([8; 32]));
+}
+
+async fn administration(world: &World) {
+    let admin = RemoteAdministration::new(world.channel.clone());
+    let operator: Operator = "alice".parse().unwrap();
+    let (account, order) = (AccountId::from_bytes([1; 16]), OrderId::from_bytes([3; 16]));
+    let authorization = AuthorizationId::from_bytes([2; 16]);
+    for name in [AccountName::Id(account), AccountName::Key(Thumbprint::from_bytes([5; 32]))] {
+        same!(world, admin, Administration::account(&operator, name));
+    }
+    same!(world, admin, Administration::deactivate_account(&operator, account));
+    same!(world, admin, Administration::order(&operator, order));
+    same!(world, admin, Administration::authorization(&operator, authorization));
+    same!(world, admin, Administration::deactivate_authorization(&operator, authorization));
+    let serial = sample::certificate().serial;
+    same!(world, admin, Administration::certificate(&operator, &serial));
+    for (reason, block_key) in [(None, true), (Some(RevocationReason::PrivilegeWithdrawn), false)] {
+        let revocation = OperatorRevocation { serial: serial.clone(), reason, block_key };
+        same!(world, admin, Administration::revoke_certificate(&operator, revocation.clone()));
+    }
+    same!(world, admin, Administration::block_key(&operator, [8; 32]));
+    same!(world, admin, Administration::status(&operator));
 }
 
 async fn others(world: &World) {

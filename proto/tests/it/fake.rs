@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use cairn_core::api::admin::*;
 use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::ra::*;
 use cairn_core::api::sa::*;
@@ -180,6 +181,9 @@ impl StorageAuthority for Fake {
     async fn deactivate_account(&self, account: AccountId) -> Result<Account> {
         self.answer("sa.deactivate_account", account, self.account.clone())
     }
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        self.answer("sa.revoke_account", account, self.account.clone())
+    }
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -206,9 +210,10 @@ impl StorageAuthority for Fake {
         &self,
         authorization: AuthorizationId,
         challenge: ChallengeType,
+        worker: WorkerId,
         at: Timestamp,
     ) -> Result<Thumbprint> {
-        self.answer("sa.set_authorization_processing", (authorization, challenge, at), self.key)
+        self.answer("sa.set_authorization_processing", (authorization, challenge, worker, at), self.key)
     }
     async fn finalize_authorization(
         &self,
@@ -225,8 +230,8 @@ impl StorageAuthority for Fake {
     ) -> Result<Authorization> {
         self.answer("sa.deactivate_authorization", (authorization, at), sample::authorization())
     }
-    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
-        self.answer("sa.set_order_processing", (order, at), ())
+    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.answer("sa.set_order_processing", (order, worker, at), ())
     }
     async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
         self.answer("sa.finalize_order", (order, serial), ())
@@ -234,18 +239,81 @@ impl StorageAuthority for Fake {
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {
         self.answer("sa.set_order_error", (order, problem), ())
     }
-    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
-        self.answer("sa.processing_orders", (before, limit), sample::processing_orders())
+    async fn heartbeat(&self, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.answer("sa.heartbeat", (worker, at), ())
     }
-    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
+    async fn retire(&self, worker: WorkerId) -> Result<()> {
+        self.answer("sa.retire", worker, ())
+    }
+    async fn take_abandoned_orders(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ProcessingOrder>> {
+        self.answer("sa.take_abandoned_orders", (worker, silent_since, limit), sample::processing_orders())
+    }
+    async fn take_abandoned_validations(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunningValidation>> {
         let mut answer = sample::running_validations();
         answer.iter_mut().for_each(|validation| validation.thumbprint = self.key);
-        self.answer("sa.running_validations", (before, limit), answer)
+        self.answer("sa.take_abandoned_validations", (worker, silent_since, limit), answer)
     }
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
         self.answer("sa.revoke_certificate", revocation, ())
     }
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        self.answer("sa.block_key", (spki_sha256, at), self.finds)
+    }
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {
         self.answer("sa.key_blocked", spki_sha256, self.finds)
+    }
+}
+
+#[async_trait]
+impl Administration for Fake {
+    async fn account(&self, operator: &Operator, name: AccountName) -> Result<Account> {
+        self.answer("admin.account", (operator, name), self.account.clone())
+    }
+    async fn deactivate_account(&self, operator: &Operator, account: AccountId) -> Result<Account> {
+        self.answer("admin.deactivate_account", (operator, account), self.account.clone())
+    }
+    async fn order(&self, operator: &Operator, order: OrderId) -> Result<OrderWithAuthorizations> {
+        self.answer("admin.order", (operator, order), sample::whole_order())
+    }
+    async fn authorization(&self, operator: &Operator, id: AuthorizationId) -> Result<Authorization> {
+        self.answer("admin.authorization", (operator, id), sample::authorization())
+    }
+    async fn deactivate_authorization(
+        &self,
+        operator: &Operator,
+        id: AuthorizationId,
+    ) -> Result<Authorization> {
+        self.answer("admin.deactivate_authorization", (operator, id), sample::authorization())
+    }
+    async fn certificate(&self, operator: &Operator, serial: &Serial) -> Result<CertificateRecord> {
+        self.answer("admin.certificate", (operator, serial), sample::certificate())
+    }
+    async fn revoke_certificate(
+        &self,
+        operator: &Operator,
+        revocation: OperatorRevocation,
+    ) -> Result<CertificateRecord> {
+        self.answer("admin.revoke_certificate", (operator, revocation), sample::certificate())
+    }
+    async fn block_key(&self, operator: &Operator, spki_sha256: [u8; 32]) -> Result<bool> {
+        self.answer("admin.block_key", (operator, spki_sha256), self.finds)
+    }
+    async fn status(&self, operator: &Operator) -> Result<RaStatus> {
+        let status = RaStatus {
+            validations: Workload { running: 1, limit: 2 },
+            issuances: Workload { running: 0, limit: u64::MAX },
+            stopping: self.finds,
+        };
+        self.answer("admin.status", operator, status)
     }
 }

@@ -7,6 +7,7 @@
 mod world;
 
 mod accounts;
+mod admin;
 mod finalize;
 mod listener;
 mod orders;

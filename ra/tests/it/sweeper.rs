@@ -3,17 +3,20 @@
 use cairn_core::api::{CertificateAuthority, IssuanceRequest, RegistrationAuthority};
 use cairn_core::{
     AccountId, AuthorizationProgress, AuthorizationStatus, ChallengeType, ErrorKind, OrderId, OrderProgress,
-    OrderStatus, Period, ProblemType,
+    OrderStatus, Period, ProblemType, WorkerId,
 };
 use cairn_ra::Orphans;
 use rcgen::{KeyPair, PublicKeyData};
 
-use crate::world::{DAY, Issuance, START, World, answer, csr};
+use crate::world::{DAY, Issuance, START, World, answer, csr, refused_connection};
+
+/// A process that was killed.
+const DEAD: WorkerId = WorkerId::from_bytes([0xde; 16]);
 
 /// An order that a process marked as processing before it was killed.
 async fn orphaned_order(world: &World, account: AccountId, name: &str) -> OrderId {
     let order = world.ready_order(account, &[name]).await;
-    world.deps.sa.set_order_processing(order, world.deps.clock.now()).await.unwrap();
+    world.deps.sa.set_order_processing(order, DEAD, world.deps.clock.now()).await.unwrap();
     order
 }
 
@@ -58,16 +61,19 @@ async fn an_orphaned_order_without_a_certificate_becomes_invalid() {
 }
 
 #[tokio::test]
-async fn what_another_process_may_still_work_on_is_left_until_it_is_old() {
+async fn what_another_process_works_on_is_left_until_it_has_been_silent_for_a_lease() {
     let world = World::new();
     let account = world.account().await;
     let order = orphaned_order(&world, account, "a.test").await;
-    world.clock.advance(599);
-    world.ra.sweep(Orphans::Old).await.unwrap();
-    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Processing);
+    let status = async || world.stored_order(order).await.status(START);
+    world.clock.advance(DAY);
+    world.deps.sa.heartbeat(DEAD, world.deps.clock.now()).await.unwrap();
+    world.clock.advance(30);
+    world.ra.sweep(Orphans::Silent).await.unwrap();
+    assert_eq!(status().await, OrderStatus::Processing);
     world.clock.advance(1);
-    world.ra.sweep(Orphans::Old).await.unwrap();
-    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Invalid);
+    world.ra.sweep(Orphans::Silent).await.unwrap();
+    assert_eq!(status().await, OrderStatus::Invalid);
 }
 
 #[tokio::test]
@@ -106,8 +112,7 @@ async fn an_issuance_that_died_within_this_process_is_ended_too() {
         world.ca.next(death);
         let answer = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
         assert_eq!(answer.status(START), OrderStatus::Processing);
-        world.clock.advance(600);
-        world.ra.sweep(Orphans::Old).await.unwrap();
+        world.ra.sweep(Orphans::Silent).await.unwrap();
         assert_eq!(world.stored_order(order).await.status(START), expected, "{death:?}");
     }
 }
@@ -117,11 +122,9 @@ async fn an_issuance_of_unknown_outcome_is_ended_by_what_is_stored() {
     let world = World::new();
     let account = world.account().await;
     let order = world.ready_order(account, &["a.test"]).await;
-    certificate_for(&world, order).await;
-    world.ca.next(Issuance::Breaks(ErrorKind::Conflict));
+    world.ca.next(Issuance::BreaksAfterStoring(ErrorKind::Conflict));
     world.finalize(account, order, csr(&["a.test"])).await.unwrap();
-    world.clock.advance(600);
-    world.ra.sweep(Orphans::Old).await.unwrap();
+    world.ra.sweep(Orphans::Silent).await.unwrap();
     assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Valid);
 }
 
@@ -130,8 +133,12 @@ async fn an_orphaned_validation_is_done_again() {
     let world = World::new();
     let account = world.account().await;
     let authz = world.order(account, &["a.test"]).await.authorizations.remove(0);
-    let thumbprint =
-        world.deps.sa.set_authorization_processing(authz.id, ChallengeType::Dns01, START).await.unwrap();
+    let thumbprint = world
+        .deps
+        .sa
+        .set_authorization_processing(authz.id, ChallengeType::Dns01, DEAD, START)
+        .await
+        .unwrap();
     world.ra.sweep(Orphans::All).await.unwrap();
     world.quiet().await;
     let healed = world.stored_authorization(authz.id).await;
@@ -145,9 +152,9 @@ async fn an_orphaned_validation_that_expired_is_not_done_again() {
     let world = World::new();
     let account = world.account().await;
     let id = world.order(account, &["a.test"]).await.authorizations[0].id;
-    world.deps.sa.set_authorization_processing(id, ChallengeType::Http01, START).await.unwrap();
+    world.deps.sa.set_authorization_processing(id, ChallengeType::Http01, DEAD, START).await.unwrap();
     world.clock.advance(7 * DAY);
-    world.ra.sweep(Orphans::Old).await.unwrap();
+    world.ra.sweep(Orphans::Silent).await.unwrap();
     world.quiet().await;
     assert_eq!(world.va.calls(), 0);
     let now = world.deps.clock.now();
@@ -159,7 +166,12 @@ async fn a_sweep_begins_no_more_validations_than_may_run() {
     let world = World::with(|config| config.max_validations = 1);
     let account = world.account().await;
     for authz in world.order(account, &["a.test", "b.test"]).await.authorizations {
-        world.deps.sa.set_authorization_processing(authz.id, ChallengeType::Http01, START).await.unwrap();
+        world
+            .deps
+            .sa
+            .set_authorization_processing(authz.id, ChallengeType::Http01, DEAD, START)
+            .await
+            .unwrap();
     }
     world.va.hold();
     world.ra.sweep(Orphans::All).await.unwrap();
@@ -196,11 +208,82 @@ async fn a_validation_cut_short_by_shutdown_is_done_by_the_next_process() {
 }
 
 #[tokio::test]
+async fn a_process_that_was_stalled_for_a_lease_signs_nothing_for_the_orders_it_has_lost() {
+    let world = World::with(|config| config.answer_grace = Period::from_millis(1));
+    let account = world.account().await;
+    let order = world.ready_order(account, &["a.test"]).await;
+    world.ra.sweep(Orphans::Silent).await.unwrap();
+    world.ca.hold();
+    world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+    let other = world.another_ra();
+    world.clock.advance(30);
+    other.sweep(Orphans::Silent).await.unwrap();
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Processing, "it may live");
+    world.clock.advance(1);
+    other.sweep(Orphans::Silent).await.unwrap();
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Invalid);
+    world.ca.release();
+    world.quiet().await;
+    assert_eq!((world.ca.calls(), world.issued()), (1, 0));
+    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Invalid);
+}
+
+#[tokio::test]
+async fn of_a_stalled_process_and_the_one_that_took_its_validation_the_first_result_counts() {
+    let world = World::with(|config| config.answer_grace = Period::from_millis(1));
+    let account = world.account().await;
+    let id = world.order(account, &["a.test"]).await.authorizations[0].id;
+    world.ra.sweep(Orphans::Silent).await.unwrap();
+    world.va.hold();
+    world.ra.perform_validation(answer(account, id, ChallengeType::Http01)).await.unwrap();
+    world.clock.advance(31);
+    world.another_ra().sweep(Orphans::Silent).await.unwrap();
+    // One of the two finds an answer and the other none.
+    world.va.next_fails(refused_connection());
+    world.va.release();
+    world.quiet().await;
+    assert_eq!(world.va.calls(), 2);
+    let first = world.stored_authorization(id).await;
+    let now = world.deps.clock.now();
+    assert!(matches!(first.status(now), AuthorizationStatus::Valid | AuthorizationStatus::Invalid));
+}
+
+#[tokio::test]
+async fn a_process_that_ends_in_order_keeps_its_lease_until_its_work_has_ended_and_leaves_none_behind() {
+    let world = World::with(|config| config.answer_grace = Period::from_millis(1));
+    let account = world.account().await;
+    let id = world.order(account, &["a.test"]).await.authorizations[0].id;
+    world.va.hold();
+    world.ra.start_sweeper(Orphans::Silent);
+    // It begins nothing before the others know of it.
+    loop {
+        match world.ra.perform_validation(answer(account, id, ChallengeType::Http01)).await {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.kind, ErrorKind::Unavailable),
+        }
+        tokio::task::yield_now().await;
+    }
+    world.va.next_breaks(ErrorKind::Unavailable);
+    world.deps.shutdown.cancel();
+    let mut deps = world.deps.clone();
+    deps.shutdown = tokio_util::sync::CancellationToken::new();
+    let next = cairn_ra::Ra::new(cairn_ra::Config::default(), deps).unwrap();
+    next.sweep(Orphans::Silent).await.unwrap();
+    assert_eq!(world.va.calls(), 1, "it is still at work");
+    world.va.release();
+    world.quiet().await;
+    next.sweep(Orphans::Silent).await.unwrap();
+    world.quiet().await;
+    assert_eq!(world.va.calls(), 2, "no lease was left");
+    assert_eq!(world.stored_authorization(id).await.status(START), AuthorizationStatus::Valid);
+}
+
+#[tokio::test]
 async fn the_sweeper_sweeps_when_it_starts_and_ends_with_shutdown() {
     let world = World::new();
     let account = world.account().await;
     let order = orphaned_order(&world, account, "a.test").await;
-    world.ra.start_sweeper();
+    world.ra.start_sweeper(Orphans::All);
     world.deps.shutdown.cancel();
     world.quiet().await;
     assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Invalid);

@@ -92,6 +92,11 @@ impl World {
             .unwrap()
     }
 
+    /// The certificates that were signed and stored.
+    pub(crate) fn issued(&self) -> usize {
+        self.ca.issued.lock().unwrap().len()
+    }
+
     /// Waits for all tasks to end.
     pub(crate) async fn quiet(&self) {
         self.deps.tracker.close();
@@ -262,6 +267,8 @@ pub(crate) enum Issuance {
     Works,
     /// Fails with an error and stores nothing.
     Breaks(ErrorKind),
+    /// Stores, and fails with an error all the same.
+    BreaksAfterStoring(ErrorKind),
     /// The process dies before anything is stored.
     Dies,
     /// The process dies when the certificate is stored.
@@ -389,6 +396,10 @@ impl CertificateAuthority for FakeCa {
         match does {
             Issuance::Works => self.issue_and_store(request).await,
             Issuance::Breaks(kind) => Err(Error::new(kind, "as the test wants it")),
+            Issuance::BreaksAfterStoring(kind) => {
+                self.issue_and_store(request).await?;
+                Err(Error::new(kind, "as the test wants it"))
+            }
             Issuance::Dies => panic!("as the test wants it"),
             Issuance::DiesAfterStoring => {
                 self.issue_and_store(request).await?;

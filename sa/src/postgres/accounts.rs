@@ -29,6 +29,9 @@ statements! {
     DEACTIVATE = concat!(
         "UPDATE accounts SET status = 'deactivated' WHERE id = $1 AND status = 'valid' RETURNING ", columns!()
     );
+    REVOKE = concat!(
+        "UPDATE accounts SET status = 'revoked' WHERE id = $1 AND status = 'valid' RETURNING ", columns!()
+    );
 }
 
 fn account(row: &PgRow) -> Result<Account, DbError> {
@@ -63,4 +66,8 @@ pub(super) async fn set_contact(db: &Db, id: AccountId, contact: &str) -> Result
 
 pub(super) async fn deactivate(db: &Db, id: AccountId) -> Result<Account, DbError> {
     account(&db.change_or_refuse(DEACTIVATE, arguments!(id.as_bytes()), EXISTS, id.as_bytes()).await?)
+}
+
+pub(super) async fn revoke(db: &Db, id: AccountId) -> Result<Account, DbError> {
+    account(&db.change_or_refuse(REVOKE, arguments!(id.as_bytes()), EXISTS, id.as_bytes()).await?)
 }

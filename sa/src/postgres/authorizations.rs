@@ -2,12 +2,14 @@
 
 use cairn_core::api::sa::RunningValidation;
 use cairn_core::{
-    AccountId, Authorization, AuthorizationId, ChallengeType, Identifier, Thumbprint, Timestamp,
+    AccountId, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, Identifier, Thumbprint,
+    Timestamp, WorkerId,
 };
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::query::{Db, arguments, statements};
+use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
 
@@ -40,21 +42,25 @@ statements! {
              ORDER BY expires DESC LIMIT 1 \
          ) AS authorizations"
     );
-    RUNNING = concat!(
-        "SELECT ", columns!(), ", \
-         (SELECT key_thumbprint FROM accounts WHERE accounts.id = authorizations.account_id) \
-         FROM authorizations WHERE status = 'validating' AND at <= $1 ORDER BY at LIMIT $2"
+    /// As with orders.
+    TAKE_ABANDONED = concat!(
+        "UPDATE authorizations SET worker = $1 WHERE id = ANY(ARRAY( \
+             SELECT id FROM authorizations WHERE status = 'validating' AND ", abandoned!("authorizations"), " \
+             ORDER BY at LIMIT $3 FOR UPDATE SKIP LOCKED \
+         )) RETURNING ", columns!(), ", \
+         (SELECT key_thumbprint FROM accounts WHERE accounts.id = authorizations.account_id)"
     );
     SET_PROCESSING =
-        "UPDATE authorizations SET status = 'validating', challenge = $2, at = $3 FROM accounts \
+        "UPDATE authorizations SET status = 'validating', challenge = $2, at = $3, worker = $4 FROM accounts \
          WHERE authorizations.id = $1 AND authorizations.status = 'pending' AND authorizations.expires > $3 \
              AND accounts.id = authorizations.account_id AND accounts.status = 'valid' \
          RETURNING accounts.key_thumbprint";
     FINALIZE =
-        "UPDATE authorizations SET status = $2, challenge = $3, at = $4, records = $5, problem = $6, expires = $7 \
+        "UPDATE authorizations SET status = $2, challenge = $3, at = $4, records = $5, problem = $6, expires = $7, \
+             worker = NULL \
          WHERE id = $1 AND status = 'validating' RETURNING 1";
     DEACTIVATE = concat!(
-        "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = $2, records = NULL \
+        "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = $2, records = NULL, worker = NULL \
          WHERE id = $1 AND status IN ('pending', 'validating', 'valid') RETURNING ", columns!()
     );
 }
@@ -105,17 +111,24 @@ pub(super) async fn valid_for(
     Ok(answers)
 }
 
-pub(super) async fn running(
+/// The server may give the rows in any order.
+pub(super) async fn take_abandoned(
     db: &Db,
-    before: Timestamp,
+    worker: WorkerId,
+    silent_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<RunningValidation>, DbError> {
-    let rows = db.all(RUNNING, arguments!(before.unix(), limit)).await?;
+    let rows = db.all(TAKE_ABANDONED, arguments!(worker.as_bytes(), silent_since.unix(), limit)).await?;
     let validation = |row: &PgRow| {
         let thumbprint = row.try_get(COLUMNS).map(Thumbprint::from_bytes)?;
         Ok(RunningValidation { authorization: authorization(row, 0)?, thumbprint })
     };
-    rows.iter().map(validation).collect()
+    let mut validations = rows.iter().map(validation).collect::<Result<Vec<_>, DbError>>()?;
+    validations.sort_by_key(|running| match running.authorization.progress {
+        AuthorizationProgress::Validating { since, .. } => Some(since),
+        _ => None,
+    });
+    Ok(validations)
 }
 
 /// The thumbprint comes from the same statement: a key that changes later does not change what this validation looks
@@ -124,9 +137,10 @@ pub(super) async fn set_processing(
     db: &Db,
     id: AuthorizationId,
     challenge: ChallengeType,
+    worker: WorkerId,
     at: Timestamp,
 ) -> Result<Thumbprint, DbError> {
-    let values = arguments!(id.as_bytes(), challenge.as_str(), at.unix());
+    let values = arguments!(id.as_bytes(), challenge.as_str(), at.unix(), worker.as_bytes());
     let row = db.change_or_refuse(SET_PROCESSING, values, EXISTS, id.as_bytes()).await?;
     Ok(row.try_get(0).map(Thumbprint::from_bytes)?)
 }

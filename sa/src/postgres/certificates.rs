@@ -14,9 +14,12 @@ statements! {
         "SELECT serial, order_id, account_id, issuer, der, not_after, revoked_at, revocation_reason \
          FROM certificates WHERE serial = $1";
     /// Serial and order are unique: of two intents for either, the second waits for the first to be committed, and fails.
+    /// Inserts nothing if the order is not being issued. One that is given up at the same moment was given up after this.
     INTEND =
         "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at) \
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING 1";
+         SELECT $1::bytea, $2::bytea, $3::bytea, $4::bytea, $5::bytea, $6::bigint \
+         WHERE $2::bytea IS NULL OR EXISTS (SELECT 1 FROM orders WHERE id = $2::bytea AND status = 'processing') \
+         RETURNING 1";
     /// Inserts nothing if there was no intent. Intents do not change: what is read of one is what it is.
     INSERT =
         "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
@@ -52,7 +55,7 @@ pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {
         &intent.lint_certificate,
         intent.at.unix(),
     );
-    db.change(INTEND, values).await?.map(|_| ()).ok_or(DbError::Affected(0))
+    db.change(INTEND, values).await?.map(|_| ()).ok_or(DbError::Conflict)
 }
 
 /// When the connection breaks, the certificate may be stored and only the answer lost. Its order would be given up then,

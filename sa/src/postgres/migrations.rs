@@ -7,11 +7,18 @@ use sqlx::{Connection, Row};
 use crate::migration::{Migration, newest};
 
 /// Every migration. Files that were released are never changed; a new one goes to the end.
-pub(crate) const ALL: &[Migration] = &[Migration {
-    name: "0001_initial",
-    sql: include_str!("../../../migrations/postgres/0001_initial.sql"),
-    oldest_program: 1,
-}];
+pub(crate) const ALL: &[Migration] = &[
+    Migration {
+        name: "0001_initial",
+        sql: include_str!("../../../migrations/postgres/0001_initial.sql"),
+        oldest_program: 1,
+    },
+    Migration {
+        name: "0002_workers",
+        sql: include_str!("../../../migrations/postgres/0002_workers.sql"),
+        oldest_program: 1,
+    },
+];
 
 /// The key of the advisory lock: "cairn", and which of its locks.
 const LOCK: i64 = 0x0063_6169_726e_0001;

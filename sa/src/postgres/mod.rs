@@ -10,15 +10,18 @@ mod lock;
 
 mod connection;
 mod migrations;
+mod target;
 
 mod accounts;
 mod authorizations;
 mod certificates;
 mod orders;
 mod revocations;
+mod workers;
 
 #[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
+pub(crate) use target::Target;
 
 use std::error::Error as StdError;
 use std::io;
@@ -33,7 +36,7 @@ use cairn_core::api::sa::{
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
     ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp,
+    Timestamp, WorkerId,
 };
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{Notify, Semaphore};
@@ -110,12 +113,13 @@ impl PostgresStorage {
 
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 5] = [
+        let files: [&[&str]; 6] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
             certificates::STATEMENTS,
             orders::STATEMENTS,
             revocations::STATEMENTS,
+            workers::STATEMENTS,
         ];
         files.into_iter().flatten().copied()
     }
@@ -270,6 +274,10 @@ impl StorageAuthority for PostgresStorage {
         self.change(|db| async move { accounts::deactivate(&db, account).await }).await
     }
 
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        self.change(|db| async move { accounts::revoke(&db, account).await }).await
+    }
+
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -298,11 +306,12 @@ impl StorageAuthority for PostgresStorage {
         &self,
         authorization: AuthorizationId,
         challenge: ChallengeType,
+        worker: WorkerId,
         at: Timestamp,
     ) -> Result<Thumbprint> {
-        self.change(
-            |db| async move { authorizations::set_processing(&db, authorization, challenge, at).await },
-        )
+        self.change(|db| async move {
+            authorizations::set_processing(&db, authorization, challenge, worker, at).await
+        })
         .await
     }
 
@@ -330,8 +339,8 @@ impl StorageAuthority for PostgresStorage {
         self.change(|db| async move { authorizations::deactivate(&db, authorization, at).await }).await
     }
 
-    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
-        self.change(|db| async move { orders::set_processing(&db, order, at).await }).await
+    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.change(|db| async move { orders::set_processing(&db, order, worker, at).await }).await
     }
 
     async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
@@ -344,16 +353,43 @@ impl StorageAuthority for PostgresStorage {
         self.change(|db| async move { orders::set_error(&db, order, &problem).await }).await
     }
 
-    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
-        self.read(orders::processing(&self.db, before, rows(limit))).await
+    async fn heartbeat(&self, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.change(|db| async move { workers::heartbeat(&db, worker, at).await }).await
     }
 
-    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
-        self.read(authorizations::running(&self.db, before, rows(limit))).await
+    async fn retire(&self, worker: WorkerId) -> Result<()> {
+        self.change(|db| async move { workers::retire(&db, worker).await }).await
+    }
+
+    async fn take_abandoned_orders(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ProcessingOrder>> {
+        let limit = rows(limit);
+        self.change(|db| async move { orders::take_abandoned(&db, worker, silent_since, limit).await }).await
+    }
+
+    async fn take_abandoned_validations(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunningValidation>> {
+        let limit = rows(limit);
+        self.change(
+            |db| async move { authorizations::take_abandoned(&db, worker, silent_since, limit).await },
+        )
+        .await
     }
 
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
         self.change(|db| async move { revocations::revoke(&db, &revocation).await }).await
+    }
+
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        self.change(move |db| async move { revocations::block_key(&db, spki_sha256, at).await }).await
     }
 
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {

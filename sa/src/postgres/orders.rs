@@ -1,12 +1,15 @@
 //! Orders, RFC 8555 §7.1.3.
 
 use cairn_core::api::sa::ProcessingOrder;
-use cairn_core::{AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Serial, Timestamp};
+use cairn_core::{
+    AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Serial, Timestamp, WorkerId,
+};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::authorizations::{self, columns as authorization_columns};
 use super::query::{Db, arguments, statements};
+use super::workers::abandoned;
 use crate::error::{DbError, Inconsistency};
 use crate::rows::{AuthorizationRow, NewOrderRows, OrderRow, request_hash, serial};
 
@@ -40,11 +43,15 @@ statements! {
           WHERE status = 'open' AND account_id = $1 AND request_hash = $2 AND expires > $3 \
           ORDER BY expires DESC, id DESC LIMIT 1) AS orders"
     );
-    PROCESSING =
-        "SELECT id, processing_since, \
+    /// Of two that take at the same moment, the second passes over what the first has in hand. No order is worth a wait.
+    TAKE_ABANDONED = concat!(
+        "UPDATE orders SET worker = $1 WHERE id = ANY(ARRAY( \
+             SELECT id FROM orders WHERE status = 'processing' AND ", abandoned!("orders"), " \
+             ORDER BY processing_since LIMIT $3 FOR UPDATE SKIP LOCKED \
+         )) RETURNING id, processing_since, \
          (SELECT certificates.serial FROM intents JOIN certificates ON certificates.serial = intents.serial \
-          WHERE intents.order_id = orders.id) \
-         FROM orders WHERE status = 'processing' AND processing_since <= $1 ORDER BY processing_since LIMIT $2";
+          WHERE intents.order_id = orders.id)"
+    );
     /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. Neither
     /// an authorization's existence nor its account ever changes, and an account that is closed at the same moment was
     /// closed after the order came.
@@ -67,17 +74,17 @@ statements! {
     /// The order and all its authorizations are looked at in the state in which this statement begins; an authorization
     /// that is deactivated at the same moment was deactivated after the order began.
     SET_PROCESSING =
-        "UPDATE orders SET status = 'processing', processing_since = $2 \
+        "UPDATE orders SET status = 'processing', processing_since = $2, worker = $3 \
          WHERE id = $1 AND status = 'open' AND expires > $2 AND NOT EXISTS ( \
              SELECT 1 FROM unnest(orders.authorization_ids) AS needed (id) WHERE NOT EXISTS ( \
                  SELECT 1 FROM authorizations WHERE authorizations.id = needed.id \
                      AND authorizations.status = 'valid' AND authorizations.expires > $2)) \
          RETURNING 1";
     FINALIZE =
-        "UPDATE orders SET status = 'issued', processing_since = NULL, serial = $2 \
+        "UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = $2 \
          WHERE id = $1 AND status = 'processing' RETURNING 1";
     SET_ERROR =
-        "UPDATE orders SET status = 'failed', processing_since = NULL, problem = $2 \
+        "UPDATE orders SET status = 'failed', processing_since = NULL, worker = NULL, problem = $2 \
          WHERE id = $1 AND status = 'processing' RETURNING 1";
 }
 
@@ -138,12 +145,14 @@ pub(super) async fn for_identifiers(
     Ok(found.filter(|found| found.order.identifiers == identifiers && found.order.profile == profile))
 }
 
-pub(super) async fn processing(
+/// The server may give the rows in any order.
+pub(super) async fn take_abandoned(
     db: &Db,
-    before: Timestamp,
+    worker: WorkerId,
+    silent_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<ProcessingOrder>, DbError> {
-    let rows = db.all(PROCESSING, arguments!(before.unix(), limit)).await?;
+    let rows = db.all(TAKE_ABANDONED, arguments!(worker.as_bytes(), silent_since.unix(), limit)).await?;
     let order = |row: &PgRow| {
         let certificate: Option<Vec<u8>> = row.try_get(2)?;
         Ok(ProcessingOrder {
@@ -152,7 +161,9 @@ pub(super) async fn processing(
             certificate: certificate.map(|bytes| serial(&bytes, "certificates")).transpose()?,
         })
     };
-    rows.iter().map(order).collect()
+    let mut orders = rows.iter().map(order).collect::<Result<Vec<_>, DbError>>()?;
+    orders.sort_by_key(|order| order.since);
+    Ok(orders)
 }
 
 /// Stores an order of a valid account with its new authorizations. All its authorizations must be there then, and the
@@ -204,8 +215,13 @@ fn add_columns(
     values.add(column(&rows, |row| row.progress.problem.clone()))
 }
 
-pub(super) async fn set_processing(db: &Db, id: OrderId, at: Timestamp) -> Result<(), DbError> {
-    let values = arguments!(id.as_bytes(), at.unix());
+pub(super) async fn set_processing(
+    db: &Db,
+    id: OrderId,
+    worker: WorkerId,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    let values = arguments!(id.as_bytes(), at.unix(), worker.as_bytes());
     db.change_or_refuse(SET_PROCESSING, values, EXISTS, id.as_bytes()).await?;
     Ok(())
 }

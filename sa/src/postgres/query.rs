@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::error::DbError;
+use crate::metrics::{POOL, Pool};
 
 /// How often a statement is run at most when the server undoes it because it met another one (40001, 40P01). PostgreSQL
 /// hardly ever does that to single statements; databases that speak its language, and are distributed, do.
@@ -121,12 +122,15 @@ impl Db {
     pub(super) async fn all(&self, sql: &'static str, arguments: PgArguments) -> Result<Vec<PgRow>, DbError> {
         for _ in 0..ATTEMPTS {
             let mut connection = self.connection().await?;
+            let _shown = Pool::uses();
             // All rows, also where there is only one: the server commits after the last one, and what was only read up
             // to the first row is not known to be stored.
             let statement = sqlx::query_with(sql, arguments.clone()).fetch_all(&mut *connection);
             match self.answer(statement).await {
                 Ok(rows) => return Ok(rows),
-                Err(sqlx::Error::Database(error)) if must_be_repeated(error.code().as_deref()) => {}
+                Err(sqlx::Error::Database(error)) if must_be_repeated(error.code().as_deref()) => {
+                    POOL.repeats()
+                }
                 Err(error) => {
                     if error.as_database_error().is_none() {
                         connection.close_on_drop();
@@ -141,7 +145,11 @@ impl Db {
 
     /// Nothing was begun when this fails.
     async fn connection(&self) -> Result<PoolConnection<Postgres>, DbError> {
-        self.pool.acquire().await.map_err(|error| match error {
+        let waiting = Pool::waits();
+        let connection = self.pool.acquire().await;
+        drop(waiting);
+        POOL.open(self.pool.size());
+        connection.map_err(|error| match error {
             sqlx::Error::PoolClosed => DbError::Busy("it is being closed"),
             error => {
                 self.broken.notify_one();

@@ -1,5 +1,6 @@
 //! Revocations (RFC 8555 §7.6) and the keys that they block.
 
+use cairn_core::Timestamp;
 use cairn_core::api::sa::NewRevocation;
 
 use super::query::{Db, arguments, statements};
@@ -17,6 +18,8 @@ statements! {
              SELECT $4::bytea, serial, $2 FROM revoked WHERE $4::bytea IS NOT NULL ON CONFLICT DO NOTHING \
          ) \
          SELECT 1 FROM revoked";
+    /// Without the revocation of a certificate, whose place stays empty.
+    BLOCK_KEY = "INSERT INTO blocked_keys (spki_sha256, serial, at) VALUES ($1, '', $2) ON CONFLICT DO NOTHING RETURNING 1";
     BLOCKED = "SELECT 1 FROM blocked_keys WHERE spki_sha256 = $1";
 }
 
@@ -33,4 +36,8 @@ pub(super) async fn revoke(db: &Db, new: &NewRevocation) -> Result<(), DbError> 
 
 pub(super) async fn key_blocked(db: &Db, spki_sha256: [u8; 32]) -> Result<bool, DbError> {
     db.exists(BLOCKED, arguments!(spki_sha256)).await
+}
+
+pub(super) async fn block_key(db: &Db, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool, DbError> {
+    Ok(db.change(BLOCK_KEY, arguments!(spki_sha256, at.unix())).await?.is_some())
 }

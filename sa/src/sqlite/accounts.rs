@@ -24,6 +24,7 @@ statements! {
     );
     SET_CONTACT = "UPDATE accounts SET contact = ?2 WHERE id = ?1 AND status = 'valid'";
     DEACTIVATE = "UPDATE accounts SET status = 'deactivated' WHERE id = ?1 AND status = 'valid'";
+    REVOKE = "UPDATE accounts SET status = 'revoked' WHERE id = ?1 AND status = 'valid'";
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
@@ -66,5 +67,11 @@ pub(super) fn set_contact(db: &Connection, id: AccountId, contact: &str) -> Resu
 pub(super) fn deactivate(db: &Connection, id: AccountId) -> Result<Account, DbError> {
     let key = [id.as_bytes()];
     query::change_or_refuse(db, DEACTIVATE, key, EXISTS, key)?;
+    by_id(db, id)?.ok_or(DbError::NotFound)
+}
+
+pub(super) fn revoke(db: &Connection, id: AccountId) -> Result<Account, DbError> {
+    let key = [id.as_bytes()];
+    query::change_or_refuse(db, REVOKE, key, EXISTS, key)?;
     by_id(db, id)?.ok_or(DbError::NotFound)
 }

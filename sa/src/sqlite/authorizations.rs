@@ -2,12 +2,13 @@
 
 use cairn_core::api::sa::RunningValidation;
 use cairn_core::{
-    AccountId, Authorization, AuthorizationId, ChallengeType, Identifier, Thumbprint, Timestamp,
+    AccountId, Authorization, AuthorizationId, ChallengeType, Identifier, Thumbprint, Timestamp, WorkerId,
 };
 use rusqlite::{Connection, Row, params};
 
 use super::accounts;
 use super::query::{self, statements};
+use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
 
@@ -33,23 +34,25 @@ statements! {
          WHERE status = 'valid' AND account_id = ?1 AND identifier = ?2 AND wildcard = ?3 AND expires > ?4 \
          ORDER BY expires DESC LIMIT 1"
     );
-    RUNNING = concat!(
+    ABANDONED = concat!(
         "SELECT ", columns!(), ", \
-         (SELECT key_thumbprint FROM accounts WHERE accounts.id = authorizations.account_id) \
-         FROM authorizations WHERE status = 'validating' AND at <= ?1 ORDER BY at LIMIT ?2"
+         (SELECT key_thumbprint FROM accounts WHERE accounts.id = authorizations.account_id), worker IS ?1 \
+         FROM authorizations WHERE status = 'validating' AND ", abandoned!("authorizations"), " ORDER BY at LIMIT ?3"
     );
+    TAKE = "UPDATE authorizations SET worker = ?2 WHERE id = ?1 AND status = 'validating'";
     INSERT = concat!(
         "INSERT INTO authorizations (", columns!(), ") \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     );
     SET_PROCESSING =
-        "UPDATE authorizations SET status = 'validating', challenge = ?2, at = ?3 \
+        "UPDATE authorizations SET status = 'validating', challenge = ?2, at = ?3, worker = ?4 \
          WHERE id = ?1 AND status = 'pending' AND expires > ?3";
     FINALIZE =
-        "UPDATE authorizations SET status = ?2, challenge = ?3, at = ?4, records = ?5, problem = ?6, expires = ?7 \
+        "UPDATE authorizations SET status = ?2, challenge = ?3, at = ?4, records = ?5, problem = ?6, expires = ?7, \
+             worker = NULL \
          WHERE id = ?1 AND status = 'validating'";
     DEACTIVATE =
-        "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = ?2, records = NULL \
+        "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = ?2, records = NULL, worker = NULL \
          WHERE id = ?1 AND status IN ('pending', 'validating', 'valid')";
 }
 
@@ -104,15 +107,22 @@ pub(super) fn valid_for(
     identifiers.iter().map(lookup).collect()
 }
 
-pub(super) fn running(
+/// Finds and hands over in one transaction; nobody else writes meanwhile.
+pub(super) fn take_abandoned(
     db: &Connection,
-    before: Timestamp,
+    worker: WorkerId,
+    silent_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<RunningValidation>, DbError> {
-    let rows = query::all(db, RUNNING, [before.unix(), limit], |columns| {
-        Ok((row(columns)?, columns.get(COLUMNS).map(Thumbprint::from_bytes)?))
+    let key = params![worker.as_bytes(), silent_since.unix(), limit];
+    let rows = query::all(db, ABANDONED, key, |columns| {
+        let thumbprint = columns.get(COLUMNS).map(Thumbprint::from_bytes)?;
+        Ok((row(columns)?, thumbprint, columns.get::<_, bool>(COLUMNS + 1)?))
     })?;
-    let validation = |(row, thumbprint)| {
+    let validation = |(row, thumbprint, taken): (AuthorizationRow, Thumbprint, bool)| {
+        if !taken {
+            query::change(db, TAKE, params![row.id, worker.as_bytes()])?;
+        }
         Ok(RunningValidation { authorization: Authorization::try_from(row)?, thumbprint })
     };
     rows.into_iter().map(validation).collect()
@@ -147,9 +157,10 @@ pub(super) fn set_processing(
     db: &Connection,
     id: AuthorizationId,
     challenge: ChallengeType,
+    worker: WorkerId,
     at: Timestamp,
 ) -> Result<Thumbprint, DbError> {
-    let values = params![id.as_bytes(), challenge.as_str(), at.unix()];
+    let values = params![id.as_bytes(), challenge.as_str(), at.unix(), worker.as_bytes()];
     query::change_or_refuse(db, SET_PROCESSING, values, EXISTS, [id.as_bytes()])?;
     let account = query::one(db, ACCOUNT, [id.as_bytes()], |row| row.get(0))?.ok_or(DbError::NotFound)?;
     accounts::valid_key(db, &account)?.ok_or(DbError::Conflict)

@@ -53,6 +53,19 @@ pub enum BackupError {
         /// The file.
         path: String,
     },
+    /// Its schema is not the newest that this program knows.
+    #[error(
+        "the database {path} has schema {found} and this program schema {known}; start this version's server on it once, or use the \
+         version that made it"
+    )]
+    OtherSchema {
+        /// The file.
+        path: String,
+        /// The newest migration that it has seen.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
     /// SQLite says that it is broken.
     #[error("the database {path} is damaged ({what}); take another copy")]
     Damaged {
@@ -180,7 +193,7 @@ fn table_names(db: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 /// What SQLite says about the database at `path`.
-fn about(path: &Path, error: rusqlite::Error) -> BackupError {
+pub(super) fn about(path: &Path, error: rusqlite::Error) -> BackupError {
     let shown = path.display().to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => BackupError::Damaged { path: shown, what: error.to_string() },

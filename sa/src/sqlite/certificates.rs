@@ -4,6 +4,7 @@ use cairn_core::api::sa::{Intent, NewCertificate};
 use cairn_core::{CertificateRecord, Serial};
 use rusqlite::{Connection, Row, params};
 
+use super::orders;
 use super::query::{self, statements};
 use crate::error::DbError;
 use crate::rows::CertificateRow;
@@ -42,7 +43,13 @@ pub(super) fn by_serial(db: &Connection, serial: &Serial) -> Result<Option<Certi
     Ok(found.map(CertificateRecord::try_from).transpose()?)
 }
 
+/// Only for an order that is being issued, or for none.
 pub(super) fn intend(db: &Connection, intent: &Intent) -> Result<(), DbError> {
+    if let Some(order) = intent.order
+        && !orders::is_processing(db, order)?
+    {
+        return Err(DbError::Conflict);
+    }
     query::change(
         db,
         INTEND,

@@ -47,6 +47,16 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// A connection that reads, and is the only one: SQLite refuses to read while another one has the database open, and keeps others out
+/// afterwards. That holds only if nothing is read before the mode is set, as most settings would.
+pub(super) fn only(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, flags())?;
+    db.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    configure(&db, READER_CACHE)?;
+    db.pragma_update(None, "query_only", true)?;
+    Ok(db)
+}
+
 /// A connection to an empty file that becomes a copy of a database. Nobody trusts the file before it is whole and on the disk, so that
 /// neither a journal nor a flush in between would help anybody.
 pub(super) fn draft(path: &Path) -> rusqlite::Result<Connection> {

@@ -5,11 +5,18 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use crate::migration::{Migration, newest};
 
 /// Every migration. Files that were released are never changed; a new one goes to the end.
-pub(crate) const ALL: &[Migration] = &[Migration {
-    name: "0001_initial",
-    sql: include_str!("../../../migrations/sqlite/0001_initial.sql"),
-    oldest_program: 1,
-}];
+pub(crate) const ALL: &[Migration] = &[
+    Migration {
+        name: "0001_initial",
+        sql: include_str!("../../../migrations/sqlite/0001_initial.sql"),
+        oldest_program: 1,
+    },
+    Migration {
+        name: "0002_workers",
+        sql: include_str!("../../../migrations/sqlite/0002_workers.sql"),
+        oldest_program: 1,
+    },
+];
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug)]

@@ -12,15 +12,18 @@ pub mod backup;
 mod connection;
 mod migrations;
 mod query;
+mod source;
 
 mod accounts;
 mod authorizations;
 mod certificates;
 mod orders;
 mod revocations;
+mod workers;
 
 #[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
+pub(crate) use source::Source;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -34,7 +37,7 @@ use cairn_core::api::sa::{
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
     ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp,
+    Timestamp, WorkerId,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -110,16 +113,6 @@ impl SqliteStorage {
     /// A read of a few rows by their keys, on the caller's thread.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, DbError>) -> Result<T> {
         self.readers.read(read).map_err(Error::from)
-    }
-
-    /// A read of many rows, away from the caller's thread.
-    async fn list<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
-    ) -> Result<T> {
-        let readers = Arc::clone(&self.readers);
-        let read = tokio::task::spawn_blocking(move || readers.read(read)).await;
-        read.unwrap_or(Err(DbError::Stopped("a read has panicked or was cancelled"))).map_err(Error::from)
     }
 
     /// A change, by the writer.
@@ -213,6 +206,10 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| accounts::deactivate(db, account)).await
     }
 
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        self.change(move |db| accounts::revoke(db, account)).await
+    }
+
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -243,9 +240,10 @@ impl StorageAuthority for SqliteStorage {
         &self,
         authorization: AuthorizationId,
         challenge: ChallengeType,
+        worker: WorkerId,
         at: Timestamp,
     ) -> Result<Thumbprint> {
-        self.change(move |db| authorizations::set_processing(db, authorization, challenge, at)).await
+        self.change(move |db| authorizations::set_processing(db, authorization, challenge, worker, at)).await
     }
 
     async fn finalize_authorization(
@@ -269,8 +267,8 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| authorizations::deactivate(db, authorization, at)).await
     }
 
-    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
-        self.change(move |db| orders::set_processing(db, order, at)).await
+    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.change(move |db| orders::set_processing(db, order, worker, at)).await
     }
 
     async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
@@ -283,16 +281,38 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| orders::set_error(db, order, &problem)).await
     }
 
-    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
-        self.list(move |db| orders::processing(db, before, rows(limit))).await
+    async fn heartbeat(&self, worker: WorkerId, at: Timestamp) -> Result<()> {
+        self.change(move |db| workers::heartbeat(db, worker, at)).await
     }
 
-    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
-        self.list(move |db| authorizations::running(db, before, rows(limit))).await
+    async fn retire(&self, worker: WorkerId) -> Result<()> {
+        self.change(move |db| workers::retire(db, worker)).await
+    }
+
+    async fn take_abandoned_orders(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ProcessingOrder>> {
+        self.change(move |db| orders::take_abandoned(db, worker, silent_since, rows(limit))).await
+    }
+
+    async fn take_abandoned_validations(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunningValidation>> {
+        self.change(move |db| authorizations::take_abandoned(db, worker, silent_since, rows(limit))).await
     }
 
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
         self.change(move |db| revocations::revoke(db, &revocation)).await
+    }
+
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        self.change(move |db| revocations::block_key(db, spki_sha256, at)).await
     }
 
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {

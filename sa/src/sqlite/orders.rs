@@ -1,10 +1,13 @@
 //! Orders, RFC 8555 §7.1.3.
 
 use cairn_core::api::sa::ProcessingOrder;
-use cairn_core::{AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Serial, Timestamp};
+use cairn_core::{
+    AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Serial, Timestamp, WorkerId,
+};
 use rusqlite::{Connection, Row, params};
 
 use super::query::{self, statements};
+use super::workers::abandoned;
 use super::{accounts, authorizations};
 use crate::error::{DbError, Inconsistency};
 use crate::rows::{NewOrderRows, OrderRow, authorization_ids, request_hash, serial};
@@ -26,11 +29,14 @@ statements! {
          WHERE status = 'open' AND account_id = ?1 AND request_hash = ?2 AND expires > ?3 \
          ORDER BY expires DESC, id DESC LIMIT 1"
     );
-    PROCESSING =
+    ABANDONED = concat!(
         "SELECT id, processing_since, \
          (SELECT certificates.serial FROM intents JOIN certificates ON certificates.serial = intents.serial \
-          WHERE intents.order_id = orders.id) \
-         FROM orders WHERE status = 'processing' AND processing_since <= ?1 ORDER BY processing_since LIMIT ?2";
+          WHERE intents.order_id = orders.id), worker IS ?1 \
+         FROM orders WHERE status = 'processing' AND ", abandoned!("orders"), " ORDER BY processing_since LIMIT ?3"
+    );
+    TAKE = "UPDATE orders SET worker = ?2 WHERE id = ?1 AND status = 'processing'";
+    IS_PROCESSING = "SELECT 1 FROM orders WHERE id = ?1 AND status = 'processing'";
     INSERT = concat!(
         "INSERT INTO orders (", columns!(), ", request_hash) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
@@ -38,12 +44,12 @@ statements! {
     OPEN_AT =
         "SELECT authorization_ids FROM orders WHERE id = ?1 AND status = 'open' AND expires > ?2";
     SET_PROCESSING =
-        "UPDATE orders SET status = 'processing', processing_since = ?2 WHERE id = ?1 AND status = 'open'";
+        "UPDATE orders SET status = 'processing', processing_since = ?2, worker = ?3 WHERE id = ?1 AND status = 'open'";
     FINALIZE =
-        "UPDATE orders SET status = 'issued', processing_since = NULL, serial = ?2 \
+        "UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = ?2 \
          WHERE id = ?1 AND status = 'processing'";
     SET_ERROR =
-        "UPDATE orders SET status = 'failed', processing_since = NULL, problem = ?2 \
+        "UPDATE orders SET status = 'failed', processing_since = NULL, worker = NULL, problem = ?2 \
          WHERE id = ?1 AND status = 'processing'";
 }
 
@@ -96,16 +102,26 @@ fn with_authorizations(db: &Connection, order: Order) -> Result<OrderWithAuthori
     Ok(OrderWithAuthorizations { order, authorizations })
 }
 
-pub(super) fn processing(
+/// Whether the order is being issued.
+pub(super) fn is_processing(db: &Connection, id: OrderId) -> Result<bool, DbError> {
+    query::exists(db, IS_PROCESSING, [id.as_bytes()])
+}
+
+/// Finds and hands over in one transaction; nobody else writes meanwhile.
+pub(super) fn take_abandoned(
     db: &Connection,
-    before: Timestamp,
+    worker: WorkerId,
+    silent_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<ProcessingOrder>, DbError> {
-    let rows: Vec<([u8; 16], i64, Option<Vec<u8>>)> =
-        query::all(db, PROCESSING, [before.unix(), limit], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    let order = |(id, since, certificate): ([u8; 16], i64, Option<Vec<u8>>)| {
+    type Columns = ([u8; 16], i64, Option<Vec<u8>>, bool);
+    let key = params![worker.as_bytes(), silent_since.unix(), limit];
+    let rows: Vec<Columns> =
+        query::all(db, ABANDONED, key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let order = |(id, since, certificate, taken): Columns| {
+        if !taken {
+            query::change(db, TAKE, params![id, worker.as_bytes()])?;
+        }
         Ok(ProcessingOrder {
             id: OrderId::from_bytes(id),
             since: Timestamp::from_unix(since),
@@ -149,7 +165,12 @@ pub(super) fn insert(db: &Connection, new: &NewOrderRows) -> Result<(), DbError>
 
 /// Looks at the order and each of its authorizations in the transaction that changes it: what another request does to
 /// them comes before this or after it, never between.
-pub(super) fn set_processing(db: &Connection, id: OrderId, at: Timestamp) -> Result<(), DbError> {
+pub(super) fn set_processing(
+    db: &Connection,
+    id: OrderId,
+    worker: WorkerId,
+    at: Timestamp,
+) -> Result<(), DbError> {
     let key = params![id.as_bytes(), at.unix()];
     let Some(ids) = query::one(db, OPEN_AT, key, |row| row.get::<_, Vec<u8>>(0))? else {
         return Err(if query::exists(db, EXISTS, [id.as_bytes()])? {
@@ -164,7 +185,7 @@ pub(super) fn set_processing(db: &Connection, id: OrderId, at: Timestamp) -> Res
             return Err(DbError::Conflict);
         }
     }
-    query::change(db, SET_PROCESSING, key)
+    query::change(db, SET_PROCESSING, params![id.as_bytes(), at.unix(), worker.as_bytes()])
 }
 
 pub(super) fn finalize(db: &Connection, id: OrderId, serial: &Serial) -> Result<(), DbError> {

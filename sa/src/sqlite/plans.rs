@@ -1,6 +1,6 @@
 //! No request ever scans a table, however many rows it has: SQLite is asked how it would run every statement.
 
-use super::{accounts, authorizations, certificates, connection, migrations, orders, revocations};
+use super::{accounts, authorizations, certificates, connection, migrations, orders, revocations, workers};
 
 fn statements() -> impl Iterator<Item = &'static str> {
     [
@@ -9,6 +9,7 @@ fn statements() -> impl Iterator<Item = &'static str> {
         certificates::STATEMENTS,
         orders::STATEMENTS,
         revocations::STATEMENTS,
+        workers::STATEMENTS,
     ]
     .concat()
     .into_iter()
@@ -30,7 +31,11 @@ fn plans() -> Vec<(&'static str, Vec<String>)> {
 #[test]
 fn every_statement_finds_its_rows_by_a_key_and_in_order() {
     for (sql, steps) in plans() {
-        let slow = steps.iter().any(|step| step.starts_with("SCAN ") || step.contains("TEMP B-TREE"));
+        // An index of what is being worked on may be read whole: it never holds more than is under way.
+        let under_way = ["INDEX processing_orders", "INDEX validating_authorizations"];
+        let scans =
+            |step: &str| step.starts_with("SCAN ") && !under_way.iter().any(|index| step.ends_with(index));
+        let slow = steps.iter().any(|step| scans(step) || step.contains("TEMP B-TREE"));
         assert!(!slow, "{sql}\nis run as {steps:#?}");
     }
 }
@@ -40,9 +45,10 @@ fn lookups_among_open_and_running_things_use_their_partial_indexes() {
     let plans: String = plans().into_iter().map(|(_, steps)| steps.join("\n") + "\n").collect();
     for index in [
         "open_orders (account_id=? AND request_hash=? AND expires>?)",
-        "processing_orders (processing_since<?)",
+        "USING INDEX processing_orders",
         "valid_authorizations (account_id=? AND identifier=? AND wildcard=? AND expires>?)",
-        "validating_authorizations (at<?)",
+        "USING INDEX validating_authorizations",
+        "seen_workers (seen<?)",
     ] {
         assert!(plans.contains(index), "nothing uses {index}:\n{plans}");
     }

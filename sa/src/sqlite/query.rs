@@ -60,6 +60,12 @@ pub(super) fn changes(db: &Connection, sql: &str, params: impl Params) -> Result
     }
 }
 
+/// A change of however many rows there are to change.
+pub(super) fn change_any(db: &Connection, sql: &str, params: impl Params) -> Result<(), DbError> {
+    db.prepare_cached(sql)?.execute(params)?;
+    Ok(())
+}
+
 /// A change that must change one row.
 pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> Result<(), DbError> {
     if changes(db, sql, params)? { Ok(()) } else { Err(DbError::Affected(0)) }

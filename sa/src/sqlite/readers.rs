@@ -2,7 +2,7 @@
 //!
 //! A lookup by key takes about 1.5 µs from SQLite's cache, far less than handing it to another thread and back, so it
 //! runs on the caller's own thread, even an async one: with a write-ahead log a reader never waits for the writer or
-//! the disk's flush. What may read many rows goes through [`tokio::task::spawn_blocking`] instead.
+//! the disk's flush.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,10 +1,14 @@
 //! Revocations (RFC 8555 §7.6) and the keys that they block.
 
+use cairn_core::Timestamp;
 use cairn_core::api::sa::NewRevocation;
 use rusqlite::{Connection, params};
 
 use super::query::{self, statements};
 use crate::error::DbError;
+
+/// What stands for the certificate where a key was blocked without one's revocation.
+const NO_CERTIFICATE: &[u8] = &[];
 
 statements! {
     CERTIFICATE = "SELECT 1 FROM certificates WHERE serial = ?1";
@@ -30,4 +34,8 @@ pub(super) fn revoke(db: &Connection, new: &NewRevocation) -> Result<(), DbError
 
 pub(super) fn key_blocked(db: &Connection, spki_sha256: [u8; 32]) -> Result<bool, DbError> {
     query::exists(db, BLOCKED, [spki_sha256])
+}
+
+pub(super) fn block_key(db: &Connection, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool, DbError> {
+    query::changes(db, BLOCK_KEY, params![spki_sha256, NO_CERTIFICATE, at.unix()])
 }

@@ -9,12 +9,14 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::query;
 use crate::error::DbError;
+use crate::metrics::WRITING;
 
 /// Jobs in one transaction at most: it bounds how long the first waits for the last (a job takes some 20 µs), and how
 /// much work one failed commit undoes.
@@ -55,9 +57,14 @@ impl Writer {
     fn enqueue(&self, job: Box<dyn Job>) -> Result<(), DbError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else { return Err(DbError::Busy("it is being closed")) };
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => DbError::Busy("the writer's queue is full"),
-            TrySendError::Disconnected(_) => DEAD,
+        // Before, or the writer could take it before it is counted.
+        WRITING.queued();
+        queue.try_send(job).map_err(|error| {
+            WRITING.turned_away();
+            match error {
+                TrySendError::Full(_) => DbError::Busy("the writer's queue is full"),
+                TrySendError::Disconnected(_) => DEAD,
+            }
         })
     }
 
@@ -111,10 +118,13 @@ fn write(connection: &Mutex<Connection>, queue: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         group.extend(queue.try_iter().take(MAX_GROUP - 1));
+        WRITING.taken(group.len());
+        let began = Instant::now();
         let committed = match connection.lock() {
             Ok(db) => commit(&db, &mut group),
             Err(_) => Err(DEAD),
         };
+        WRITING.committed(group.len(), began);
         for job in group {
             job.answer(committed.clone());
         }

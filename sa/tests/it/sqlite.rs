@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cairn_core::ErrorKind;
-use cairn_core::api::StorageRead;
+use cairn_core::api::{StorageAuthority, StorageRead};
+use cairn_core::{ErrorKind, WorkerId};
 use cairn_sa::{Config, OpenError, SqliteStorage};
 use tempfile::TempDir;
 
-use crate::world::{World, kind};
+use crate::world::{NOW, World, kind};
 
 fn config(folder: &Path) -> Config {
     Config { path: folder.join("cairn.db"), ..Config::default() }
@@ -197,4 +197,17 @@ fn a_configuration_that_makes_no_sense_opens_nothing() {
     let error = refusal(&Config { readers: 0, ..config(folder.path()) });
     assert!(matches!(error, OpenError::Config(_)), "{error:?}");
     assert!(files(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_worker_that_was_silent_for_a_day_is_forgotten() {
+    let folder = TempDir::new().unwrap();
+    let storage = open(folder.path());
+    let worker = |n| WorkerId::from_bytes([n; 16]);
+    for (n, at) in [(1, NOW), (2, NOW.plus(1)), (3, NOW.plus(24 * 60 * 60 + 1))] {
+        storage.heartbeat(worker(n), at).await.unwrap();
+    }
+    let other = rusqlite::Connection::open(folder.path().join("cairn.db")).unwrap();
+    let count: i64 = other.query_row("SELECT count(*) FROM workers", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 2);
 }

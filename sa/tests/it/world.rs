@@ -9,7 +9,7 @@ use cairn_core::random::{SeededRandom, bytes};
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType,
     Error, ErrorKind, Identifier, IssuerId, Order, OrderId, OrderProgress, OrderWithAuthorizations, Problem,
-    ProblemType, Result, Serial, Thumbprint, Timestamp, Token, ValidationRecord,
+    ProblemType, Result, Serial, Thumbprint, Timestamp, Token, ValidationRecord, WorkerId,
 };
 
 /// When everything happens.
@@ -18,6 +18,9 @@ pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 pub(crate) const AUTHORIZATION_END: Timestamp = NOW.plus(1000);
 /// The end of orders.
 pub(crate) const ORDER_END: Timestamp = NOW.plus(500);
+
+/// Whoever works on what is being worked on.
+pub(crate) const WORKER: WorkerId = WorkerId::from_bytes([1; 16]);
 
 pub(crate) struct World {
     pub(crate) storage: Arc<dyn Storage>,
@@ -102,7 +105,10 @@ impl World {
     /// Begins and ends the validation of an authorization.
     pub(crate) async fn validate(&self, authorization: AuthorizationId, progress: AuthorizationProgress) {
         let storage = &self.storage;
-        storage.set_authorization_processing(authorization, ChallengeType::Http01, NOW).await.unwrap();
+        storage
+            .set_authorization_processing(authorization, ChallengeType::Http01, WORKER, NOW)
+            .await
+            .unwrap();
         storage.finalize_authorization(authorization, progress, AUTHORIZATION_END).await.unwrap();
     }
 
@@ -118,7 +124,7 @@ impl World {
     /// A stored order that is being issued.
     pub(crate) async fn processing_order(&self, account: AccountId, since: Timestamp) -> OrderId {
         let order = self.ready_order(account, &["a.test"]).await;
-        self.storage.set_order_processing(order, since).await.unwrap();
+        self.storage.set_order_processing(order, WORKER, since).await.unwrap();
         order
     }
 

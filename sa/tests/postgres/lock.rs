@@ -31,7 +31,7 @@ async fn of_two_servers_that_start_on_an_empty_database_one_makes_the_schema_and
     assert_eq!([one.is_ok(), two.is_ok()].iter().filter(|opened| **opened).count(), 1);
     let refused = one.err().or(two.err()).unwrap();
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
-    assert_eq!(database.sql("SELECT count(*) FROM schema_version"), "1");
+    assert_eq!(database.sql("SELECT count(*) FROM schema_version"), "2");
 }
 
 /// Ends the connection that holds the lock, and takes the lock for another hand before its server does.

@@ -12,6 +12,7 @@ mod world;
 
 mod database;
 
+mod copy;
 mod crash;
 mod isolation;
 mod limits;
@@ -20,6 +21,7 @@ mod open;
 mod plans;
 mod schema;
 mod tls;
+mod workers;
 
 mod postgres {
     contract!(crate::database::world);

@@ -24,6 +24,7 @@ const ROWS: &str = "
         FROM generate_series(1, 20000) n;
     INSERT INTO blocked_keys SELECT sha256(decode(md5('b' || n), 'hex')), decode(md5('s' || n), 'hex'), n
         FROM generate_series(1, 20000) n;
+    INSERT INTO workers SELECT decode(md5('w' || n), 'hex'), n FROM generate_series(1, 20000) n;
     ANALYZE;
     SET plan_cache_mode = force_generic_plan;
 ";
@@ -62,7 +63,13 @@ async fn every_statement_finds_its_rows_by_an_index_and_in_order() {
         }
     }
     let all: String = plans.into_iter().map(|(_, plan)| plan + "\n").collect();
-    for index in ["open_orders", "processing_orders", "valid_authorizations", "validating_authorizations"] {
+    for index in [
+        "open_orders",
+        "processing_orders",
+        "valid_authorizations",
+        "validating_authorizations",
+        "seen_workers",
+    ] {
         let used = ["using", "Backward using"].iter().any(|how| all.contains(&format!("{how} {index}")));
         assert!(used, "nothing uses {index}:\n{all}");
     }

@@ -100,6 +100,11 @@ impl Client {
         self.meter = meter;
     }
 
+    /// As [`Connection::try_again_when_closed`].
+    pub fn try_again_when_closed(&mut self) {
+        self.connection.try_again_when_closed();
+    }
+
     /// What the requests since the last call took.
     pub fn take_timings(&mut self) -> Vec<(Step, Duration)> {
         std::mem::take(&mut self.timings)

@@ -1,5 +1,6 @@
 //! One connection, kept alive: hyper over TLS, or over plain TCP for the management API of the fake DNS.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,7 +112,8 @@ impl Response {
         if self.status.is_success() {
             return Ok(self);
         }
-        let problem: Problem = self.json()?;
+        let mut problem: Problem = self.json()?;
+        problem.retry_after = self.retry_after();
         Err(Error::Refused(Box::new(problem)))
     }
 
@@ -126,6 +128,8 @@ impl Response {
 pub struct Connection {
     endpoint: Arc<Endpoint>,
     sender: Option<SendRequest<Full<Bytes>>>,
+    /// Whether a request is sent once more over a new connection when the old one turns out to be closed.
+    again_when_closed: bool,
     /// Drives the connection, and ends with it.
     driver: JoinSet<()>,
 }
@@ -133,7 +137,7 @@ pub struct Connection {
 impl Connection {
     /// Does not connect yet.
     pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, sender: None, driver: JoinSet::new() }
+        Self { endpoint, sender: None, again_when_closed: false, driver: JoinSet::new() }
     }
 
     /// Sends a request whose URI is a path, and reads the answer. `Host` is added unless it is there.
@@ -152,8 +156,22 @@ impl Connection {
         outcome
     }
 
+    /// From now on a request is sent once more, over a new connection, when the connection that was kept turns out to have been closed
+    /// before a byte of the answer came (RFC 9112 §9.3.1): a server may close it at any moment between two requests.
+    pub fn try_again_when_closed(&mut self) {
+        self.again_when_closed = true;
+    }
+
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response> {
-        let answer = self.sender().await?.send_request(request).await.map_err(Error::connection)?;
+        let kept = self.sender.is_some();
+        let mut answer = self.sender().await?.send_request(request.clone()).await;
+        if let (Err(error), true, true) = (&answer, kept, self.again_when_closed)
+            && closed(error)
+        {
+            self.sender = None;
+            answer = self.sender().await?.send_request(request).await;
+        }
+        let answer = answer.map_err(Error::connection)?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, MAX_BODY).collect().await.map_err(Error::connection)?.to_bytes();
         Ok(Response { status: parts.status, headers: parts.headers, body })
@@ -174,6 +192,14 @@ impl Connection {
         }
         self.sender.as_mut().ok_or_else(|| Error::connection("there is no connection"))
     }
+}
+
+/// Whether the connection ended before a byte of the answer.
+fn closed(error: &hyper::Error) -> bool {
+    let reset = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .is_some_and(|error| matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+    error.is_canceled() || error.is_closed() || error.is_incomplete_message() || reset
 }
 
 async fn connect(endpoint: &Endpoint, driver: &mut JoinSet<()>) -> Result<SendRequest<Full<Bytes>>> {

@@ -1,5 +1,7 @@
 //! What can go wrong for a client: the server says so (RFC 8555 §6.7), or it says nothing that can be understood.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,6 +29,9 @@ pub struct Problem {
     /// What the server would take, with `badSignatureAlgorithm` (RFC 8555 §6.2).
     #[serde(default)]
     pub algorithms: Vec<Value>,
+    /// When to come back, RFC 8555 §6.6: from the header of the answer that it was.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
 }
 
 impl Problem {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,14 +55,25 @@ impl Http01 {
     /// # Errors
     /// If somebody else listens there.
     pub async fn start(port: u16) -> io::Result<Self> {
-        let listeners = listen::loopback(port).await?;
+        Ok(Self::on(listen::loopback(port).await?))
+    }
+
+    /// Starts on one address alone, for a validation that comes from elsewhere than this machine.
+    ///
+    /// # Errors
+    /// If it is not this machine's, or somebody else listens there.
+    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self::on(vec![TcpListener::bind(address).await?]))
+    }
+
+    fn on(listeners: Vec<TcpListener>) -> Self {
         let shelf = Arc::new(Shelf::default());
         let (gate, _) = watch::channel(true);
         let mut tasks = JoinSet::new();
         for listener in listeners {
             tasks.spawn(accept(listener, Arc::clone(&shelf), gate.subscribe()));
         }
-        Ok(Self { shelf, gate, _tasks: tasks })
+        Self { shelf, gate, _tasks: tasks }
     }
 
     /// Puts an answer under a token.

@@ -20,7 +20,7 @@ fn caddy_obtains_by_tls_alpn_01_and_serves() -> Result<()> {
 }
 
 fn obtains_and_serves(but: &str) -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     home.write("Caddyfile", &caddyfile(&cairn, but)?)?;
     let mut caddy = home.program("caddy")?.args(["run", "--config", "Caddyfile"]).start()?;
     caddy.listens_on(cairn.tls_port())?;

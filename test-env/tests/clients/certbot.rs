@@ -9,7 +9,7 @@ use crate::chain;
 
 #[test]
 fn certbot_obtains_by_http_01_and_renews() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
 
     obtain(&cairn, &home)?.args(["-d", "certbot.test", "-d", "www.certbot.test"]).run()?;
     let chain = chain_file(&home, "certbot.test");
@@ -26,7 +26,7 @@ fn certbot_obtains_by_http_01_and_renews() -> Result<()> {
 
 #[test]
 fn certbot_renews_with_the_same_account_and_trust_after_a_restart() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     obtain(&cairn, &home)?.args(["-d", "patient.test"]).run()?;
     let root = chain::root(&cairn)?;
 
@@ -41,7 +41,7 @@ fn certbot_renews_with_the_same_account_and_trust_after_a_restart() -> Result<()
 
 #[test]
 fn certbot_obtains_a_wildcard_and_its_base_name_by_dns_01() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     // Both names are proven at _acme-challenge.wild.test: two TXT values stand there side by side (RFC 8555 §8.4).
     let publish =
         home.write_script("publish", &dns_hook(&cairn, "set-txt", r#","value":"'$CERTBOT_VALIDATION'""#))?;
@@ -58,7 +58,7 @@ fn certbot_obtains_a_wildcard_and_its_base_name_by_dns_01() -> Result<()> {
 
 #[test]
 fn certbot_revokes_by_the_accounts_key_and_not_twice() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     obtain(&cairn, &home)?.args(["-d", "revoked.test"]).run()?;
 
     let revoke = || {
@@ -75,7 +75,7 @@ fn certbot_revokes_by_the_accounts_key_and_not_twice() -> Result<()> {
 
 #[test]
 fn certbot_revokes_by_the_certificates_own_key() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     obtain(&cairn, &home)?.args(["-d", "leaked.test"]).run()?;
 
     let live = home.path("config/live/leaked.test");
@@ -95,7 +95,7 @@ fn certbot_revokes_by_the_certificates_own_key() -> Result<()> {
 
 #[test]
 fn certbot_deactivates_its_account_and_can_make_a_new_one() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let register = || certbot(&cairn, &home, "register");
 
     register()?.run()?;

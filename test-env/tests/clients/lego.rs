@@ -9,7 +9,7 @@ use crate::chain;
 
 #[test]
 fn lego_obtains_by_http_01_with_every_kind_of_key() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let kinds = [
         ("ec256", "NIST CURVE: P-256"),
         ("ec384", "NIST CURVE: P-384"),
@@ -30,7 +30,7 @@ fn lego_obtains_by_http_01_with_every_kind_of_key() -> Result<()> {
 
 #[test]
 fn lego_obtains_by_tls_alpn_01() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let port = format!("127.0.0.1:{}", cairn.tls_port());
 
     lego(&cairn, &home, "alpn.test")?.args(["--tls", "--tls.port", &port, "run"]).run()?;
@@ -42,7 +42,7 @@ fn lego_obtains_by_tls_alpn_01() -> Result<()> {
 
 #[test]
 fn lego_obtains_by_dns_01() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let hook = home.write_script("hook", &dns_hook(&cairn))?;
 
     // Without --dns.disable-cp, lego looks for the zone's public name servers before it asks the CA to look.
@@ -56,7 +56,7 @@ fn lego_obtains_by_dns_01() -> Result<()> {
 
 #[test]
 fn lego_renews_and_revokes() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let lego = || Ok::<_, anyhow::Error>(lego(&cairn, &home, "renewed.test")?.args(http_01(&cairn)));
     let chain = chain_file(&home, "renewed.test");
 
@@ -76,7 +76,7 @@ fn lego_renews_and_revokes() -> Result<()> {
 
 #[test]
 fn lego_is_refused_a_name_for_which_nobody_answers() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let elsewhere = format!("127.0.0.1:{}", port::free()?);
 
     let refusal =

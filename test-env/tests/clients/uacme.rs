@@ -16,7 +16,7 @@ use crate::chain;
 
 #[test]
 fn uacme_obtains_for_an_ip_address() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let site = serve_challenges(&cairn, &home)?;
 
     uacme(&cairn, &home)?.args(["new", "uacme@example.org"]).run()?;
@@ -30,7 +30,7 @@ fn uacme_obtains_for_an_ip_address() -> Result<()> {
 
 #[test]
 fn uacme_obtains_for_a_name_and_revokes() -> Result<()> {
-    let (cairn, home) = (Cairn::dev().start()?, Home::new()?);
+    let (cairn, home) = (Cairn::under_test()?.start()?, Home::new()?);
     let site = serve_challenges(&cairn, &home)?;
 
     uacme(&cairn, &home)?.args(["new"]).run()?;

@@ -17,6 +17,9 @@ mod revocation;
 mod validation;
 
 mod backup;
+mod metrics;
 mod process;
 
 mod serve;
+
+mod traces;

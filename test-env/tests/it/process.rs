@@ -1,6 +1,7 @@
 //! `cairn dev` as a process: its end, its start on what is there, its neighbours, its management listener.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use cairn_test_env::acme::{Connection, Endpoint, Status};
 use cairn_test_env::challenges::Http01;
 use cairn_test_env::harness::{self, Cairn};
+use cairn_test_env::home::Home;
 use cairn_x509::Certificate;
 use http::Request;
 use http_body_util::Full;
@@ -89,13 +91,32 @@ async fn what_was_begun_before_sigterm_is_finished() {
     };
     let (answer, stopped) = tokio::join!(client.answer(&account, &challenge.url), stop);
     answer.unwrap();
+    let asked = http01.asked(&challenge.token).len();
 
     let cairn = spawn_blocking(|| stopped.start().unwrap()).await.unwrap();
     let world = World { cairn, http01, tls_alpn01, root };
     let mut client = world.client().await;
     assert_eq!(settled(&mut client, &account, &authz_url).await.status, Status::Valid);
-    assert_eq!(world.http01.asked(&challenge.token).len(), 1, "it was finished, not begun again");
+    assert_eq!(world.http01.asked(&challenge.token).len(), asked, "it was finished, not begun again");
     world.end().await;
+}
+
+#[test]
+fn a_service_manager_hears_when_it_listens_that_it_lives_and_when_it_stops() {
+    let home = Home::new().unwrap();
+    let socket = UnixDatagram::bind(home.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = || {
+        let mut said = [0; 64];
+        let length = socket.recv(&mut said).unwrap();
+        String::from_utf8_lossy(&said[..length]).into_owned()
+    };
+    let watched = Cairn::dev().ephemeral().env("WATCHDOG_USEC", "100000");
+    let cairn = watched.env("NOTIFY_SOCKET", home.path("notify")).start().unwrap();
+    assert_eq!([heard(), heard(), heard()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    cairn.stop().unwrap();
+    let rest: Vec<String> = std::iter::repeat_with(heard).take_while(|said| said != "STOPPING=1").collect();
+    assert!(rest.iter().all(|said| said == "WATCHDOG=1"), "{rest:?}");
 }
 
 async fn first_request(http01: &Http01, token: &str) {
@@ -106,8 +127,8 @@ async fn first_request(http01: &Http01, token: &str) {
 
 #[tokio::test]
 async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nobody() {
-    let world = World::new().await;
-    assert_dev_refused(&world.cairn.data_dir(), &["in use by another cairn"]);
+    let world = World::dev(&[]).await;
+    assert_dev_refused(&world.cairn.data_dir().unwrap(), &["in use by another cairn"]);
     let (mut client, account) = world.member().await;
     world.certificate(&mut client, &account, &dns(["undisturbed.test"])).await;
     world.end().await;
@@ -116,7 +137,7 @@ async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nobody() {
 #[tokio::test]
 async fn an_ephemeral_server_keeps_nothing() {
     let cairn = Cairn::dev().ephemeral().start().unwrap();
-    let (first, data_dir) = (cairn.ready.root_sha256.clone(), cairn.data_dir());
+    let (first, data_dir) = (cairn.ready.root_sha256.clone(), cairn.data_dir().unwrap());
     assert!(cairn.ready.root_file.is_none());
     assert!(!data_dir.exists());
     let cairn = cairn.stop().unwrap().start().unwrap();
@@ -126,7 +147,7 @@ async fn an_ephemeral_server_keeps_nothing() {
 
 #[tokio::test]
 async fn the_management_listener_gives_the_root_that_the_servers_own_chain_leads_to() {
-    let world = World::new().await;
+    let world = World::dev(&[]).await;
     let get = async |roots: &str, path: &str| {
         let url = world.cairn.management_url(path).unwrap();
         let mut connection = Connection::new(Arc::new(Endpoint::new(&url, roots).unwrap()));
@@ -146,7 +167,7 @@ async fn the_management_listener_gives_the_root_that_the_servers_own_chain_leads
     intermediate.verify_issued_by(&certificate).unwrap();
     assert_eq!(get(&pem, "/readyz").await.unwrap().status, 200);
     assert_eq!(get(&pem, "/roots/1").await.unwrap().status, 404);
-    let other = World::new().await;
+    let other = World::dev(&[]).await;
     assert!(get(&other.root, "/roots/0").await.is_err());
     other.end().await;
     world.end().await;
@@ -156,7 +177,7 @@ async fn the_management_listener_gives_the_root_that_the_servers_own_chain_leads
 async fn damaged_data_are_an_error_that_names_the_file_and_nothing_is_made_in_their_place() {
     let cairn = Cairn::dev().start().unwrap();
     let stopped = cairn.stop().unwrap();
-    let data_dir = stopped.data_dir();
+    let data_dir = stopped.data_dir().unwrap();
     let key = data_dir.join("ca/intermediate-key.pem");
     let good = fs::read(&key).unwrap();
 

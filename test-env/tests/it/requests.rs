@@ -192,7 +192,7 @@ async fn the_directory_offers_nothing_that_is_not_there() {
 
 #[tokio::test]
 async fn links_follow_the_name_under_which_the_server_was_called_and_foreign_names_are_refused() {
-    let world = World::new().await;
+    let world = World::dev(&[]).await;
     let port = world.cairn.ready.directory.rsplit(':').next().unwrap().trim_end_matches("/dir").to_owned();
     for host in ["localhost", "127.0.0.1"] {
         let base = format!("https://{host}:{port}");

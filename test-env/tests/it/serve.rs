@@ -120,7 +120,7 @@ fn a_development_hierarchy_is_refused() {
         ("intermediate.pem", "ca/intermediate.pem"),
         ("intermediate-key.pem", "ca/intermediate-key.pem"),
     ] {
-        fs::copy(stopped.data_dir().join(theirs), site.path(ours)).unwrap();
+        fs::copy(stopped.data_dir().unwrap().join(theirs), site.path(ours)).unwrap();
     }
     site.replace("passphrase_file", "# passphrase_file").unwrap();
     assert_refused(&site, &["cairn dev", "cairn init"]);

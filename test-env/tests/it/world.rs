@@ -28,23 +28,27 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Around a Cairn in the form that the tests are run on.
     pub(crate) async fn new() -> Self {
-        Self::with(&[]).await
+        Self::around(Cairn::under_test().unwrap().start().unwrap()).await
     }
 
-    /// With further arguments of `cairn dev`.
-    pub(crate) async fn with(arguments: &[&str]) -> Self {
-        let cairn = Cairn::dev().args(arguments).start().unwrap();
+    /// Around a `cairn dev`, with further arguments: for stories about that command.
+    pub(crate) async fn dev(arguments: &[&str]) -> Self {
+        Self::around(Cairn::dev().args(arguments).start().unwrap()).await
+    }
+
+    async fn around(cairn: Cairn) -> Self {
         let root = std::fs::read_to_string(cairn.root_file().unwrap()).unwrap();
         let http01 = Arc::new(Http01::start(cairn.http_port()).await.unwrap());
         let tls_alpn01 = Arc::new(TlsAlpn01::start(cairn.tls_port()).await.unwrap());
         Self { cairn, http01, tls_alpn01, root }
     }
 
-    /// A server that listens on IPv6 too, and its directory there.
+    /// A `cairn dev` that listens on IPv6 too, and its directory there.
     pub(crate) async fn on_ipv6(arguments: &[&str]) -> (Self, String) {
         let address = format!("[{}]:{}", Ipv6Addr::LOCALHOST, port::free().unwrap());
-        let world = Self::with(&[&["--listen", &address], arguments].concat()).await;
+        let world = Self::dev(&[&["--listen", &address], arguments].concat()).await;
         (world, format!("https://{address}/dir"))
     }
 

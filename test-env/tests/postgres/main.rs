@@ -3,6 +3,8 @@
 // Redundant to the compiler; it tells clippy that the functions in here are test code too.
 #![cfg(test)]
 
+mod copy;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;

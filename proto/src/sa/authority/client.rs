@@ -6,7 +6,7 @@ use cairn_core::api::{StorageAuthority, StorageRead};
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
     ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp,
+    Timestamp, WorkerId,
 };
 
 use super::RemoteStorageAuthority;
@@ -65,6 +65,13 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         Ok(account.try_into()?)
     }
 
+    async fn revoke_account(&self, account: AccountId) -> Result<Account> {
+        let request = v1::RevokeAccountRequest { account: account.as_bytes().to_vec() };
+        let account: v1::Account =
+            self.authority.call("/cairn.v1.StorageAuthority/RevokeAccount", request).await?;
+        Ok(account.try_into()?)
+    }
+
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -112,12 +119,14 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         &self,
         authorization: AuthorizationId,
         challenge: ChallengeType,
+        worker: WorkerId,
         at: Timestamp,
     ) -> Result<Thumbprint> {
         let request = v1::SetAuthorizationProcessingRequest {
             authorization: authorization.as_bytes().to_vec(),
             challenge: v1::ChallengeType::from(challenge).into(),
             at: Some(at.unix()),
+            worker: worker.as_bytes().to_vec(),
         };
         let path = "/cairn.v1.StorageAuthority/SetAuthorizationProcessing";
         let answer: v1::SetAuthorizationProcessingResponse = self.authority.call(path, request).await?;
@@ -154,8 +163,12 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         Ok(authorization.try_into()?)
     }
 
-    async fn set_order_processing(&self, order: OrderId, at: Timestamp) -> Result<()> {
-        let request = v1::SetOrderProcessingRequest { order: order.as_bytes().to_vec(), at: Some(at.unix()) };
+    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
+        let request = v1::SetOrderProcessingRequest {
+            order: order.as_bytes().to_vec(),
+            at: Some(at.unix()),
+            worker: worker.as_bytes().to_vec(),
+        };
         let path = "/cairn.v1.StorageAuthority/SetOrderProcessing";
         let v1::Nothing {} = self.authority.call(path, request).await?;
         Ok(())
@@ -179,19 +192,40 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         Ok(())
     }
 
-    async fn processing_orders(&self, before: Timestamp, limit: usize) -> Result<Vec<ProcessingOrder>> {
-        let request = v1::ProcessingOrdersRequest { before: Some(before.unix()), limit: Some(limit as u64) };
-        let path = "/cairn.v1.StorageAuthority/ProcessingOrders";
-        let found: v1::ProcessingOrdersResponse = self.authority.call(path, request).await?;
-        Ok(list(found.orders)?)
+    async fn heartbeat(&self, worker: WorkerId, at: Timestamp) -> Result<()> {
+        let request = v1::HeartbeatRequest { worker: worker.as_bytes().to_vec(), at: Some(at.unix()) };
+        let v1::Nothing {} = self.authority.call("/cairn.v1.StorageAuthority/Heartbeat", request).await?;
+        Ok(())
     }
 
-    async fn running_validations(&self, before: Timestamp, limit: usize) -> Result<Vec<RunningValidation>> {
-        let request =
-            v1::RunningValidationsRequest { before: Some(before.unix()), limit: Some(limit as u64) };
-        let path = "/cairn.v1.StorageAuthority/RunningValidations";
-        let found: v1::RunningValidationsResponse = self.authority.call(path, request).await?;
-        Ok(list(found.validations)?)
+    async fn retire(&self, worker: WorkerId) -> Result<()> {
+        let request = v1::RetireRequest { worker: worker.as_bytes().to_vec() };
+        let v1::Nothing {} = self.authority.call("/cairn.v1.StorageAuthority/Retire", request).await?;
+        Ok(())
+    }
+
+    async fn take_abandoned_orders(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ProcessingOrder>> {
+        let request = take_abandoned(worker, silent_since, limit);
+        let path = "/cairn.v1.StorageAuthority/TakeAbandonedOrders";
+        let taken: v1::AbandonedOrders = self.authority.call(path, request).await?;
+        Ok(list(taken.orders)?)
+    }
+
+    async fn take_abandoned_validations(
+        &self,
+        worker: WorkerId,
+        silent_since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunningValidation>> {
+        let request = take_abandoned(worker, silent_since, limit);
+        let path = "/cairn.v1.StorageAuthority/TakeAbandonedValidations";
+        let taken: v1::AbandonedValidations = self.authority.call(path, request).await?;
+        Ok(list(taken.validations)?)
     }
 
     async fn revoke_certificate(&self, revocation: NewRevocation) -> Result<()> {
@@ -201,10 +235,25 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         Ok(())
     }
 
+    async fn block_key(&self, spki_sha256: [u8; 32], at: Timestamp) -> Result<bool> {
+        let request = v1::BlockKeyRequest { spki_sha256: spki_sha256.to_vec(), at: Some(at.unix()) };
+        let answer: v1::BlockKeyResponse =
+            self.authority.call("/cairn.v1.StorageAuthority/BlockKey", request).await?;
+        Ok(present("BlockKeyResponse.blocked", answer.blocked)?)
+    }
+
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {
         let request = v1::KeyBlockedRequest { spki_sha256: spki_sha256.to_vec() };
         let answer: v1::KeyBlockedResponse =
             self.authority.call("/cairn.v1.StorageAuthority/KeyBlocked", request).await?;
         Ok(present("KeyBlockedResponse.blocked", answer.blocked)?)
+    }
+}
+
+fn take_abandoned(worker: WorkerId, silent_since: Timestamp, limit: usize) -> v1::TakeAbandonedRequest {
+    v1::TakeAbandonedRequest {
+        worker: worker.as_bytes().to_vec(),
+        silent_since: Some(silent_since.unix()),
+        limit: Some(limit as u64),
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cairn_core::api::StorageAuthority;
-use cairn_core::{Identifier, Result};
+use cairn_core::{Identifier, Result, Timestamp, WorkerId};
 use tonic::{Request, Response, Status};
 
 use crate::reading::{BadMessage, Read, list, present, read, time, value, wire};
 use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::storage_authority_server as generated;
-use crate::vocabulary::{account_id, authorization_id, order_id, serial, sha256};
+use crate::vocabulary::{account_id, authorization_id, order_id, serial, sha256, worker_id};
 
 /// Lets others change what is in `storage`. Those who may do that may read, too: mount [`storage_read_server`](crate::storage_read_server)
 /// beside it.
@@ -52,6 +52,17 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
             let account =
                 account_id("StorageDeactivateAccountRequest.account", &request.into_inner().account)?;
             Ok(self.0.deactivate_account(account).await?.into())
+        })
+        .await
+    }
+
+    async fn revoke_account(
+        &self,
+        request: Request<v1::RevokeAccountRequest>,
+    ) -> Result<Response<v1::Account>, Status> {
+        answer(async {
+            let account = account_id("RevokeAccountRequest.account", &request.into_inner().account)?;
+            Ok(self.0.revoke_account(account).await?.into())
         })
         .await
     }
@@ -108,7 +119,9 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
             let challenge =
                 value::<v1::ChallengeType, _>("SetAuthorizationProcessingRequest.challenge", it.challenge)?;
             let at = time("SetAuthorizationProcessingRequest.at", it.at)?;
-            let thumbprint = self.0.set_authorization_processing(authorization, challenge, at).await?;
+            let worker = worker_id("SetAuthorizationProcessingRequest.worker", &it.worker)?;
+            let begun = self.0.set_authorization_processing(authorization, challenge, worker, at);
+            let thumbprint = begun.await?;
             Ok(v1::SetAuthorizationProcessingResponse { thumbprint: thumbprint.as_bytes().to_vec() })
         })
         .await
@@ -151,7 +164,8 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
         answer(async {
             let it = request.into_inner();
             let order = order_id("SetOrderProcessingRequest.order", &it.order)?;
-            self.0.set_order_processing(order, time("SetOrderProcessingRequest.at", it.at)?).await?;
+            let worker = worker_id("SetOrderProcessingRequest.worker", &it.worker)?;
+            self.0.set_order_processing(order, worker, time("SetOrderProcessingRequest.at", it.at)?).await?;
             Ok(v1::Nothing {})
         })
         .await
@@ -183,30 +197,47 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
         .await
     }
 
-    async fn processing_orders(
+    async fn heartbeat(
         &self,
-        request: Request<v1::ProcessingOrdersRequest>,
-    ) -> Result<Response<v1::ProcessingOrdersResponse>, Status> {
+        request: Request<v1::HeartbeatRequest>,
+    ) -> Result<Response<v1::Nothing>, Status> {
         answer(async {
             let it = request.into_inner();
-            let before = time("ProcessingOrdersRequest.before", it.before)?;
-            let limit = count("ProcessingOrdersRequest.limit", it.limit)?;
-            let orders = self.0.processing_orders(before, limit).await?;
-            Ok(v1::ProcessingOrdersResponse { orders: wire(orders) })
+            let worker = worker_id("HeartbeatRequest.worker", &it.worker)?;
+            self.0.heartbeat(worker, time("HeartbeatRequest.at", it.at)?).await?;
+            Ok(v1::Nothing {})
         })
         .await
     }
 
-    async fn running_validations(
-        &self,
-        request: Request<v1::RunningValidationsRequest>,
-    ) -> Result<Response<v1::RunningValidationsResponse>, Status> {
+    async fn retire(&self, request: Request<v1::RetireRequest>) -> Result<Response<v1::Nothing>, Status> {
         answer(async {
-            let it = request.into_inner();
-            let before = time("RunningValidationsRequest.before", it.before)?;
-            let limit = count("RunningValidationsRequest.limit", it.limit)?;
-            let validations = self.0.running_validations(before, limit).await?;
-            Ok(v1::RunningValidationsResponse { validations: wire(validations) })
+            self.0.retire(worker_id("RetireRequest.worker", &request.into_inner().worker)?).await?;
+            Ok(v1::Nothing {})
+        })
+        .await
+    }
+
+    async fn take_abandoned_orders(
+        &self,
+        request: Request<v1::TakeAbandonedRequest>,
+    ) -> Result<Response<v1::AbandonedOrders>, Status> {
+        answer(async {
+            let (worker, silent_since, limit) = take_abandoned(request.into_inner())?;
+            let orders = self.0.take_abandoned_orders(worker, silent_since, limit).await?;
+            Ok(v1::AbandonedOrders { orders: wire(orders) })
+        })
+        .await
+    }
+
+    async fn take_abandoned_validations(
+        &self,
+        request: Request<v1::TakeAbandonedRequest>,
+    ) -> Result<Response<v1::AbandonedValidations>, Status> {
+        answer(async {
+            let (worker, silent_since, limit) = take_abandoned(request.into_inner())?;
+            let validations = self.0.take_abandoned_validations(worker, silent_since, limit).await?;
+            Ok(v1::AbandonedValidations { validations: wire(validations) })
         })
         .await
     }
@@ -218,6 +249,19 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
         answer(async {
             self.0.revoke_certificate(request.into_inner().try_into()?).await?;
             Ok(v1::Nothing {})
+        })
+        .await
+    }
+
+    async fn block_key(
+        &self,
+        request: Request<v1::BlockKeyRequest>,
+    ) -> Result<Response<v1::BlockKeyResponse>, Status> {
+        answer(async {
+            let it = request.into_inner();
+            let key = sha256("BlockKeyRequest.spki_sha256", &it.spki_sha256)?;
+            let blocked = self.0.block_key(key, time("BlockKeyRequest.at", it.at)?).await?;
+            Ok(v1::BlockKeyResponse { blocked: Some(blocked) })
         })
         .await
     }
@@ -238,4 +282,10 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
 fn count(field: &'static str, limit: Option<u64>) -> Read<usize> {
     let limit = present(field, limit)?;
     usize::try_from(limit).map_err(|_| BadMessage::new(field, "is too large"))
+}
+
+fn take_abandoned(it: v1::TakeAbandonedRequest) -> Read<(WorkerId, Timestamp, usize)> {
+    let worker = worker_id("TakeAbandonedRequest.worker", &it.worker)?;
+    let silent_since = time("TakeAbandonedRequest.silent_since", it.silent_since)?;
+    Ok((worker, silent_since, count("TakeAbandonedRequest.limit", it.limit)?))
 }

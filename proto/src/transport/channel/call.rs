@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
@@ -108,7 +108,6 @@ impl<'a> Call<'a> {
         );
         uri.path_and_query = Some(PathAndQuery::try_from(path).map_err(cannot)?);
         let uri = Uri::from_parts(uri).map_err(|_| Status::internal("no address"))?;
-        parts.headers.remove(AUTHORIZATION);
         trace::inject(&tracing::Span::current(), &mut parts.headers);
         Ok(Self { link, only, path, uri, headers: parts.headers, message: message.to_bytes(), deadline })
     }

@@ -33,6 +33,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the peer may send before we have read it; no answer of ours ever waits for it.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Calls given up whose answers may still arrive: as many as there can be. An answer to a call that is forgotten would end the
+/// connection, and all other calls with it.
+const MAX_RESETS: usize = 1024;
 /// Bytes of an answer's headers. The largest are trailers with an error's details.
 const MAX_HEADERS: u32 = 64 * 1024;
 /// The peer's first frame is its SETTINGS; this is room for any.
@@ -59,6 +62,7 @@ pub(super) async fn connect(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADERS)
+        .max_concurrent_reset_streams(MAX_RESETS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
         .keep_alive_while_idle(true);

@@ -84,3 +84,41 @@ fn take_over(
     link.endpoints.store(Arc::new(kept.values().map(|(endpoint, _)| Arc::clone(endpoint)).collect()));
     link.changed.send_replace(());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Role;
+    use crate::transport::tests::Pki;
+
+    fn found(endpoints: &[&str], error: Option<&str>) -> Found {
+        let endpoints = endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect();
+        Found { endpoints, error: error.map(str::to_owned) }
+    }
+
+    #[tokio::test]
+    async fn the_list_follows_the_names_and_a_failed_look_takes_nobody_away() {
+        let (pki, stop) = (Pki::new(), CancellationToken::new());
+        let (a, b, c) = ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3");
+        // Its own task looks for no names: it has none.
+        let channel = pki.channel(Role::Ra, Role::Sa, &[]);
+        let (link, mut kept, tracker) = (&channel.link, Kept::new(), TaskTracker::new());
+        let listed = || {
+            let channels = channel.endpoints();
+            channels.iter().map(|endpoint| endpoint.address().to_string()).collect::<Vec<_>>()
+        };
+        take_over(link, &mut kept, found(&[a, b], None), &tracker, &stop);
+        assert_eq!(listed(), [a, b]);
+        let gone = kept.first_key_value().unwrap().1.1.clone();
+
+        take_over(link, &mut kept, found(&[c], Some("ra-1:1: no answer")), &tracker, &stop);
+        assert_eq!(listed(), [a, b, c]);
+        assert!(channel.nobody_answers().message().contains("ra-1:1: no answer"));
+        assert!(!gone.is_cancelled());
+
+        take_over(link, &mut kept, found(&[b, c], None), &tracker, &stop);
+        assert_eq!(listed(), [b, c]);
+        assert!(gone.is_cancelled());
+        assert!(!channel.nobody_answers().message().contains("no answer"));
+    }
+}

@@ -52,7 +52,7 @@ pub(super) async fn call(
     let (listed, time_left, permit) = match admit(&server, caller, service, request.headers()) {
         Ok(admitted) => admitted,
         Err((reason, text)) => {
-            if server.note(caller.peer, reason) {
+            if server.note(caller.peer, service, reason) {
                 let (address, role) = (caller.peer.address, caller.peer.role);
                 warn!(peer.address = %address, peer.role = %role, service, method, reason = reason.name(), "refused a call: {text}");
             }

@@ -31,6 +31,8 @@ const MAX_CONNECTIONS: usize = 512;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Streams that a peer may have open on a connection. All calls of a process share one, so this is as much as a listener works on.
 const MAX_STREAMS: u32 = 1024;
+/// Calls that a peer may have given up before we have looked at them: all that it can make.
+const MAX_RESETS: usize = MAX_STREAMS as usize;
 /// Bytes of a call's headers: ours have a few hundred.
 const MAX_HEADERS: u32 = 16 * 1024;
 /// What a stream, and a connection, may send before we have read it. Messages are a few KB: none ever waits.
@@ -109,7 +111,9 @@ impl Accepting {
         let role = self.server.identity.role();
         let refused = Refused::by(error);
         metrics::handshake_refused(role, refused.reason);
-        if self.server.said.may_say((address.ip(), refused.reason)) {
+        if refused.is_a_look() {
+            debug!(peer.address = %address, %role, "{}", refused.text);
+        } else if self.server.said.may_say((address.ip(), refused.reason, None)) {
             warn!(peer.address = %address, %role, reason = refused.reason, "refused a connection: {}", refused.text);
         }
     }
@@ -125,6 +129,8 @@ impl Accepting {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
+            // A peer whose own clients went away all at once is no attacker: its connection, with everyone else's calls, must last.
+            .max_pending_accept_reset_streams(Some(MAX_RESETS))
             .max_header_list_size(MAX_HEADERS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)

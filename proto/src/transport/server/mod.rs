@@ -64,9 +64,12 @@ pub struct Server {
     health: Health,
     /// A permit for each call that is worked on, on all listeners.
     calls: Arc<Semaphore>,
-    /// What was said in the log, about whom.
-    said: Arc<Quiet<(IpAddr, &'static str)>>,
+    /// What was said in the log.
+    said: Arc<Quiet<Said>>,
 }
+
+/// Where a peer was, why it was refused, and of a call, in which role it made it and to which of our services.
+type Said = (IpAddr, &'static str, Option<(Role, &'static str)>);
 
 /// A service and who may call it.
 #[derive(Clone)]
@@ -145,9 +148,10 @@ impl Server {
         tracker.spawn(accepting.run(listener));
     }
 
-    /// Says `reason` in metrics; whether to say it in the log as well.
-    fn note(&self, peer: Peer, reason: Reason) -> bool {
+    /// Counts a refused call; whether to say it in the log as well.
+    fn note(&self, peer: Peer, service: &str, reason: Reason) -> bool {
         super::metrics::call_refused(self.identity.role(), reason);
-        self.said.may_say((peer.address.ip(), reason.name()))
+        let service = self.services.get_key_value(service).map_or("", |(name, _)| *name);
+        self.said.may_say((peer.address.ip(), reason.name(), Some((peer.role, service))))
     }
 }

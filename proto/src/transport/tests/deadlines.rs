@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Code;
@@ -110,4 +112,22 @@ async fn a_caller_that_goes_away_does_not_end_the_work() {
     drop(channel);
     go_on.notify_one();
     done.notified().await;
+}
+
+#[tokio::test]
+async fn many_callers_that_go_away_at_once_do_not_cost_the_others_their_connection() {
+    let (pki, log) = (Pki::new(), Log::new());
+    let (_serving, channel) = pki.pair(&Script::echo("")).await;
+    say(&channel, "Write", "").await.unwrap();
+    // At various stages: not sent, sent, begun, about to be answered.
+    for stage in 0..20 {
+        let mut calls = join_all((0..300).map(|_| say(&channel, "Write", "")));
+        for _ in 0..stage {
+            let _ = (&mut calls).now_or_never();
+            tokio::task::yield_now().await;
+        }
+    }
+    say(&channel, "Write", "").await.unwrap();
+    assert_eq!(log.count(&["connected", "callee=sa"]), 1);
+    assert_eq!(log.count(&["cannot be reached"]), 0);
 }

@@ -6,4 +6,7 @@ mod health;
 mod identity;
 mod refusals;
 mod stop;
+mod telemetry;
 mod world;
+
+pub(super) use world::Pki;

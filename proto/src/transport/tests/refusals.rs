@@ -9,7 +9,7 @@ use cairn_core::time::FakeClock;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::{Code, Request, Status};
 
@@ -62,6 +62,33 @@ async fn a_peer_without_a_certificate_is_refused() {
     let (_serving, text) = stranger(&pki, None).await;
     assert!(text.contains("wants us to show a certificate"), "{text}");
     log.has(&["WARN", "refused a connection", "showed no certificate", "peer.address=127.0.0.1:", "role=sa"]);
+}
+
+#[tokio::test]
+async fn a_peer_with_an_older_tls_is_refused() {
+    let (pki, log) = (Pki::new(), Log::new());
+    let serving = Serving::start(&pki.server(Role::Sa, &Script::echo(""))).await;
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let stream = TcpStream::connect(serving.address).await.unwrap();
+    let name = ServerName::try_from("sa.cairn.internal").unwrap();
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap_err();
+    log.has(&["WARN", "refused a connection", "does not speak TLS 1.3", "role=sa"]);
+}
+
+#[tokio::test]
+async fn a_peer_that_only_looks_is_not_complained_of() {
+    let (pki, log) = (Pki::new(), Log::new());
+    let serving = Serving::start(&pki.server(Role::Sa, &Script::echo(""))).await;
+    drop(TcpStream::connect(serving.address).await.unwrap());
+    let mut other = TcpStream::connect(serving.address).await.unwrap();
+    other.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let _ = other.read_to_end(&mut Vec::new()).await;
+    log.has(&["WARN", "refused a connection", "is not TLS"]);
+    assert_eq!(log.count(&["WARN"]), 1);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub(super) const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 pub(super) const DAY: i64 = 24 * 60 * 60;
 
 /// A root, and a folder with what it issued.
-pub(super) struct Pki {
+pub(in super::super) struct Pki {
     folder: tempfile::TempDir,
     root: Issuer<'static, KeyPair>,
     pub(super) clock: Arc<FakeClock>,
@@ -46,7 +46,7 @@ pub(super) struct Pki {
 
 impl Pki {
     /// With a certificate for every role, valid during 2027.
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, "internal root");
@@ -106,7 +106,7 @@ impl Pki {
     }
 
     /// A channel from `caller` to those at `addresses`, on which calls of "Read" are idempotent.
-    pub(super) fn channel(&self, caller: Role, callee: Role, addresses: &[SocketAddr]) -> Channel {
+    pub(in super::super) fn channel(&self, caller: Role, callee: Role, addresses: &[SocketAddr]) -> Channel {
         self.channel_of(self.identity(caller), callee, addresses)
     }
 

@@ -53,3 +53,14 @@ pub(crate) async fn an_account_that_does_not_exist_cannot_change(world: World) {
     assert_eq!(kind(world.storage.deactivate_account(nobody).await), Some(ErrorKind::NotFound));
     assert_eq!(kind(world.storage.set_contact(nobody, vec![]).await), Some(ErrorKind::NotFound));
 }
+
+pub(crate) async fn an_account_that_the_ca_has_closed_is_revoked_and_cannot_change_any_more(world: World) {
+    let account = world.account().await;
+    let closed = world.storage.revoke_account(account.id).await.unwrap();
+    assert_eq!(closed, Account { status: AccountStatus::Revoked, ..account.clone() });
+    assert_eq!(kind(world.storage.revoke_account(account.id).await), Some(ErrorKind::Conflict));
+    assert_eq!(kind(world.storage.deactivate_account(account.id).await), Some(ErrorKind::Conflict));
+    assert_eq!(world.storage.account(account.id).await, Ok(Some(closed)));
+    let nobody = AccountId::from_bytes([1; 16]);
+    assert_eq!(kind(world.storage.revoke_account(nobody).await), Some(ErrorKind::NotFound));
+}

@@ -4,7 +4,7 @@ use cairn_core::{
     Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, ErrorKind, Timestamp,
 };
 
-use crate::world::{AUTHORIZATION_END, NOW, World, identifier, identifiers, invalid, kind, valid};
+use crate::world::{AUTHORIZATION_END, NOW, WORKER, World, identifier, identifiers, invalid, kind, valid};
 
 /// A stored account and its stored, pending authorization for `a.test`.
 async fn pending(world: &World) -> Authorization {
@@ -28,7 +28,8 @@ pub(crate) async fn an_authorization_reads_back_as_it_was_stored(world: World) {
 pub(crate) async fn a_validation_gives_the_thumbprint_of_the_accounts_key(world: World) {
     let authorization = pending(&world).await;
     let account = world.storage.account(authorization.account).await.unwrap().unwrap();
-    let begun = world.storage.set_authorization_processing(authorization.id, ChallengeType::Dns01, NOW).await;
+    let begun =
+        world.storage.set_authorization_processing(authorization.id, ChallengeType::Dns01, WORKER, NOW).await;
     assert_eq!(begun, Ok(account.thumbprint()));
     let validating = AuthorizationProgress::Validating { challenge: ChallengeType::Dns01, since: NOW };
     assert_eq!(progress(&world, authorization.id).await, validating);
@@ -37,7 +38,7 @@ pub(crate) async fn a_validation_gives_the_thumbprint_of_the_accounts_key(world:
 pub(crate) async fn a_validation_begins_only_once(world: World) {
     let id = pending(&world).await.id;
     let nothing = AuthorizationId::from_bytes([0; 16]);
-    let begin = |id| world.storage.set_authorization_processing(id, ChallengeType::Http01, NOW);
+    let begin = |id| world.storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, NOW);
     begin(id).await.unwrap();
     assert_eq!(kind(begin(id).await), Some(ErrorKind::Conflict));
     assert_eq!(kind(begin(nothing).await), Some(ErrorKind::NotFound));
@@ -48,7 +49,7 @@ pub(crate) async fn a_validation_begins_only_once(world: World) {
 
 pub(crate) async fn an_expired_authorization_is_not_validated(world: World) {
     let id = pending(&world).await.id;
-    let begin = |at| world.storage.set_authorization_processing(id, ChallengeType::Http01, at);
+    let begin = |at| world.storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, at);
     assert_eq!(kind(begin(AUTHORIZATION_END).await), Some(ErrorKind::Conflict));
     assert_eq!(progress(&world, id).await, AuthorizationProgress::Pending);
     assert!(begin(AUTHORIZATION_END.plus(-1)).await.is_ok());
@@ -59,8 +60,10 @@ pub(crate) async fn a_validation_for_a_deactivated_account_is_refused_and_leaves
 ) {
     let authorization = pending(&world).await;
     world.storage.deactivate_account(authorization.account).await.unwrap();
-    let begun =
-        world.storage.set_authorization_processing(authorization.id, ChallengeType::Http01, NOW).await;
+    let begun = world
+        .storage
+        .set_authorization_processing(authorization.id, ChallengeType::Http01, WORKER, NOW)
+        .await;
     assert_eq!(kind(begun), Some(ErrorKind::Conflict));
     assert_eq!(progress(&world, authorization.id).await, AuthorizationProgress::Pending);
 }
@@ -69,7 +72,7 @@ pub(crate) async fn a_validation_ends_as_valid_or_invalid_with_its_facts(world: 
     for result in [valid(), invalid()] {
         let authorization = pending(&world).await;
         let (id, expires) = (authorization.id, NOW.plus(77));
-        world.storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await.unwrap();
+        world.storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, NOW).await.unwrap();
         world.storage.finalize_authorization(id, result.clone(), expires).await.unwrap();
         let expected = Authorization { progress: result, expires, ..authorization };
         assert_eq!(world.storage.authorization(id).await, Ok(Some(expected)));
@@ -88,7 +91,7 @@ pub(crate) async fn a_validation_that_did_not_begin_or_has_ended_cannot_end(worl
 
 pub(crate) async fn a_validation_cannot_end_as_anything_else(world: World) {
     let id = pending(&world).await.id;
-    world.storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await.unwrap();
+    world.storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, NOW).await.unwrap();
     let validating = progress(&world, id).await;
     for other in
         [AuthorizationProgress::Pending, validating.clone(), AuthorizationProgress::Deactivated { at: NOW }]
@@ -101,12 +104,13 @@ pub(crate) async fn a_validation_cannot_end_as_anything_else(world: World) {
 
 pub(crate) async fn an_authorization_deactivated_during_validation_stays_deactivated(world: World) {
     let id = pending(&world).await.id;
-    world.storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await.unwrap();
+    world.storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, NOW).await.unwrap();
     world.storage.deactivate_authorization(id, NOW).await.unwrap();
     let ended = world.storage.finalize_authorization(id, valid(), AUTHORIZATION_END).await;
     assert_eq!(kind(ended), Some(ErrorKind::Conflict));
     assert_eq!(progress(&world, id).await, AuthorizationProgress::Deactivated { at: NOW });
-    assert_eq!(world.storage.running_validations(NOW, 10).await, Ok(vec![]));
+    let taken = world.storage.take_abandoned_validations(WORKER, NOW, 10).await;
+    assert_eq!(taken, Ok(vec![]));
 }
 
 pub(crate) async fn an_open_or_valid_authorization_can_be_deactivated_and_a_final_one_not(world: World) {
@@ -152,7 +156,7 @@ pub(crate) async fn the_valid_authorization_that_expires_last_is_given(world: Wo
     let mut ids = Vec::new();
     for end in [100, 300, 200] {
         let id = world.order(account, &["a.test"]).await.order.authorizations[0];
-        world.storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await.unwrap();
+        world.storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, NOW).await.unwrap();
         world.storage.finalize_authorization(id, valid(), NOW.plus(end)).await.unwrap();
         ids.push(id);
     }
@@ -174,35 +178,4 @@ pub(crate) async fn another_accounts_authorizations_are_not_given(world: World) 
     let other = world.account().await.id;
     let found = world.storage.valid_authorizations(other, &identifiers(&["a.test"]), NOW).await;
     assert_eq!(found, Ok(vec![None]));
-}
-
-pub(crate) async fn running_validations_are_listed_oldest_first_and_bounded(world: World) {
-    let mut begun = Vec::new();
-    for age in [5, 30, 10] {
-        let authorization = pending(&world).await;
-        let since = NOW.plus(-age);
-        let thumbprint = world
-            .storage
-            .set_authorization_processing(authorization.id, ChallengeType::Http01, since)
-            .await
-            .unwrap();
-        begun.push((since, authorization.id, thumbprint));
-    }
-    begun.sort_by_key(|(since, ..)| *since);
-    let listed = async |before, limit| {
-        let running = world.storage.running_validations(before, limit).await.unwrap();
-        let facts = running.into_iter().map(|running| match running.authorization.progress {
-            AuthorizationProgress::Validating { since, .. } => {
-                (since, running.authorization.id, running.thumbprint)
-            }
-            other => panic!("not running: {other:?}"),
-        });
-        facts.collect::<Vec<_>>()
-    };
-    assert_eq!(listed(NOW, 10).await, begun);
-    assert_eq!(listed(NOW, 2).await, begun[..2]);
-    assert_eq!(listed(NOW.plus(-10), 10).await, begun[..2]);
-    assert_eq!(listed(NOW.plus(-31), usize::MAX).await, []);
-    world.storage.finalize_authorization(begun[0].1, valid(), AUTHORIZATION_END).await.unwrap();
-    assert_eq!(listed(NOW, 10).await, begun[1..]);
 }

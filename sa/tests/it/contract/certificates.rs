@@ -3,12 +3,16 @@
 use cairn_core::api::sa::Intent;
 use cairn_core::{CertificateRecord, ErrorKind, OrderId};
 
-use crate::world::{World, certificate, kind};
+use crate::world::{NOW, World, certificate, kind};
 
-const ORDER: OrderId = OrderId::from_bytes([3; 16]);
+/// A stored order that is being issued.
+async fn order(world: &World) -> OrderId {
+    let account = world.account().await.id;
+    world.processing_order(account, NOW).await
+}
 
 pub(crate) async fn a_certificate_reads_back_with_what_its_intent_said(world: World) {
-    for order in [Some(ORDER), None] {
+    for order in [Some(order(&world).await), None] {
         let intent = world.intent(order);
         world.storage.record_intent(intent.clone()).await.unwrap();
         let new = certificate(&intent.serial);
@@ -27,17 +31,18 @@ pub(crate) async fn a_certificate_reads_back_with_what_its_intent_said(world: Wo
 }
 
 pub(crate) async fn an_intent_alone_is_no_certificate(world: World) {
-    let intent = world.intent(Some(ORDER));
+    let intent = world.intent(Some(order(&world).await));
     world.storage.record_intent(intent.clone()).await.unwrap();
     assert_eq!(world.storage.certificate(&intent.serial).await, Ok(None));
 }
 
 pub(crate) async fn a_serial_and_an_order_are_used_once(world: World) {
-    let first = world.intent(Some(ORDER));
+    let order = order(&world).await;
+    let first = world.intent(Some(order));
     world.storage.record_intent(first.clone()).await.unwrap();
     let same_serial = Intent { serial: first.serial.clone(), ..world.intent(None) };
     assert_eq!(kind(world.storage.record_intent(same_serial).await), Some(ErrorKind::Conflict));
-    let same_order = world.intent(Some(ORDER));
+    let same_order = world.intent(Some(order));
     assert_eq!(kind(world.storage.record_intent(same_order.clone()).await), Some(ErrorKind::Conflict));
     let never_intended = world.storage.add_certificate(certificate(&same_order.serial)).await;
     assert_eq!(kind(never_intended), Some(ErrorKind::Conflict), "the refused intent left nothing behind");
@@ -55,7 +60,7 @@ pub(crate) async fn a_certificate_without_intent_is_refused(world: World) {
 }
 
 pub(crate) async fn a_second_certificate_for_an_intent_is_refused(world: World) {
-    let serial = world.certificate(Some(ORDER)).await;
+    let serial = world.certificate(Some(order(&world).await)).await;
     let mut other = certificate(&serial);
     other.der = vec![1];
     assert_eq!(kind(world.storage.add_certificate(other).await), Some(ErrorKind::Conflict));

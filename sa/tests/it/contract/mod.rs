@@ -7,6 +7,7 @@ pub(crate) mod certificates;
 pub(crate) mod orders;
 pub(crate) mod races;
 pub(crate) mod revocations;
+pub(crate) mod workers;
 
 /// Lists the stories, so that `contract!(engine)` can make a test of each with a world that `engine().await` makes. One that is
 /// not listed is dead code, and refused as that.
@@ -32,6 +33,7 @@ stories! {
         an_account_with_the_id_of_another_is_a_conflict
         contacts_are_replaced_and_cleared
         a_deactivated_account_cannot_change_any_more
+        an_account_that_the_ca_has_closed_is_revoked_and_cannot_change_any_more
         an_account_that_does_not_exist_cannot_change
     }
     authorizations {
@@ -48,7 +50,6 @@ stories! {
         valid_authorizations_answer_each_identifier_in_its_place
         the_valid_authorization_that_expires_last_is_given
         another_accounts_authorizations_are_not_given
-        running_validations_are_listed_oldest_first_and_bounded
     }
     orders {
         an_order_reads_back_with_its_authorizations_in_order
@@ -63,7 +64,6 @@ stories! {
         an_order_with_an_expired_or_deactivated_authorization_is_not_ready
         an_order_ends_with_its_certificate_or_its_problem_and_only_once
         what_does_not_exist_cannot_change
-        processing_orders_are_listed_oldest_first_with_their_certificates
     }
     certificates {
         a_certificate_reads_back_with_what_its_intent_said
@@ -79,6 +79,19 @@ stories! {
         what_was_never_issued_cannot_be_revoked
         a_revocation_blocks_a_key_once_and_for_all
         a_refused_revocation_blocks_no_key
+        a_key_is_blocked_without_a_revocation_too
+    }
+    workers {
+        abandoned_orders_are_taken_oldest_first_with_their_certificates
+        abandoned_validations_are_taken_oldest_first_with_their_thumbprints
+        what_a_living_worker_has_is_left_alone_until_it_falls_silent
+        what_was_taken_is_the_takers_as_long_as_it_lives
+        what_a_worker_has_itself_comes_to_it_though_it_lives
+        a_worker_that_ends_leaves_what_it_has_at_once
+        an_order_that_was_given_up_gets_no_certificate
+        only_an_order_that_is_being_issued_gets_an_intent
+        a_certificate_that_was_signed_is_stored_even_for_an_order_that_was_given_up
+        of_two_workers_with_the_same_validation_the_first_result_counts
     }
     races {
         of_many_accounts_with_one_key_one_is_stored
@@ -86,6 +99,8 @@ stories! {
         one_result_of_a_validation_wins
         one_finalization_of_an_order_wins
         one_intent_for_an_order_wins
+        of_many_that_take_what_was_abandoned_each_gets_others
+        of_intents_for_an_order_and_its_ends_one_of_each_wins_at_most
         one_revocation_wins
         of_deactivation_and_finalization_exactly_one_wins
         changes_that_fail_do_not_disturb_those_beside_them

@@ -1,12 +1,13 @@
 //! Orders.
 
-use cairn_core::api::sa::{NewOrder, ProcessingOrder};
+use cairn_core::api::sa::NewOrder;
 use cairn_core::{
-    AccountId, AuthorizationId, AuthorizationProgress, ErrorKind, Order, OrderId, OrderProgress,
-    OrderWithAuthorizations,
+    AccountId, AuthorizationId, ErrorKind, Order, OrderId, OrderProgress, OrderWithAuthorizations,
 };
 
-use crate::world::{AUTHORIZATION_END, NOW, ORDER_END, World, identifiers, invalid, kind, problem, valid};
+use crate::world::{
+    AUTHORIZATION_END, NOW, ORDER_END, WORKER, World, identifiers, invalid, kind, problem, valid,
+};
 
 async fn progress(world: &World, id: OrderId) -> OrderProgress {
     world.storage.order(id).await.unwrap().unwrap().order.progress
@@ -107,7 +108,7 @@ pub(crate) async fn an_order_that_is_no_longer_open_is_not_found_for_its_identif
         found.unwrap().map(|found| found.order.id)
     };
     assert_eq!(find().await, Some(order));
-    world.storage.set_order_processing(order, NOW).await.unwrap();
+    world.storage.set_order_processing(order, WORKER, NOW).await.unwrap();
     assert_eq!(find().await, None);
     world.storage.set_order_error(order, problem()).await.unwrap();
     assert_eq!(find().await, None);
@@ -116,7 +117,7 @@ pub(crate) async fn an_order_that_is_no_longer_open_is_not_found_for_its_identif
 pub(crate) async fn only_a_ready_order_begins_to_be_issued(world: World) {
     let account = world.account().await.id;
     let order = world.order(account, &["a.test", "b.test"]).await.order;
-    let begin = |at| world.storage.set_order_processing(order.id, at);
+    let begin = |at| world.storage.set_order_processing(order.id, WORKER, at);
     assert_eq!(kind(begin(NOW).await), Some(ErrorKind::Conflict), "both are pending");
     world.validate(order.authorizations[0], valid()).await;
     assert_eq!(kind(begin(NOW).await), Some(ErrorKind::Conflict), "one is pending");
@@ -135,14 +136,17 @@ pub(crate) async fn an_order_with_an_expired_or_deactivated_authorization_is_not
     world.store(&long).await.unwrap();
     let (order, authorization) = (long.order.id, long.authorizations[0].id);
     world.validate(authorization, valid()).await;
-    let expired = world.storage.set_order_processing(order, AUTHORIZATION_END).await;
+    let expired = world.storage.set_order_processing(order, WORKER, AUTHORIZATION_END).await;
     assert_eq!(kind(expired), Some(ErrorKind::Conflict));
     world.storage.deactivate_authorization(authorization, NOW).await.unwrap();
-    assert_eq!(kind(world.storage.set_order_processing(order, NOW).await), Some(ErrorKind::Conflict));
+    assert_eq!(kind(world.storage.set_order_processing(order, WORKER, NOW).await), Some(ErrorKind::Conflict));
 
     let failed = world.order(account, &["b.test"]).await.order;
     world.validate(failed.authorizations[0], invalid()).await;
-    assert_eq!(kind(world.storage.set_order_processing(failed.id, NOW).await), Some(ErrorKind::Conflict));
+    assert_eq!(
+        kind(world.storage.set_order_processing(failed.id, WORKER, NOW).await),
+        Some(ErrorKind::Conflict)
+    );
 }
 
 pub(crate) async fn an_order_ends_with_its_certificate_or_its_problem_and_only_once(world: World) {
@@ -164,31 +168,10 @@ pub(crate) async fn an_order_ends_with_its_certificate_or_its_problem_and_only_o
 
 pub(crate) async fn what_does_not_exist_cannot_change(world: World) {
     let nothing = OrderId::from_bytes([0; 16]);
-    assert_eq!(kind(world.storage.set_order_processing(nothing, NOW).await), Some(ErrorKind::NotFound));
+    assert_eq!(
+        kind(world.storage.set_order_processing(nothing, WORKER, NOW).await),
+        Some(ErrorKind::NotFound)
+    );
     assert_eq!(kind(world.storage.finalize_order(nothing, &world.serial()).await), Some(ErrorKind::NotFound));
     assert_eq!(kind(world.storage.set_order_error(nothing, problem()).await), Some(ErrorKind::NotFound));
-}
-
-pub(crate) async fn processing_orders_are_listed_oldest_first_with_their_certificates(world: World) {
-    let account = world.account().await.id;
-    let mut expected = Vec::new();
-    for (age, issued) in [(5, true), (30, false), (10, true)] {
-        let since = NOW.plus(-age);
-        let id = world.processing_order(account, since).await;
-        let certificate = if issued { Some(world.certificate(Some(id)).await) } else { None };
-        expected.push(ProcessingOrder { id, since, certificate });
-    }
-    // An intent alone is no certificate.
-    world.storage.record_intent(world.intent(Some(expected[1].id))).await.unwrap();
-    expected.sort_by_key(|order| order.since);
-    let list = |before, limit| world.storage.processing_orders(before, limit);
-    assert_eq!(list(NOW, 10).await, Ok(expected.clone()));
-    assert_eq!(list(NOW, 2).await.unwrap(), expected[..2]);
-    assert_eq!(list(NOW.plus(-10), 10).await.unwrap(), expected[..2]);
-    assert_eq!(list(NOW.plus(-31), usize::MAX).await, Ok(vec![]));
-    world.storage.finalize_order(expected[2].id, &world.serial()).await.unwrap();
-    assert_eq!(list(NOW, 10).await.unwrap(), expected[..2]);
-    let open = world.order(account, &["a.test"]).await;
-    assert_eq!(open.authorizations[0].progress, AuthorizationProgress::Pending);
-    assert_eq!(list(NOW, 10).await.unwrap().len(), 2);
 }

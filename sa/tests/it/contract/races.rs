@@ -5,11 +5,12 @@ use std::sync::Arc;
 use cairn_core::api::sa::NewRevocation;
 use cairn_core::{
     Account, AuthorizationProgress, ChallengeType, ErrorKind, OrderProgress, Result, Revocation, Timestamp,
+    WorkerId,
 };
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::world::{AUTHORIZATION_END, NOW, World, kind, valid};
+use crate::world::{AUTHORIZATION_END, NOW, WORKER, World, kind, problem, valid};
 
 const CALLERS: usize = 16;
 
@@ -63,7 +64,7 @@ pub(crate) async fn one_validation_wins(world: World) {
     let id = world.order(account, &["a.test"]).await.authorizations[0].id;
     let results = all_at_once(|_| {
         let storage = world.storage.clone();
-        async move { storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await }
+        async move { storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, NOW).await }
     })
     .await;
     one_won(results, ErrorKind::Conflict);
@@ -72,7 +73,7 @@ pub(crate) async fn one_validation_wins(world: World) {
 pub(crate) async fn one_result_of_a_validation_wins(world: World) {
     let account = world.account().await.id;
     let id = world.order(account, &["a.test"]).await.authorizations[0].id;
-    world.storage.set_authorization_processing(id, ChallengeType::Http01, NOW).await.unwrap();
+    world.storage.set_authorization_processing(id, ChallengeType::Http01, WORKER, NOW).await.unwrap();
     let results = all_at_once(|_| {
         let storage = world.storage.clone();
         async move { storage.finalize_authorization(id, valid(), AUTHORIZATION_END).await }
@@ -86,7 +87,7 @@ pub(crate) async fn one_finalization_of_an_order_wins(world: World) {
     let id = world.ready_order(account, &["a.test"]).await;
     let results = all_at_once(|_| {
         let storage = world.storage.clone();
-        async move { storage.set_order_processing(id, NOW).await }
+        async move { storage.set_order_processing(id, WORKER, NOW).await }
     })
     .await;
     one_won(results, ErrorKind::Conflict);
@@ -103,13 +104,60 @@ pub(crate) async fn one_finalization_of_an_order_wins(world: World) {
 
 pub(crate) async fn one_intent_for_an_order_wins(world: World) {
     let account = world.account().await.id;
-    let order = world.ready_order(account, &["a.test"]).await;
+    let order = world.processing_order(account, NOW).await;
     let results = all_at_once(|_| {
         let (storage, intent) = (world.storage.clone(), world.intent(Some(order)));
         async move { storage.record_intent(intent).await }
     })
     .await;
     one_won(results, ErrorKind::Conflict);
+}
+
+pub(crate) async fn of_many_that_take_what_was_abandoned_each_gets_others(world: World) {
+    let account = world.account().await.id;
+    let mut expected = Vec::new();
+    for age in 0..40 {
+        expected.push(world.processing_order(account, NOW.plus(-age)).await);
+    }
+    let results = all_at_once(|caller| {
+        let storage = world.storage.clone();
+        async move {
+            let worker = WorkerId::from_bytes([0x40 + u8::try_from(caller).unwrap(); 16]);
+            storage.heartbeat(worker, NOW).await?;
+            storage.take_abandoned_orders(worker, NOW, 10).await
+        }
+    })
+    .await;
+    let mut taken: Vec<_> = results.into_iter().flat_map(Result::unwrap).map(|order| order.id).collect();
+    // Those that pass over what others have in hand may leave some: the next sweep takes them.
+    let last = WorkerId::from_bytes([0x7f; 16]);
+    taken.extend(
+        world.storage.take_abandoned_orders(last, NOW, 40).await.unwrap().into_iter().map(|order| order.id),
+    );
+    taken.sort();
+    expected.sort();
+    assert_eq!(taken, expected, "each is taken, by one");
+}
+
+pub(crate) async fn of_intents_for_an_order_and_its_ends_one_of_each_wins_at_most(world: World) {
+    let account = world.account().await.id;
+    let order = world.processing_order(account, NOW).await;
+    let results = all_at_once(|caller| {
+        let (storage, intent) = (world.storage.clone(), world.intent(Some(order)));
+        async move {
+            if caller % 2 == 0 {
+                storage.record_intent(intent).await.map(|()| "intent")
+            } else {
+                storage.set_order_error(order, problem()).await.map(|()| "end")
+            }
+        }
+    })
+    .await;
+    let mut won: Vec<_> = results.into_iter().flatten().collect();
+    won.sort_unstable();
+    assert!(won == ["end"] || won == ["end", "intent"], "{won:?}");
+    // Whatever came first, nothing more is signed.
+    assert_eq!(kind(world.storage.record_intent(world.intent(Some(order))).await), Some(ErrorKind::Conflict));
 }
 
 pub(crate) async fn one_revocation_wins(world: World) {

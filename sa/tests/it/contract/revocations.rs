@@ -62,3 +62,12 @@ pub(crate) async fn a_refused_revocation_blocks_no_key(world: World) {
     assert_eq!(kind(world.storage.revoke_certificate(again).await), Some(ErrorKind::AlreadyRevoked));
     assert_eq!(world.storage.key_blocked(KEY).await, Ok(false));
 }
+
+pub(crate) async fn a_key_is_blocked_without_a_revocation_too(world: World) {
+    assert_eq!(world.storage.block_key(KEY, NOW).await, Ok(true));
+    assert_eq!(world.storage.key_blocked(KEY).await, Ok(true));
+    assert_eq!(world.storage.block_key(KEY, NOW).await, Ok(false), "it was");
+    // A revocation that would block it as well is a revocation all the same.
+    let serial = world.certificate(None).await;
+    world.storage.revoke_certificate(revocation(&serial, None, Some(KEY))).await.unwrap();
+}

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use cairn_test_env::acme::{Account, Certified};
-use cairn_test_env::ledger;
 
 /// Everything that was acknowledged. The locks are held for a line each.
 #[derive(Debug, Default)]
@@ -54,11 +53,11 @@ impl Ledger {
         self.orders.lock().unwrap().clone()
     }
 
-    /// The certificates that clients were given.
-    pub(crate) fn certificates(&self) -> Vec<ledger::Entry> {
+    /// The chains that clients were given.
+    pub(crate) fn certificates(&self) -> Vec<Certified> {
         let orders = self.orders.lock().unwrap();
         let certified = orders.iter().filter_map(|entry| match &entry.end {
-            Some(End::Certified(certified)) => Some(certified.try_into().unwrap()),
+            Some(End::Certified(certified)) => Some(certified.clone()),
             Some(End::Failed) | None => None,
         });
         certified.collect()

@@ -1,0 +1,176 @@
+//! What the storage counts: each call by its method's name, and what the engines wait for.
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use cairn_core::{ErrorKind, Metric, Result};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+/// Every metric of the storage. Those that begin with `cairn_sa_sqlite` and `cairn_sa_postgres` are of one engine.
+pub const METRICS: &[Metric] = &[
+    CALLS,
+    CALL_DURATION,
+    QUEUE_LENGTH,
+    GROUP_SIZE,
+    COMMIT_DURATION,
+    CONNECTIONS_IN_USE,
+    CONNECTIONS,
+    WAITING,
+    REPEATED,
+];
+
+const CALLS: Metric = Metric::counter(
+    "cairn_sa_calls_total",
+    &["call", "result"],
+    "Reads and changes by the name of the storage's method: ok, refused (another change came first, or there is no such thing), \
+     unavailable (nothing was done), error.",
+);
+const CALL_DURATION: Metric = Metric::histogram(
+    "cairn_sa_call_duration_seconds",
+    &["call"],
+    "How long callers waited. A change is on the disk when it returns.",
+);
+const QUEUE_LENGTH: Metric = Metric::gauge(
+    "cairn_sa_sqlite_queue_length",
+    &[],
+    "Changes that wait for the writer (at most sa.queue).",
+);
+const GROUP_SIZE: Metric = Metric::histogram(
+    "cairn_sa_sqlite_group_size",
+    &[],
+    "Changes that were committed together; it grows with the load, since the disk is flushed once for each group.",
+);
+const COMMIT_DURATION: Metric = Metric::histogram(
+    "cairn_sa_sqlite_commit_duration_seconds",
+    &[],
+    "How long groups took, from their first change to the end of their commit.",
+);
+const CONNECTIONS_IN_USE: Metric = Metric::gauge(
+    "cairn_sa_postgres_connections_in_use",
+    &[],
+    "Connections that run a statement (at most sa.postgres.connections).",
+);
+const CONNECTIONS: Metric =
+    Metric::gauge("cairn_sa_postgres_connections", &[], "Connections that are open, but for the lock's.");
+const WAITING: Metric =
+    Metric::gauge("cairn_sa_postgres_waiting", &[], "Statements that wait for a connection.");
+const REPEATED: Metric = Metric::counter(
+    "cairn_sa_postgres_repeated_total",
+    &[],
+    "Statements that the server undid because they met another one, and that were run again.",
+);
+
+/// One method.
+pub(crate) struct Call {
+    ok: Counter,
+    refused: Counter,
+    unavailable: Counter,
+    error: Counter,
+    duration: Histogram,
+}
+
+impl Call {
+    pub(crate) fn new(name: &'static str) -> Self {
+        let [ok, refused, unavailable, error] = ["ok", "refused", "unavailable", "error"]
+            .map(|result| counter!(CALLS.name, "call" => name, "result" => result));
+        Self { ok, refused, unavailable, error, duration: histogram!(CALL_DURATION.name, "call" => name) }
+    }
+
+    pub(crate) fn ended<T>(&self, result: &Result<T>, began: Instant) {
+        match result.as_ref().map_err(|error| error.kind) {
+            Ok(_) => &self.ok,
+            Err(ErrorKind::Unavailable) => &self.unavailable,
+            Err(ErrorKind::Internal) => &self.error,
+            Err(_) => &self.refused,
+        }
+        .increment(1);
+        self.duration.record(began.elapsed());
+    }
+}
+
+/// The writer of SQLite.
+pub(crate) struct Writing {
+    queue: Gauge,
+    group: Histogram,
+    commit: Histogram,
+}
+
+pub(crate) static WRITING: LazyLock<Writing> = LazyLock::new(|| Writing {
+    queue: gauge!(QUEUE_LENGTH.name),
+    group: histogram!(GROUP_SIZE.name),
+    commit: histogram!(COMMIT_DURATION.name),
+});
+
+impl Writing {
+    pub(crate) fn queued(&self) {
+        self.queue.increment(1.0);
+    }
+
+    /// That one did not find room in the queue.
+    pub(crate) fn turned_away(&self) {
+        self.queue.decrement(1.0);
+    }
+
+    pub(crate) fn taken(&self, jobs: usize) {
+        self.queue.decrement(lossy(jobs));
+    }
+
+    pub(crate) fn committed(&self, jobs: usize, began: Instant) {
+        self.group.record(lossy(jobs));
+        self.commit.record(began.elapsed());
+    }
+}
+
+/// The connections to PostgreSQL.
+pub(crate) struct Pool {
+    in_use: Gauge,
+    open: Gauge,
+    waiting: Gauge,
+    repeated: Counter,
+}
+
+pub(crate) static POOL: LazyLock<Pool> = LazyLock::new(|| Pool {
+    in_use: gauge!(CONNECTIONS_IN_USE.name),
+    open: gauge!(CONNECTIONS.name),
+    waiting: gauge!(WAITING.name),
+    repeated: counter!(REPEATED.name),
+});
+
+/// Until dropped, one more.
+pub(crate) struct OneMore(&'static Gauge);
+
+impl OneMore {
+    fn of(gauge: &'static Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+impl Pool {
+    pub(crate) fn waits() -> OneMore {
+        OneMore::of(&POOL.waiting)
+    }
+
+    pub(crate) fn uses() -> OneMore {
+        OneMore::of(&POOL.in_use)
+    }
+
+    pub(crate) fn open(&self, connections: u32) {
+        self.open.set(f64::from(connections));
+    }
+
+    pub(crate) fn repeats(&self) {
+        self.repeated.increment(1);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "queues hold thousands")]
+fn lossy(jobs: usize) -> f64 {
+    jobs as f64
+}

@@ -1,0 +1,61 @@
+//! The PostgreSQL database of one Cairn: on a server that all of this process's share, or on one of its own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+
+use crate::invariants;
+use crate::postgres::{Server, USER};
+
+/// Room for the services of some ten Cairns.
+const SETTINGS: &[&str] = &["max_connections=500"];
+
+/// A database of its own name.
+#[derive(Debug)]
+pub(super) struct Database {
+    own: Option<Server>,
+    /// The port on 127.0.0.1.
+    pub(super) port: u16,
+    /// Its name.
+    pub(super) name: String,
+    connection: String,
+}
+
+/// The server for those who do not want one of their own. It ends with the process.
+static SHARED: Mutex<Option<Server>> = Mutex::new(None);
+
+impl Database {
+    pub(super) fn create(own: bool) -> Result<Self> {
+        static CREATED: AtomicU32 = AtomicU32::new(0);
+        let name = format!("cairn{}", CREATED.fetch_add(1, Ordering::Relaxed));
+        if own {
+            let server = Server::start(SETTINGS)?;
+            let mut database = Self::on(&server, name)?;
+            database.own = Some(server);
+            return Ok(database);
+        }
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *shared {
+            Some(server) => Self::on(server, name),
+            none => Self::on(none.insert(Server::start(SETTINGS)?), name),
+        }
+    }
+
+    fn on(server: &Server, name: String) -> Result<Self> {
+        server.create_database(&name)?;
+        let (folder, port) = (server.socket_folder().display(), server.port());
+        let connection = format!("host={folder} port={port} user={USER} dbname={name}");
+        Ok(Self { own: None, port, name, connection })
+    }
+
+    /// As those see it who look into it from outside.
+    pub(super) fn seen_from_outside(&self) -> invariants::Database {
+        invariants::Database::Postgres(self.connection.clone())
+    }
+
+    /// The server, if it is this Cairn's own.
+    pub(super) fn server(&mut self) -> Option<&mut Server> {
+        self.own.as_mut()
+    }
+}

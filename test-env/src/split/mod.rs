@@ -1,0 +1,359 @@
+//! A whole Cairn from the real binary on this machine: its PostgreSQL database, its hierarchy, its internal PKI, a fake DNS, and the
+//! processes of a [`Layout`], each of which can be killed, stopped and started by itself, with relays between them where a test wants the
+//! network to fail.
+//!
+//! Clients connect to one port: that of the one process, or of a balancer before the front ends.
+
+mod layout;
+mod role;
+
+mod background;
+mod config;
+mod database;
+mod process;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::postgres::{PASSWORD, Server};
+use crate::relay::Relay;
+use crate::{harness, invariants, port};
+
+use self::background::{Background, FakeDns};
+use self::config::{Own, Shared};
+use self::database::Database;
+
+pub use self::layout::Layout;
+pub use self::process::Process;
+pub use self::role::Role;
+
+/// A running Cairn. A story ends with [`Split::stop`]; one that drops it without has failed, and the logs are shown.
+#[derive(Debug)]
+pub struct Split {
+    /// First, so that they end before what they lean on.
+    processes: Vec<Process>,
+    balancer: Option<Relay>,
+    fronts: Vec<SocketAddr>,
+    relays: Vec<PlacedRelay>,
+    database_relay: Option<Relay>,
+    shared: Shared,
+    dns: FakeDns,
+    database: Database,
+    management: Vec<SocketAddr>,
+    root_sha256: String,
+    folder: TempDir,
+    _background: Background,
+    show_logs: bool,
+}
+
+/// A relay before a process, for the calls of a role.
+#[derive(Debug)]
+struct PlacedRelay {
+    from: Role,
+    to: Role,
+    relay: Relay,
+}
+
+impl Split {
+    /// Starts one, and waits until all its processes listen.
+    ///
+    /// # Errors
+    /// If the binary is not built, PostgreSQL is not installed, or something does not come up.
+    pub fn start(layout: &Layout) -> Result<Self> {
+        let mut split = Self::prepare(layout)?;
+        split.start_all()?;
+        Ok(split)
+    }
+
+    fn prepare(layout: &Layout) -> Result<Self> {
+        let background = Background::start()?;
+        let dns = FakeDns::start(&background)?;
+        let database = Database::create(layout.own_database)?;
+        let relay = |targets| -> Result<Relay> {
+            Relay::start(background.handle(), port::free()?, targets).context("cannot start a relay")
+        };
+        let database_relay =
+            layout.database_relayed.then(|| relay(vec![local(database.port)])).transpose()?;
+        let shared = Shared {
+            front: local(port::free()?),
+            http_port: port::free()?,
+            tls_port: port::free()?,
+            resolver: dns.address,
+            database: database.name.clone(),
+            database_port: database_relay.as_ref().map_or(database.port, |relay| relay.address().port()),
+        };
+        let folder = tempfile::Builder::new().prefix("cairn-split-").tempdir()?;
+        let ca = folder.path().join("ca");
+        make_hierarchy(&ca, &shared)?;
+        if layout.processes.iter().any(Option::is_some) {
+            make_internal_pki(&ca)?;
+        }
+
+        let mut plans = Vec::new();
+        for (number, role) in layout.processes.iter().enumerate() {
+            let api = match role {
+                None => shared.front,
+                Some(_) => local(port::free()?),
+            };
+            plans.push(Plan {
+                process: Process::new(&ca, *role, number),
+                role: *role,
+                api,
+                internal: local(port::free()?),
+            });
+        }
+        let mut relays = Vec::new();
+        for (from, to) in &layout.relayed {
+            for plan in plans.iter().filter(|plan| plan.role == Some(*to)) {
+                relays.push(PlacedRelay { from: *from, to: *to, relay: relay(vec![plan.internal])? });
+            }
+        }
+        for (number, plan) in plans.iter().enumerate() {
+            let own = Own {
+                api: plan.api,
+                internal: plan.role.map(|_| plan.internal),
+                role: plan.role,
+                serial_prefix: number + 1,
+                others: others(plan.role, &plans, &relays),
+            };
+            fs::write(plan.process.config_file(), config::text(&shared, &own)?)?;
+        }
+        let fronts: Vec<SocketAddr> =
+            plans.iter().filter(|plan| plan.role == Some(Role::Wfe)).map(|plan| plan.api).collect();
+        let balancer = if fronts.is_empty() {
+            None
+        } else {
+            Some(
+                Relay::start(background.handle(), shared.front.port(), fronts.clone())
+                    .context("cannot start a balancer")?,
+            )
+        };
+        Ok(Self {
+            processes: plans.into_iter().map(|plan| plan.process).collect(),
+            balancer,
+            fronts,
+            relays,
+            database_relay,
+            shared,
+            dns,
+            database,
+            management: Vec::new(),
+            root_sha256: String::new(),
+            folder,
+            _background: background,
+            show_logs: true,
+        })
+    }
+
+    /// Starts what does not run, all at once, and waits until everything listens.
+    ///
+    /// # Errors
+    /// If something does not come up.
+    pub fn start_all(&mut self) -> Result<()> {
+        for process in self.processes.iter_mut().filter(|process| !process.runs()) {
+            process.spawn()?;
+        }
+        self.management.clear();
+        for process in &mut self.processes {
+            let ready = process.ready()?;
+            if process.role().is_none_or(|role| role == Role::Wfe) {
+                self.management.extend(ready.management);
+                self.root_sha256 = ready.root_sha256;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills all processes at once (SIGKILL); the database goes on.
+    ///
+    /// # Errors
+    /// If one was not running any more.
+    pub fn kill_all(&mut self) -> Result<()> {
+        self.processes.iter_mut().try_for_each(Process::kill)
+    }
+
+    /// Stops all processes, callers before those whom they call.
+    ///
+    /// # Errors
+    /// If one does not end in time, or badly.
+    pub fn stop_all(&mut self) -> Result<()> {
+        for role in std::iter::once(None).chain(Role::ALL.map(Some)) {
+            let those = self.processes.iter_mut().filter(|process| process.role() == role && process.runs());
+            those.into_iter().try_for_each(Process::stop)?;
+        }
+        Ok(())
+    }
+
+    /// The story is over: everything ends, and must end well.
+    ///
+    /// # Errors
+    /// As [`Split::stop_all`].
+    pub fn stop(mut self) -> Result<()> {
+        self.stop_all()?;
+        self.dismiss();
+        Ok(())
+    }
+
+    /// From now on nothing is wrong when it is dropped.
+    pub(crate) fn dismiss(&mut self) {
+        self.show_logs = false;
+    }
+
+    /// From now on the logs are shown when it is dropped.
+    pub(crate) fn attend(&mut self) {
+        self.show_logs = true;
+    }
+
+    /// The processes of a role.
+    pub fn of_role(&mut self, role: Role) -> impl Iterator<Item = &mut Process> {
+        self.processes.iter_mut().filter(move |process| process.role() == Some(role))
+    }
+
+    /// All processes.
+    pub fn processes(&mut self) -> &mut [Process] {
+        &mut self.processes
+    }
+
+    /// The relays through which `from` calls `to`, one for each process of `to`.
+    pub fn relays(&self, from: Role, to: Role) -> impl Iterator<Item = &Relay> {
+        self.relays.iter().filter(move |placed| (placed.from, placed.to) == (from, to)).map(|it| &it.relay)
+    }
+
+    /// The relay before the database.
+    ///
+    /// # Errors
+    /// If the layout has none.
+    pub fn database_relay(&self) -> Result<&Relay> {
+        self.database_relay.as_ref().context("the database is not reached through a relay")
+    }
+
+    /// The database server, to be killed.
+    ///
+    /// # Errors
+    /// If it is not this Cairn's own.
+    pub fn database_server(&mut self) -> Result<&mut Server> {
+        self.database.server().context("the database server is not this Cairn's own")
+    }
+
+    /// The database as those see it who look into it from outside.
+    #[must_use]
+    pub fn database(&self) -> invariants::Database {
+        self.database.seen_from_outside()
+    }
+
+    /// The ACME directory's URL.
+    #[must_use]
+    pub fn directory(&self) -> String {
+        format!("https://localhost:{}/dir", self.shared.front.port())
+    }
+
+    /// The file that holds the root to trust.
+    #[must_use]
+    pub fn root_file(&self) -> PathBuf {
+        self.folder.path().join("ca/root.pem")
+    }
+
+    /// The SHA-256 fingerprint of the root, as the front ends say it.
+    #[must_use]
+    pub fn root_sha256(&self) -> &str {
+        &self.root_sha256
+    }
+
+    /// The process of the first front end, or of everything.
+    #[must_use]
+    pub fn first_pid(&self) -> Option<u32> {
+        self.processes.first().and_then(Process::pid)
+    }
+
+    /// The port where http-01 looks for the client's answer.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.shared.http_port
+    }
+
+    /// The port where tls-alpn-01 looks for the client's answer.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.shared.tls_port
+    }
+
+    /// Where the fake DNS is asked, and where it is managed.
+    #[must_use]
+    pub fn dns(&self) -> (SocketAddr, SocketAddr) {
+        (self.dns.address, self.dns.management)
+    }
+
+    /// Where each front end listens, behind the balancer.
+    #[must_use]
+    pub fn fronts(&self) -> &[SocketAddr] {
+        &self.fronts
+    }
+
+    /// Where the management listeners of the front ends listen.
+    #[must_use]
+    pub fn management(&self) -> &[SocketAddr] {
+        &self.management
+    }
+}
+
+impl Drop for Split {
+    fn drop(&mut self) {
+        if self.show_logs {
+            self.processes.iter().for_each(Process::show_log);
+            let seen = self.balancer.as_ref().map(Relay::address);
+            let _ = writeln!(std::io::stderr(), "(clients connected to {seen:?})");
+        }
+    }
+}
+
+/// A process that is not written down yet.
+struct Plan {
+    process: Process,
+    role: Option<Role>,
+    api: SocketAddr,
+    internal: SocketAddr,
+}
+
+/// Where a role finds all others.
+fn others(of: Option<Role>, plans: &[Plan], relays: &[PlacedRelay]) -> Vec<(Role, Vec<SocketAddr>)> {
+    let found = |role: Role| {
+        let relayed = relays.iter().filter(|placed| (Some(placed.from), placed.to) == (of, role));
+        let relayed: Vec<SocketAddr> = relayed.map(|placed| placed.relay.address()).collect();
+        if !relayed.is_empty() {
+            return relayed;
+        }
+        plans.iter().filter(|plan| plan.role == Some(role)).map(|plan| plan.internal).collect()
+    };
+    Role::ALL.into_iter().map(|role| (role, found(role))).collect()
+}
+
+/// What every process reads: the hierarchy, and the database's password.
+fn make_hierarchy(folder: &Path, shared: &Shared) -> Result<()> {
+    let out = folder.display().to_string();
+    let base_url = format!("https://localhost:{}", shared.front.port());
+    let (well, printed) =
+        harness::run(&["init", "--name", "Example", "--out", &out, "--base-url", &base_url])?;
+    ensure!(well, "{printed}");
+    let password = folder.join("database.password");
+    fs::write(&password, format!("{PASSWORD}\n"))?;
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}
+
+/// The certificates by which the roles know each other.
+fn make_internal_pki(folder: &Path) -> Result<()> {
+    let out = folder.join("internal-pki").display().to_string();
+    let (well, printed) = harness::run(&["internal-pki", "init", "--out", &out])?;
+    ensure!(well, "{printed}");
+    Ok(())
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

@@ -1,0 +1,236 @@
+//! An environment of docker-compose.yml with a name, networks and ports of its own, so that several stand side by side. Nothing of it is
+//! left when it is dropped, but the images.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use cairn_test_env::acme::{Client, Endpoint};
+use cairn_test_env::{port, wait};
+use tokio::runtime::Handle;
+
+/// From `up` to a directory that answers, with the images built: keys are made, a database is, and each service tries until it finds the
+/// others. Far longer than that takes on two busy cores.
+const UP_LIMIT: Duration = Duration::from_secs(240);
+
+/// The second octets that are tried for the networks' addresses `10.N`.
+const SUBNETS: std::ops::Range<u8> = 180..250;
+
+/// A running environment.
+#[derive(Debug)]
+pub(crate) struct Project {
+    /// What its containers' and networks' names begin with.
+    name: String,
+    /// The first two octets of its networks' addresses.
+    subnet: String,
+    api_port: u16,
+    dns_port: u16,
+    http_port: u16,
+    tls_port: u16,
+    /// What to type for it: `docker compose`, or `docker-compose`.
+    compose: &'static [&'static str],
+}
+
+impl Project {
+    /// Chooses what is free, and starts it.
+    pub(crate) fn up(name: &str) -> Result<Self> {
+        let mut project = Self {
+            name: format!("cairn-test-{name}-{}", std::process::id()),
+            subnet: String::new(),
+            api_port: port::free()?,
+            dns_port: port::free()?,
+            http_port: port::free()?,
+            tls_port: port::free()?,
+            compose: compose()?,
+        };
+        project.subnet = free_subnet()?;
+        project.start()?;
+        Ok(project)
+    }
+
+    /// `up`: what is there is kept.
+    pub(crate) fn start(&self) -> Result<()> {
+        self.compose(&["up", "--detach", "--no-build"]).map(drop)
+    }
+
+    /// `down`: containers and networks go, volumes stay.
+    pub(crate) fn down(&self) -> Result<()> {
+        self.compose(&["--profile", "test", "down"]).map(drop)
+    }
+
+    /// The root that clients trust, PEM.
+    pub(crate) fn root(&self) -> Result<String> {
+        wait::until("the root in a running wfe-1", UP_LIMIT, || {
+            let read = self.exec("wfe-1", &["cat", "/etc/cairn/public/root.pem"]);
+            Ok(read.ok().filter(|root| root.contains("END CERTIFICATE")))
+        })
+    }
+
+    pub(crate) fn directory(&self) -> String {
+        format!("https://localhost:{}/dir", self.api_port)
+    }
+
+    /// The API, when it answers.
+    pub(crate) fn endpoint(&self, runtime: &Handle) -> Result<Arc<Endpoint>> {
+        let endpoint = Arc::new(Endpoint::new(&self.directory(), &self.root()?)?);
+        let answers = wait::until("the directory to answer", UP_LIMIT, || {
+            let connected = runtime.block_on(Client::connect(Arc::clone(&endpoint), &self.directory()));
+            Ok(connected.ok().map(drop))
+        });
+        match answers {
+            Ok(()) => Ok(endpoint),
+            Err(error) => bail!("{error:#}\n{}", self.state()),
+        }
+    }
+
+    /// The address that the fake DNS gives every name: this machine's in the network of the VA.
+    pub(crate) fn gateway(&self) -> String {
+        format!("{}.4.1", self.subnet)
+    }
+
+    pub(crate) fn http_port(&self) -> u16 {
+        self.http_port
+    }
+
+    pub(crate) fn dns_management(&self) -> u16 {
+        self.dns_port
+    }
+
+    /// Runs a program in a running container, and gives what it printed.
+    pub(crate) fn exec(&self, service: &str, command: &[&str]) -> Result<String> {
+        self.compose(&[&["exec", "-T", service], command].concat())
+    }
+
+    /// Ends a container at once, as a crash would; the engine leaves it so.
+    pub(crate) fn kill(&self, service: &str) -> Result<()> {
+        self.compose(&["kill", service]).map(drop)
+    }
+
+    /// Ends a container in good order.
+    pub(crate) fn stop(&self, service: &str) -> Result<()> {
+        self.compose(&["stop", service]).map(drop)
+    }
+
+    pub(crate) fn start_again(&self, service: &str) -> Result<()> {
+        self.compose(&["start", service]).map(drop)
+    }
+
+    /// Starts the service with the foreign clients.
+    pub(crate) fn start_client(&self) -> Result<()> {
+        self.compose(&["--profile", "test", "up", "--detach", "--no-build", "client"]).map(drop)
+    }
+
+    /// Takes a service out of a network: what is sent to it or by it there is lost, and nobody is told.
+    pub(crate) fn disconnect(&self, service: &str, network: &str) -> Result<()> {
+        docker(&["network", "disconnect", &self.network(network), &self.container(service)?]).map(drop)
+    }
+
+    /// Puts it back, under its name.
+    pub(crate) fn connect(&self, service: &str, network: &str) -> Result<()> {
+        let container = self.container(service)?;
+        docker(&["network", "connect", "--alias", service, &self.network(network), &container]).map(drop)
+    }
+
+    /// PostgreSQL as psql is told to find it from this machine.
+    pub(crate) fn database(&self) -> Result<String> {
+        let password = self.exec("sa", &["cat", "/etc/cairn/database/database.password"])?;
+        let template =
+            format!("{{{{(index .NetworkSettings.Networks \"{}\").IPAddress}}}}", self.network("database"));
+        let address = docker(&["inspect", "--format", &template, &self.container("postgres")?])?;
+        Ok(format!("host={} dbname=cairn user=cairn password={}", address.trim(), password.trim()))
+    }
+
+    fn network(&self, network: &str) -> String {
+        format!("{}_{network}", self.name)
+    }
+
+    fn container(&self, service: &str) -> Result<String> {
+        let id = self.compose(&["ps", "--quiet", service])?;
+        ensure!(!id.trim().is_empty(), "there is no container of {service}");
+        Ok(id.trim().to_owned())
+    }
+
+    /// What a person would want to see when something is wrong.
+    pub(crate) fn state(&self) -> String {
+        let ask = |arguments: &[&str]| self.compose(arguments).unwrap_or_else(|error| format!("{error:#}"));
+        format!("{}\n{}", ask(&["ps"]), ask(&["logs", "--no-color", "--tail", "30"]))
+    }
+
+    fn compose(&self, arguments: &[&str]) -> Result<String> {
+        let [program, first @ ..] = self.compose else { bail!("nothing to run") };
+        let mut command = Command::new(program);
+        command.args(first).args(["--project-name", &self.name]).args(arguments);
+        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        command.env("CAIRN_SUBNET", &self.subnet);
+        for (variable, port) in [
+            ("CAIRN_PORT", self.api_port),
+            ("CAIRN_DNS_PORT", self.dns_port),
+            ("CAIRN_HTTP_PORT", self.http_port),
+            ("CAIRN_TLS_PORT", self.tls_port),
+        ] {
+            command.env(variable, port.to_string());
+        }
+        finished(&mut command)
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.state());
+        }
+        if let Err(error) =
+            self.compose(&["--profile", "test", "down", "--volumes", "--remove-orphans", "--timeout", "2"])
+        {
+            println!("{} is left behind: {error:#}", self.name);
+        }
+    }
+}
+
+/// The newer of the two that is installed.
+fn compose() -> Result<&'static [&'static str]> {
+    let runs = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let command = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if runs("docker", &["compose", "version"]) {
+        return Ok(&["docker", "compose"]);
+    }
+    ensure!(runs("docker-compose", &["version"]), "neither `docker compose` nor `docker-compose` runs here");
+    Ok(&["docker-compose"])
+}
+
+/// The first two octets of addresses that no network of the engine has, and to which this machine has no route.
+fn free_subnet() -> Result<String> {
+    let routes = std::fs::read_to_string("/proc/net/route").context("cannot read the routes")?;
+    let ids = docker(&["network", "ls", "--quiet"])?;
+    let mut inspect = vec!["network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}} {{end}}"];
+    inspect.extend(ids.lines());
+    let networks = docker(&inspect)?;
+    let taken = |octet: &u8| {
+        // Little-endian there.
+        routes.contains(&format!("{octet:02X}0A\t")) || networks.contains(&format!("10.{octet}."))
+    };
+    let start = SUBNETS.start + u8::try_from(std::process::id() % 50)?;
+    let octet = (start..SUBNETS.end).chain(SUBNETS).find(|octet| !taken(octet));
+    Ok(format!("10.{}", octet.context("all of 10.180 to 10.249 are in use")?))
+}
+
+fn docker(arguments: &[&str]) -> Result<String> {
+    finished(Command::new("docker").args(arguments))
+}
+
+fn finished(command: &mut Command) -> Result<String> {
+    let Output { status, stdout, stderr } = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    ensure!(status.success(), "{} ended with {status}\n{stdout}{stderr}", arguments.join(" "));
+    Ok(stdout.into_owned())
+}

@@ -1,0 +1,86 @@
+//! `cairn admin db copy`: a CA that began on SQLite goes on on PostgreSQL, and its clients notice nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use cairn_jose::Algorithm;
+use cairn_jose::sign::SigningKey;
+use cairn_test_env::acme::{CertificateRequest, Client, Endpoint, Identifier, certify};
+use cairn_test_env::challenges::{Http01, Responder};
+use cairn_test_env::harness::run;
+use cairn_test_env::port;
+use cairn_test_env::postgres::{PASSWORD, Server, USER};
+use cairn_test_env::site::{Serve, Site};
+use challtestsrv::{DnsServer, Zone};
+use tokio::task::{JoinSet, block_in_place};
+use tokio_util::sync::CancellationToken;
+
+fn copy(site: &Site, to: &[&str]) -> (bool, String) {
+    let from = format!("sqlite:{}", site.path("data/cairn.db").display());
+    block_in_place(|| run(&[&["admin", "db", "copy", "--from", &from], to].concat())).unwrap()
+}
+
+/// The site's configuration with the database elsewhere.
+fn move_to(site: &Site, server: &Server) {
+    site.replace("data_dir = \"data\"", "# The database is elsewhere.").unwrap();
+    let mut text = fs::read_to_string(site.config()).unwrap();
+    text.push_str(&format!(
+        "\n[sa]\nengine = \"postgres\"\n\n[sa.postgres]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"{USER}\"\n\
+         database = \"cairn\"\npassword_file = \"database.password\"\ntls = \"disable\"\n",
+        server.port()
+    ));
+    fs::write(site.config(), text).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_sqlites_days_renews_on_postgresql() {
+    let server = block_in_place(|| Server::start(&[])).unwrap();
+    server.create_database("cairn").unwrap();
+    let zone = Zone::new();
+    zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
+    let fake_dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await.unwrap();
+    let http_port = port::free().unwrap();
+    let site = Site::new().unwrap();
+    site.validate_here(fake_dns.local_addr(), http_port).unwrap();
+    site.settle("").unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(fake_dns.run(CancellationToken::new()));
+    let http01 = Responder::Http01(Arc::new(Http01::start(http_port).await.unwrap()));
+    let directory = site.directory();
+    let endpoint = Arc::new(Endpoint::new(&directory, &site.root().unwrap()).unwrap());
+
+    let (serve, _) = Serve::start(&site).unwrap();
+    let mut client = Client::connect(Arc::clone(&endpoint), &directory).await.unwrap();
+    let account = client.new_account(SigningKey::generate(Algorithm::Es256).unwrap()).await.unwrap();
+    let identifiers = ["www.example.com", "example.com"].map(Identifier::dns);
+    let csr = CertificateRequest::new(&identifiers).unwrap().der;
+    let first = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
+
+    let password = site.path("database.password");
+    fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let to = format!("postgres://{USER}@127.0.0.1:{}/cairn?sslmode=disable", server.port());
+    let to = ["--to", &to, "--password-file", password.to_str().unwrap()];
+    let (well, printed) = copy(&site, &to);
+    assert!(!well && printed.contains("in use by another cairn") && printed.contains("stop it"), "{printed}");
+    block_in_place(|| serve.kill()).unwrap();
+    let (well, printed) = copy(&site, &to);
+    assert!(well && printed.contains("accounts") && printed.contains("SHA-256"), "{printed}");
+    let (well, printed) = copy(&site, &to);
+    assert!(!well && printed.contains("is not empty"), "{printed}");
+
+    move_to(&site, &server);
+    let (serve, _) = Serve::start(&site).unwrap();
+    let config = site.config().display().to_string();
+    let (well, printed) = copy(&site, &["--to-config", &config]);
+    assert!(!well && printed.contains("in use by another cairn"), "{printed}");
+    assert!(!printed.contains(PASSWORD), "{printed}");
+
+    let mut client = Client::connect(endpoint, &directory).await.unwrap();
+    assert_eq!(client.certificate(&account, &first.url).await.unwrap(), first.chain);
+    let renewed = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
+    assert_ne!(renewed.chain, first.chain);
+    assert_eq!(server.sql("cairn", "SELECT count(*) FROM accounts").unwrap(), "1");
+    block_in_place(|| serve.stop()).unwrap();
+}
