@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 const READERS: RangeInclusive<usize> = 1..=16;
 /// A longer queue only makes callers wait for an answer that comes too late for their clients.
 const QUEUE: RangeInclusive<usize> = 1..=65_536;
+/// Each is tried in turn, and may take the whole `connect_timeout`.
+const HOSTS: RangeInclusive<usize> = 1..=8;
 /// PostgreSQL has a process for each connection; more than a few for each of its cores only disturb each other.
 const CONNECTIONS: RangeInclusive<u32> = 1..=500;
 /// Shorter than a busy server takes for nothing, or longer than a client waits.
@@ -29,8 +31,8 @@ const TIMEOUTS: RangeInclusive<Period> = Period::from_millis(100)..=Period::from
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What keeps the rows. `"sqlite"` (default): a file in the data directory, with nothing to install or to run.
-    /// `"postgres"`: a database of a PostgreSQL server, 15 or newer, which `[sa.postgres]` names. Either way one server
-    /// uses the database at a time, and a second one is refused.
+    /// `"postgres"`: a database of a PostgreSQL server, 15 or newer, which `[sa.postgres]` names. One server alone
+    /// uses a SQLite database, and a second one is refused; several can share a PostgreSQL database.
     pub engine: Engine,
 
     /// With SQLite: the database's file; a relative path is taken from the data directory. Its folder must exist, lie on
@@ -68,20 +70,31 @@ pub enum Engine {
 #[serde(deny_unknown_fields, default)]
 pub struct Postgres {
     /// The server's host name or IP address; or, with a slash in front, the folder of its Unix socket. The name is also
-    /// what the server's certificate must be for. It must be reached directly, or through a proxy that keeps sessions
-    /// apart: pgbouncer's transaction mode would lose the lock by which one Cairn excludes a second. Default: `/var/run/postgresql`, where Debian's listens and lets in a
-    /// user of the machine as the role of the same name.
+    /// what the server's certificate must be for. Several can be named with commas in between, each with a port of its own
+    /// if need be (`"db-1.example, db-2.example:5433"`; an IPv6 address with a port in brackets): a primary and its
+    /// standbys. Cairn uses the one that is the primary, and looks for it again when it loses its connection; meanwhile
+    /// requests are refused with status 503. What was acknowledged is safe from that only if the standby that takes over
+    /// is synchronous, and if the old primary is kept from coming back as one; Cairn does neither for you. It must be reached directly, or through a proxy that
+    /// keeps sessions apart: pgbouncer's transaction mode would lose the lock by which a restore is kept from running servers. Default: `/var/run/postgresql`,
+    /// where Debian's listens and lets in a user of the machine as the role of the same name.
     pub host: String,
 
-    /// The server's port, which is also in the socket's name. Default: 5432.
+    /// The port of hosts that are named without one; it is also in the socket's name. Default: 5432.
     pub port: u16,
 
     /// The database. It must exist, be empty at the first start, and have the encoding UTF8; `createdb --owner cairn
     /// --encoding UTF8 --template template0 cairn` makes one. Default: `cairn`.
     pub database: String,
 
-    /// The role. It must own the database, since Cairn makes and changes its tables by itself. Default: `cairn`.
+    /// The role. It must own the database if Cairn is to make and change its tables by itself (`migrate_at_start`).
+    /// Default: `cairn`.
     pub user: String,
+
+    /// Whether a server that starts brings the schema up to date. Default: true, as is convenient for a single server.
+    /// Switched off, a server refuses a database whose schema is older than it needs; then run `cairn admin db migrate`
+    /// with the new version, as the owner, before any server of that version is started. Servers of the version before go
+    /// on working on the new schema. Only so can servers do with a role that cannot change tables.
+    pub migrate_at_start: bool,
 
     /// The file with the role's password, a single line. Nobody but its owner may be able to read it. Without it the
     /// server is told none, as is right where it knows its users otherwise (`peer`). Default: none.
@@ -96,7 +109,7 @@ pub struct Postgres {
     /// `tls = "verify-full"` alone. Default: none.
     pub root_certificate: Option<PathBuf>,
 
-    /// Connections for statements at most, 1 to 500; one more holds the lock. Each is a process of the database server:
+    /// Connections of this process for statements at most, 1 to 500; one more holds the lock. Each is a process of the database server:
     /// twice its cores serve it fully. Too few make requests wait for each other; more than the server allows
     /// (`max_connections`) make them fail. Default: 16.
     pub connections: u32,
@@ -109,6 +122,47 @@ pub struct Postgres {
     /// refused with status 503. Ours take well below a millisecond; what takes longer waits for a lock that somebody
     /// forgot, or for the disk. Default: `10s`.
     pub statement_timeout: Period,
+}
+
+/// One of the places that [`Postgres::host`] names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// A name, an address, or the folder of a socket.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+}
+
+impl Place {
+    fn parse(text: &str, port: u16) -> Option<Self> {
+        let place = |host: &str, port| Self { host: host.to_owned(), port };
+        let found = if text.starts_with('/') || text.parse::<std::net::Ipv6Addr>().is_ok() {
+            place(text, port)
+        } else if let Some(rest) = text.strip_prefix('[') {
+            let (address, rest) = rest.split_once(']')?;
+            let own = rest.strip_prefix(':').map(str::parse).transpose().ok()?;
+            if own.is_none() && !rest.is_empty() {
+                return None;
+            }
+            place(&address.parse::<std::net::Ipv6Addr>().ok()?.to_string(), own.unwrap_or(port))
+        } else if let Some((host, own)) = text.rsplit_once(':') {
+            place(host, own.parse().ok()?)
+        } else {
+            place(text, port)
+        };
+        (!found.host.is_empty() && !found.host.contains(|c: char| c.is_whitespace())).then_some(found)
+    }
+
+    /// Whether it is the folder of a Unix socket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} port {}", self.host, self.port)
+    }
 }
 
 /// How a connection to PostgreSQL is protected; the words are PostgreSQL's own.
@@ -157,6 +211,7 @@ impl Default for Postgres {
             port: 5432,
             database: "cairn".to_owned(),
             user: "cairn".to_owned(),
+            migrate_at_start: true,
             password_file: None,
             tls: Tls::VerifyFull,
             root_certificate: None,
@@ -206,10 +261,9 @@ impl Config {
 }
 
 impl Postgres {
-    /// Whether `host` is the folder of a Unix socket.
-    #[must_use]
-    pub fn is_socket(&self) -> bool {
-        self.host.starts_with('/')
+    /// The places that `host` names, in its order; of each that makes sense.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.host.split(',').filter_map(|text| Place::parse(text.trim(), self.port)).collect()
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
@@ -223,7 +277,16 @@ impl Postgres {
                 return wrong(key, "names nothing; write a name");
             }
         }
-        if self.root_certificate.is_some() && (self.is_socket() || self.tls != Tls::VerifyFull) {
+        let places = self.places();
+        if places.len() != self.host.split(',').count() || !HOSTS.contains(&places.len()) {
+            return wrong(
+                "postgres.host",
+                "has a part that is no host; write for example \"db.example\", or \"db-1.example, db-2.example:5433\" with 8 hosts at most",
+            );
+        }
+        if self.root_certificate.is_some()
+            && (places.iter().all(Place::is_socket) || self.tls != Tls::VerifyFull)
+        {
             return wrong(
                 "postgres.root_certificate",
                 "is only used with a host on the network and tls = \"verify-full\"; write that, or leave it out",
@@ -302,6 +365,10 @@ mod tests {
             ("readers", Config { readers: 4, ..with(good.clone()) }),
             ("queue", Config { queue: 0, ..with(good.clone()) }),
             ("postgres.host", with(Postgres { host: String::new(), ..good.clone() })),
+            ("postgres.host", with(Postgres { host: "a.example,,b.example".to_owned(), ..good.clone() })),
+            ("postgres.host", with(Postgres { host: "a.example:http".to_owned(), ..good.clone() })),
+            ("postgres.host", with(Postgres { host: "[::1".to_owned(), ..good.clone() })),
+            ("postgres.host", with(Postgres { host: ["a"; 9].join(","), ..good.clone() })),
             ("postgres.database", with(Postgres { database: String::new(), ..good.clone() })),
             ("postgres.user", with(Postgres { user: "a\0b".to_owned(), ..good.clone() })),
             (
@@ -330,6 +397,23 @@ mod tests {
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.validate(), Ok(()));
         assert_eq!(config.postgres.statement_timeout, Period::from_secs(2));
+    }
+
+    #[test]
+    fn several_hosts_can_be_named_with_ports_of_their_own() {
+        let host = "/run/postgresql, db-1.example:5433,192.0.2.1, ::1,[2001:db8::1]:5434,[2001:db8::2]";
+        let postgres = Postgres { host: host.to_owned(), ..Postgres::default() };
+        assert_eq!(postgres.validate(), Ok(()));
+        let places: Vec<_> = postgres.places().iter().map(ToString::to_string).collect();
+        let expected = [
+            "/run/postgresql port 5432",
+            "db-1.example port 5433",
+            "192.0.2.1 port 5432",
+            "::1 port 5432",
+            "2001:db8::1 port 5434",
+            "2001:db8::2 port 5432",
+        ];
+        assert_eq!(places, expected);
     }
 
     #[test]

@@ -162,6 +162,27 @@ pub enum OpenError {
         /// What this program knows.
         known: u32,
     },
+    /// A program uses the database alone.
+    #[error(
+        "the database {database} is used by a program that needs it for itself, as a copy or a restore does; wait until that has ended"
+    )]
+    Reserved {
+        /// The database and its server.
+        database: String,
+    },
+    /// The schema must be brought up to date first.
+    #[error(
+        "the database {database} has schema {found}, but this program needs schema {needed}; run `cairn admin db migrate` with this \
+         version and as the database's owner first, or set migrate_at_start = true"
+    )]
+    TooOld {
+        /// The database and its server.
+        database: String,
+        /// The newest migration that it has seen; 0 when it is empty.
+        found: u32,
+        /// What this program needs.
+        needed: u32,
+    },
     /// The thread that writes could not be started.
     #[error("the storage's writer thread could not be started")]
     Thread(#[source] std::io::Error),

@@ -48,6 +48,7 @@ mod metrics;
 mod migration;
 mod rows;
 mod tables;
+mod upgrade;
 
 mod postgres;
 mod sqlite;
@@ -56,5 +57,6 @@ pub use crate::metrics::METRICS;
 pub use config::{Config, ConfigError, Credentials, Engine};
 pub use error::OpenError;
 pub use measured::Measured;
-pub use postgres::PostgresStorage;
+pub use postgres::{PostgresStorage, Roles};
 pub use sqlite::{SqliteStorage, backup};
+pub use upgrade::migrate;

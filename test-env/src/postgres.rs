@@ -78,6 +78,43 @@ impl Server {
         Ok(server)
     }
 
+    /// A standby of this server, in a folder and on a port of its own: it follows every change. From now on a commit here is
+    /// only answered when the standby has it on its disk.
+    ///
+    /// # Errors
+    /// If the copy cannot be made, or the standby does not come up or does not follow.
+    pub fn standby(&self) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("cairn-postgres-").tempdir()?;
+        give_away(folder.path())?;
+        let mut copy = unprivileged(self.programs.join("pg_basebackup"))?;
+        copy.args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--username", USER]);
+        copy.arg("--host").arg(&self.folder).arg("--port").arg(self.port.to_string());
+        finished(copy.arg("--pgdata").arg(folder.path().join("data")))?;
+        let (programs, settings) = (self.programs.clone(), self.settings.clone());
+        let port = port::free()?;
+        let mut standby = Self { programs, folder: folder.keep(), port, settings, supervisor: None };
+        standby.run()?;
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")?;
+        self.sql("postgres", "SELECT pg_reload_conf()")?;
+        let follows = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        wait::until("the standby to follow", START_LIMIT, || {
+            Ok((self.sql("postgres", follows)? == "1").then_some(()))
+        })?;
+        Ok(standby)
+    }
+
+    /// Makes a standby the primary, when the one before is gone.
+    ///
+    /// # Errors
+    /// If it is no standby.
+    pub fn promote(&self) -> Result<()> {
+        // Its copy of the setting would make it wait for a standby of its own.
+        let alone = "ALTER SYSTEM RESET synchronous_standby_names";
+        self.sql("postgres", "SELECT pg_promote()")?;
+        self.sql("postgres", alone)?;
+        self.sql("postgres", "SELECT pg_reload_conf()").map(drop)
+    }
+
     /// The port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -193,7 +230,11 @@ fn programs() -> Result<PathBuf> {
     let elsewhere = env::split_paths(&path);
     let mut places = versions.into_iter().rev().map(|(_, folder)| folder).chain(elsewhere);
     places
-        .find(|folder| ["initdb", "postgres", "psql"].iter().all(|program| folder.join(program).is_file()))
+        .find(|folder| {
+            ["initdb", "pg_basebackup", "postgres", "psql"]
+                .iter()
+                .all(|program| folder.join(program).is_file())
+        })
         .context("PostgreSQL is not installed; `./test-env/test postgres` installs it")
 }
 

@@ -1,8 +1,8 @@
 //! What an operator asks.
 
+use cairn_core::api::RegistrationAuthority;
 use cairn_core::api::admin::{AccountName, Administration, Operator, OperatorRevocation, Workload};
 use cairn_core::api::ra::{RevocationProof, RevokeCertificateRequest};
-use cairn_core::api::RegistrationAuthority;
 use cairn_core::{
     AccountId, AccountStatus, AuthorizationStatus, ErrorKind, OrderStatus, Revocation, RevocationReason,
     Serial,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, Row};
 
-use crate::config::{Credentials, Postgres, Tls};
+use super::hosts::{Host, Hosts};
+use crate::config::{Credentials, Place, Postgres, Tls};
 
 /// A connection that was idle for longer is asked for a sign of life before it is used: a restart of the database, or a
 /// firewall, may have ended it. One that was used just now is trusted, which saves a round trip.
@@ -20,21 +21,28 @@ const LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// Statements kept ready on each connection: more than there are, so that none is ever prepared twice.
 const PREPARED: usize = 64;
 
-/// What to connect to, and as whom. Everything is said, so that none of libpq's variables in the environment decides it;
+/// What to connect to, and as whom.
+pub(super) fn options(config: &Postgres, credentials: &Credentials) -> Hosts {
+    let host =
+        |place: Place| Host { name: place.to_string(), options: options_for(&place, config, credentials) };
+    Hosts { all: config.places().into_iter().map(host).collect(), limit: config.connect_timeout.duration() }
+}
+
+/// Everything is said, so that none of libpq's variables in the environment decides it;
 /// of those only PGOPTIONS, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY have an effect.
-pub(super) fn options(config: &Postgres, credentials: &Credentials) -> PgConnectOptions {
+fn options_for(place: &Place, config: &Postgres, credentials: &Credentials) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass()
-        .port(config.port)
+        .port(place.port)
         .username(&config.user)
         .password(credentials.password.as_deref().map_or("", String::as_str))
         .database(&config.database)
         .application_name("cairn")
         .statement_cache_capacity(PREPARED)
         .options([("statement_timeout", config.statement_timeout.duration().as_millis())]);
-    if config.is_socket() {
-        return options.socket(&config.host).ssl_mode(PgSslMode::Disable);
+    if place.is_socket() {
+        return options.socket(&place.host).ssl_mode(PgSslMode::Disable);
     }
-    let options = options.host(&config.host).ssl_mode(match config.tls {
+    let options = options.host(&place.host).ssl_mode(match config.tls {
         Tls::Disable => PgSslMode::Disable,
         Tls::Require => PgSslMode::Require,
         Tls::VerifyFull => PgSslMode::VerifyFull,
@@ -72,7 +80,9 @@ pub(super) async fn unsuitable(db: &mut PgConnection) -> Result<Option<&'static 
     let (fsync, commit): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let (encoding, read_only): (String, String) = (row.try_get(2)?, row.try_get(3)?);
     Ok(match () {
-        () if read_only == "on" => Some("can only be read; name the primary, not a standby"),
+        () if read_only == "on" => {
+            Some("can only be read; name the primary (several hosts can be named, of which one is it)")
+        }
         () if fsync == "off" => Some("may lose what it has stored (fsync = off); set fsync = on"),
         () if commit == "off" => Some(
             "may lose what it has acknowledged (synchronous_commit = off); set it to on, for example with ALTER ROLE … SET \

@@ -28,6 +28,8 @@ const LOCK: i64 = 0x0063_6169_726e_0001;
 pub(super) enum MigrationError {
     /// The database belongs to another program.
     Foreign,
+    /// The schema is at `found`, and must be brought up to date first.
+    TooOld { found: u32 },
     /// The schema at `found` wants a program that knows `needed`.
     TooNew { found: u32, needed: u32 },
     /// PostgreSQL failed.
@@ -42,12 +44,26 @@ impl From<sqlx::Error> for MigrationError {
 
 /// Runs those of `migrations` that the database has not seen. Does not write when there are none.
 pub(super) async fn migrate(db: &mut PgConnection, migrations: &[Migration]) -> Result<(), MigrationError> {
-    while step(db, migrations).await? {}
+    while step(db, migrations).await?.is_some() {}
     Ok(())
 }
 
-/// Runs the next migration, if there is one.
-async fn step(db: &mut PgConnection, migrations: &[Migration]) -> Result<bool, MigrationError> {
+/// Whether the database has seen all of `migrations`, without running one.
+pub(super) async fn check(db: &mut PgConnection, migrations: &[Migration]) -> Result<(), MigrationError> {
+    let (found, needed) = version(db).await?;
+    let known = newest(migrations);
+    match () {
+        () if needed > known => Err(MigrationError::TooNew { found, needed }),
+        () if found < known => Err(MigrationError::TooOld { found }),
+        () => Ok(()),
+    }
+}
+
+/// Runs the next migration, if there is one, and gives its number.
+pub(super) async fn step(
+    db: &mut PgConnection,
+    migrations: &[Migration],
+) -> Result<Option<u32>, MigrationError> {
     let mut transaction = db.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     let (found, needed) = version(&mut transaction).await?;
@@ -55,7 +71,7 @@ async fn step(db: &mut PgConnection, migrations: &[Migration]) -> Result<bool, M
         return Err(MigrationError::TooNew { found, needed });
     }
     let next = usize::try_from(found).ok().and_then(|next| migrations.get(next));
-    let Some(migration) = next else { return Ok(false) };
+    let Some(migration) = next else { return Ok(None) };
     if found == 0 {
         sqlx::raw_sql(
             "CREATE TABLE schema_version (version integer PRIMARY KEY, name text NOT NULL, oldest_program integer NOT NULL)",
@@ -65,6 +81,8 @@ async fn step(db: &mut PgConnection, migrations: &[Migration]) -> Result<bool, M
     }
     // The bound on statements is for requests; a change of a large table may take its time.
     sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
+    // While a change of a table waits for those who use it, everybody else waits behind it: rather try again later.
+    sqlx::raw_sql("SET LOCAL lock_timeout = '3s'").execute(&mut *transaction).await?;
     sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
     sqlx::query(
         "INSERT INTO schema_version (version, name, oldest_program) VALUES ($1::bigint, $2, $3::bigint)",
@@ -76,7 +94,7 @@ async fn step(db: &mut PgConnection, migrations: &[Migration]) -> Result<bool, M
     .await?;
     transaction.commit().await?;
     tracing::info!(version = found + 1, migration = migration.name, "the database's schema was changed");
-    Ok(true)
+    Ok(Some(found + 1))
 }
 
 /// The newest migration that the database has seen, and the oldest program that can live with it; 0 when it is empty.

@@ -1,15 +1,18 @@
 //! The engine on a database server: PostgreSQL, through a pool of connections. A use case is one statement; [`query`]
-//! says why that is enough. One more connection holds the lock that keeps a second server out ([`lock`]).
+//! says why that is enough. One more connection holds the lock that says who uses the database ([`lock`]), and
+//! follows the primary from host to host ([`hosts`]).
 //!
 //! This file opens and closes it and says, one line per method of the traits, which file does the deed and whether it
 //! is a read or a change.
 
 mod query;
 
+mod hosts;
 mod lock;
 
 mod connection;
 mod migrations;
+mod roles;
 mod target;
 
 mod accounts;
@@ -19,8 +22,8 @@ mod orders;
 mod revocations;
 mod workers;
 
-#[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
+pub use roles::Roles;
 pub(crate) use target::Target;
 
 use std::error::Error as StdError;
@@ -38,13 +41,14 @@ use cairn_core::{
     ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
     Timestamp, WorkerId,
 };
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::lock::{Keeper, LockError};
+use self::hosts::{Host, Hosts};
+use self::lock::{Hold, Keeper, LockError};
 use self::migrations::MigrationError;
 use self::query::Db;
 use crate::config::{Config, Credentials, Postgres};
@@ -73,36 +77,56 @@ pub struct PostgresStorage {
 }
 
 impl PostgresStorage {
-    /// Opens the database that `config` names and brings its schema up to date. `credentials` hold what the files hold that
-    /// it names.
+    /// Opens the database that `config` names, as one server of several, and brings its schema up to date if it is to.
+    /// `credentials` hold what the files hold that it names.
     ///
     /// # Errors
-    /// A configuration or database that cannot be used, or that another server uses, told to the operator.
+    /// A configuration or database that cannot be used, told to the operator.
     pub async fn open(config: &Config, credentials: &Credentials) -> Result<Self, OpenError> {
+        Self::open_with(config, credentials, Hold::Shared).await
+    }
+
+    /// The same, with nobody beside: for what must not meet a running server.
+    ///
+    /// # Errors
+    /// The same, and [`OpenError::InUse`] while a server uses the database.
+    pub async fn open_alone(config: &Config, credentials: &Credentials) -> Result<Self, OpenError> {
+        Self::open_with(config, credentials, Hold::Alone).await
+    }
+
+    async fn open_with(config: &Config, credentials: &Credentials, hold: Hold) -> Result<Self, OpenError> {
         config.validate()?;
         let postgres = &config.postgres;
-        let options = connection::options(postgres, credentials);
-        let limit = postgres.connect_timeout.duration() + lock::TAKE_WAIT;
-        let mut first = timeout(limit, claim(postgres, &options))
-            .await
-            .unwrap_or_else(|_| Err(unreachable(postgres, io::Error::from(io::ErrorKind::TimedOut))))?;
-        migrations::migrate(&mut first, migrations::ALL).await.map_err(|error| refusal(postgres, error))?;
-        Ok(Self::start(config, options, first))
+        let hosts = connection::options(postgres, credentials);
+        let (mut first, host) = enter(postgres, &hosts, hold).await?;
+        let ready = if postgres.migrate_at_start {
+            migrations::migrate(&mut first, migrations::ALL).await
+        } else {
+            migrations::check(&mut first, migrations::ALL).await
+        };
+        ready.map_err(|error| refusal(postgres, error))?;
+        Ok(Self::start(config, hosts, &host, hold, first))
     }
 
     /// With a connection that has the lock.
-    fn start(config: &Config, options: PgConnectOptions, first: PgConnection) -> Self {
+    fn start(config: &Config, hosts: Hosts, host: &Host, hold: Hold, first: PgConnection) -> Self {
         let postgres = &config.postgres;
         let (look, held) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
         let (keeper, stop) = (TaskTracker::new(), CancellationToken::new());
-        let limit = postgres.connect_timeout.duration();
-        let pool = connection::pool(postgres, options.clone());
-        let keep =
-            Keeper { options, limit, held: Arc::clone(&held), look: Arc::clone(&look), stop: stop.clone() };
+        let db = Arc::new(Db::new(postgres, host, Arc::clone(&look)));
+        let keep = Keeper {
+            hosts,
+            hold,
+            db: Arc::clone(&db),
+            limit: postgres.connect_timeout.duration(),
+            held: Arc::clone(&held),
+            look,
+            stop: stop.clone(),
+        };
         keeper.spawn(keep.keep(first));
         let connections = usize::try_from(postgres.connections).unwrap_or(usize::MAX);
         Self {
-            db: Arc::new(Db::new(pool, postgres.statement_timeout.duration(), look)),
+            db,
             held,
             stop,
             keeper,
@@ -178,18 +202,42 @@ impl Drop for PostgresStorage {
     }
 }
 
-/// Connects to the database and takes it for this server, if it is one for us.
-async fn claim(config: &Postgres, options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
-    let failed = |error: sqlx::Error| unreachable(config, error);
-    let mut first = lock::connect(options, config.connect_timeout.duration()).await.map_err(failed)?;
-    if let Some(why) = connection::unsuitable(&mut first).await.map_err(failed)? {
-        return Err(OpenError::Unsuitable { database: name(config), why });
+/// Connects to the database's primary and takes its lock, if it is a database for us. The connection has the lock until it
+/// ends.
+async fn enter(config: &Postgres, hosts: &Hosts, hold: Hold) -> Result<(PgConnection, Host), OpenError> {
+    let tries = u32::try_from(hosts.all.len()).unwrap_or(u32::MAX);
+    let limit = hosts.limit.saturating_mul(tries.saturating_add(1)) + lock::TAKE_WAIT;
+    let entry = timeout(limit, async {
+        let failed = |error: sqlx::Error| unreachable(config, error);
+        let (mut first, host) = hosts.any().await.map_err(failed)?;
+        if let Some(why) = connection::unsuitable(&mut first).await.map_err(failed)? {
+            return Err(OpenError::Unsuitable { database: name(config), why });
+        }
+        match (lock::take(&mut first, hold).await, hold) {
+            (Ok(()), _) => Ok((first, host)),
+            (Err(LockError::Taken), Hold::Alone) => Err(OpenError::InUse { database: name(config) }),
+            (Err(LockError::Taken), Hold::Shared) => Err(OpenError::Reserved { database: name(config) }),
+            (Err(LockError::Postgres(error)), _) => Err(failed(error)),
+        }
+    });
+    entry.await.unwrap_or_else(|_| Err(unreachable(config, io::Error::from(io::ErrorKind::TimedOut))))
+}
+
+/// Brings the schema up to date, and tells `done` of each migration that was run. Servers may run meanwhile.
+pub(crate) async fn migrate(
+    config: &Postgres,
+    credentials: &Credentials,
+    done: &mut (dyn FnMut(u32, &'static str) + Send),
+) -> Result<(), OpenError> {
+    let (mut db, _) = enter(config, &connection::options(config, credentials), Hold::Shared).await?;
+    while let Some(number) =
+        migrations::step(&mut db, migrations::ALL).await.map_err(|error| refusal(config, error))?
+    {
+        let migration =
+            usize::try_from(number).ok().and_then(|number| migrations::ALL.get(number.checked_sub(1)?));
+        done(number, migration.map_or("", |migration| migration.name));
     }
-    match lock::take(&mut first).await {
-        Ok(()) => Ok(first),
-        Err(LockError::Taken) => Err(OpenError::InUse { database: name(config) }),
-        Err(LockError::Postgres(error)) => Err(failed(error)),
-    }
+    Ok(())
 }
 
 fn unreachable(config: &Postgres, error: impl StdError + Send + Sync + 'static) -> OpenError {
@@ -198,7 +246,8 @@ fn unreachable(config: &Postgres, error: impl StdError + Send + Sync + 'static) 
 
 /// The database and its server, for the operator.
 fn name(config: &Postgres) -> String {
-    format!("{} on {} port {}, as {},", config.database, config.host, config.port, config.user)
+    let places: Vec<_> = config.places().iter().map(ToString::to_string).collect();
+    format!("{} on {}, as {},", config.database, places.join(" or "), config.user)
 }
 
 /// Why the database is not used, for the operator.
@@ -207,6 +256,9 @@ fn refusal(config: &Postgres, error: MigrationError) -> OpenError {
     match error {
         MigrationError::TooNew { found, needed } => {
             OpenError::TooNew { path, found, needed, known: newest(migrations::ALL) }
+        }
+        MigrationError::TooOld { found } => {
+            OpenError::TooOld { database: path, found, needed: newest(migrations::ALL) }
         }
         MigrationError::Foreign => OpenError::Foreign { path },
         MigrationError::Postgres(error) => unreachable(config, error),

@@ -13,7 +13,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -22,6 +22,9 @@ use sqlx::{Postgres, error::ErrorKind};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::connection;
+use super::hosts::Host;
+use crate::config;
 use crate::error::DbError;
 use crate::metrics::{POOL, Pool};
 
@@ -57,7 +60,10 @@ pub(super) use arguments;
 /// The connections, and how they are used.
 pub(super) struct Db {
     /// Its size is the number of statements that the server has to do at once. Waiting for a connection has its bound.
-    pool: PgPool,
+    /// Replaced when another host is the primary; the lock is held for as long as that takes.
+    pool: Mutex<PgPool>,
+    /// What the pool is made by.
+    config: config::Postgres,
     /// How long to wait for a statement's answer.
     patience: Duration,
     /// Rung when a connection breaks: whoever keeps the lock looks whether it still has it.
@@ -65,9 +71,24 @@ pub(super) struct Db {
 }
 
 impl Db {
-    /// Runs statements through `pool`, whose connections make the server give up after `statement_timeout`.
-    pub(super) fn new(pool: PgPool, statement_timeout: Duration, broken: Arc<Notify>) -> Self {
-        Self { pool, patience: statement_timeout + GRACE, broken }
+    /// Runs statements on `host`.
+    pub(super) fn new(config: &config::Postgres, host: &Host, broken: Arc<Notify>) -> Self {
+        let pool = Mutex::new(connection::pool(config, host.options.clone()));
+        let patience = config.statement_timeout.duration() + GRACE;
+        Self { pool, config: config.clone(), patience, broken }
+    }
+
+    /// Runs statements on `host` from now on. The connections that there are, to a server that is lost or is the primary no
+    /// more, are closed when what runs on them has ended.
+    pub(super) fn move_to(&self, host: &Host) {
+        let pool = connection::pool(&self.config, host.options.clone());
+        let before = std::mem::replace(&mut *self.pool.lock().unwrap_or_else(PoisonError::into_inner), pool);
+        let patience = self.patience;
+        tokio::spawn(async move { timeout(patience, before.close()).await });
+    }
+
+    fn pool(&self) -> PgPool {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Fails unless the database answers within its bounds.
@@ -131,6 +152,11 @@ impl Db {
                 Err(sqlx::Error::Database(error)) if must_be_repeated(error.code().as_deref()) => {
                     POOL.repeats()
                 }
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(READ_ONLY) => {
+                    connection.close_on_drop();
+                    self.broken.notify_one();
+                    return Err(DbError::Busy("the server is the primary no more"));
+                }
                 Err(error) => {
                     if error.as_database_error().is_none() {
                         connection.close_on_drop();
@@ -146,11 +172,12 @@ impl Db {
     /// Nothing was begun when this fails.
     async fn connection(&self) -> Result<PoolConnection<Postgres>, DbError> {
         let waiting = Pool::waits();
-        let connection = self.pool.acquire().await;
+        let pool = self.pool();
+        let connection = pool.acquire().await;
         drop(waiting);
-        POOL.open(self.pool.size());
+        POOL.open(pool.size());
         connection.map_err(|error| match error {
-            sqlx::Error::PoolClosed => DbError::Busy("it is being closed"),
+            sqlx::Error::PoolClosed => DbError::Busy("it is being closed, or moves to another host"),
             error => {
                 self.broken.notify_one();
                 DbError::Unreachable(Arc::new(error))
@@ -168,11 +195,14 @@ impl Db {
 
     /// Closes the connections, once what runs on them has ended.
     pub(super) async fn close(&self) {
-        if timeout(self.patience, self.pool.close()).await.is_err() {
+        if timeout(self.patience, self.pool().close()).await.is_err() {
             tracing::warn!("the connections to the database could not be closed in order");
         }
     }
 }
+
+/// `read_only_sql_transaction`: nothing was changed.
+const READ_ONLY: &str = "25006";
 
 /// `serialization_failure` and `deadlock_detected`: the server has undone the statement and asks for it again.
 fn must_be_repeated(code: Option<&str>) -> bool {

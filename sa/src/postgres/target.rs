@@ -3,7 +3,8 @@
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Connection, Row};
 
-use super::{claim, connection, migrations, name, refusal, unreachable};
+use super::lock::Hold;
+use super::{connection, enter, migrations, name, refusal, unreachable};
 use crate::config::{Config, Credentials, Postgres};
 use crate::error::OpenError;
 use crate::tables::{Kind, TABLES, Table, Value};
@@ -18,7 +19,7 @@ impl Target {
     pub(crate) async fn open(config: &Config, credentials: &Credentials) -> Result<Self, OpenError> {
         config.validate()?;
         let postgres: &Postgres = &config.postgres;
-        let mut db = claim(postgres, &connection::options(postgres, credentials)).await?;
+        let (mut db, _) = enter(postgres, &connection::options(postgres, credentials), Hold::Alone).await?;
         migrations::migrate(&mut db, migrations::ALL).await.map_err(|error| refusal(postgres, error))?;
         let failed = |error: sqlx::Error| unreachable(postgres, error);
         // The bound on statements is for requests.

@@ -37,6 +37,15 @@ impl From<rusqlite::Error> for MigrationError {
 
 /// Runs those of `migrations` that the database has not seen. Does not write when there are none.
 pub(super) fn migrate(db: &mut Connection, migrations: &[Migration]) -> Result<(), MigrationError> {
+    migrate_and_tell(db, migrations, &mut |_, _| {})
+}
+
+/// The same, and tells `done` of each that was run.
+pub(super) fn migrate_and_tell(
+    db: &mut Connection,
+    migrations: &[Migration],
+    done: &mut (dyn FnMut(u32, &'static str) + Send),
+) -> Result<(), MigrationError> {
     let (mut found, needed) = version(db)?;
     if needed > newest(migrations) {
         return Err(MigrationError::TooNew { found, needed });
@@ -57,6 +66,7 @@ pub(super) fn migrate(db: &mut Connection, migrations: &[Migration]) -> Result<(
         )?;
         transaction.commit()?;
         tracing::info!(version = found, migration = migration.name, "the database's schema was changed");
+        done(found, migration.name);
     }
     Ok(())
 }

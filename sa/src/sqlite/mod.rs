@@ -21,7 +21,6 @@ mod orders;
 mod revocations;
 mod workers;
 
-#[cfg(test)]
 pub(crate) use migrations::ALL as MIGRATIONS;
 pub(crate) use source::Source;
 
@@ -122,6 +121,15 @@ impl SqliteStorage {
     ) -> Result<T> {
         self.writer.submit(work).await.map_err(Error::from)
     }
+}
+
+/// Brings the schema of the database at `path` up to date, and tells `done` of each migration that was run.
+pub(crate) fn migrate(
+    path: &Path,
+    done: &mut (dyn FnMut(u32, &'static str) + Send),
+) -> Result<(), OpenError> {
+    let mut db = connection::writer(path).map_err(|error| refusal(path, MigrationError::Sqlite(error)))?;
+    migrations::migrate_and_tell(&mut db, migrations::ALL, done).map_err(|error| refusal(path, error))
 }
 
 fn shared(connection: Connection) -> Arc<Mutex<Connection>> {
@@ -320,5 +328,22 @@ impl StorageAuthority for SqliteStorage {
     }
 }
 
+/// Every statement that a request or the sweeper runs.
+#[cfg(test)]
+pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
+    [
+        accounts::STATEMENTS,
+        authorizations::STATEMENTS,
+        certificates::STATEMENTS,
+        orders::STATEMENTS,
+        revocations::STATEMENTS,
+        workers::STATEMENTS,
+    ]
+    .concat()
+    .into_iter()
+}
+
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod steps;

@@ -1,19 +1,6 @@
 //! No request ever scans a table, however many rows it has: SQLite is asked how it would run every statement.
 
-use super::{accounts, authorizations, certificates, connection, migrations, orders, revocations, workers};
-
-fn statements() -> impl Iterator<Item = &'static str> {
-    [
-        accounts::STATEMENTS,
-        authorizations::STATEMENTS,
-        certificates::STATEMENTS,
-        orders::STATEMENTS,
-        revocations::STATEMENTS,
-        workers::STATEMENTS,
-    ]
-    .concat()
-    .into_iter()
-}
+use super::{connection, migrations, statements};
 
 /// What SQLite says it would do for each statement.
 fn plans() -> Vec<(&'static str, Vec<String>)> {

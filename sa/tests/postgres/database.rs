@@ -57,6 +57,19 @@ impl Database {
         SERVER.sql(&self.name, text).unwrap()
     }
 
+    /// What another role does to it.
+    pub(crate) fn sql_as(&self, role: &str, text: &str) -> Result<String, String> {
+        SERVER
+            .sql(&self.name, &format!("SET SESSION AUTHORIZATION {role}; {text}"))
+            .map_err(|error| error.to_string())
+    }
+
+    /// Whether the server refuses that for want of a right.
+    pub(crate) fn is_denied_to(&self, role: &str, text: &str) -> bool {
+        let refusal = self.sql_as(role, text).err().unwrap_or_default();
+        refusal.contains("permission denied") || refusal.contains("must be owner")
+    }
+
     /// Another program's connection.
     pub(crate) async fn other_hand(&self) -> PgConnection {
         let options =

@@ -1,10 +1,10 @@
-//! One server per database.
+//! Who may use a database: many servers, or one program alone.
 
 use std::sync::Arc;
 
 use cairn_core::ErrorKind;
 use cairn_core::api::{StorageAuthority, StorageRead};
-use cairn_sa::{OpenError, PostgresStorage};
+use cairn_sa::{Credentials, OpenError, PostgresStorage};
 use sqlx::postgres::PgConnection;
 use tokio::time::timeout;
 
@@ -12,26 +12,52 @@ use crate::database::{Database, PATIENCE};
 use crate::world::{World, kind};
 
 #[tokio::test]
-async fn a_second_server_is_refused_as_long_as_the_first_runs() {
+async fn several_servers_share_a_database_and_see_each_others_changes() {
     let database = Database::new().await;
-    let first = database.open().await;
-    let error = database.refusal().await;
-    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
-    assert!(error.to_string().contains("in use by another cairn"), "{error}");
-    first.ping().await.unwrap();
+    let (first, second) = (database.open().await, database.open().await);
+    let (here, there) = (World::new(first.clone(), ()), World::new(second.clone(), ()));
+    let account = here.account().await;
+    assert_eq!(second.account(account.id).await, Ok(Some(account.clone())));
+    assert_eq!(there.storage.set_contact(account.id, vec![]).await.unwrap().id, account.id);
     first.close().await;
-    database.open().await.ping().await.unwrap();
+    second.ping().await.unwrap();
+    assert_eq!(second.account(account.id).await.unwrap().unwrap().contact, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn of_two_servers_that_start_on_an_empty_database_one_makes_the_schema_and_the_other_is_refused() {
+async fn of_servers_that_start_at_once_on_an_empty_database_one_makes_the_schema_and_all_use_it() {
     let database = Database::new().await;
-    let (config, other) = (database.config(), database.config());
-    let (one, two) = tokio::join!(crate::database::open(&config), crate::database::open(&other));
-    assert_eq!([one.is_ok(), two.is_ok()].iter().filter(|opened| **opened).count(), 1);
-    let refused = one.err().or(two.err()).unwrap();
-    assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
+    let configs = [database.config(), database.config(), database.config()];
+    let [one, two, three] = &configs;
+    let (one, two, three) =
+        tokio::join!(crate::database::open(one), crate::database::open(two), crate::database::open(three));
+    for server in [one, two, three] {
+        server.unwrap().ping().await.unwrap();
+    }
     assert_eq!(database.sql("SELECT count(*) FROM schema_version"), "2");
+}
+
+async fn alone(database: &Database) -> Result<PostgresStorage, OpenError> {
+    PostgresStorage::open_alone(&database.config(), &Credentials::default()).await
+}
+
+#[tokio::test]
+async fn what_needs_a_database_alone_is_refused_while_a_server_runs_and_keeps_servers_out() {
+    let database = Database::new().await;
+    let server = database.open().await;
+    let error = alone(&database).await.err().unwrap();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+    assert!(error.to_string().contains("in use by another cairn"), "{error}");
+    server.ping().await.unwrap();
+    server.close().await;
+
+    let restore = alone(&database).await.unwrap();
+    let error = database.refusal().await;
+    assert!(matches!(error, OpenError::Reserved { .. }), "{error:?}");
+    assert!(error.to_string().contains("wait until that has ended"), "{error}");
+    assert!(matches!(alone(&database).await.err().unwrap(), OpenError::InUse { .. }));
+    restore.close().await;
+    database.open().await.ping().await.unwrap();
 }
 
 /// Ends the connection that holds the lock, and takes the lock for another hand before its server does.
@@ -87,5 +113,5 @@ async fn a_server_that_has_lost_the_lock_changes_nothing_until_it_has_it_again()
     drop(thief);
     until_ready(&storage, true).await;
     world.account().await;
-    assert!(matches!(database.refusal().await, OpenError::InUse { .. }));
+    assert!(matches!(alone(&database).await.err().unwrap(), OpenError::InUse { .. }));
 }

@@ -14,11 +14,13 @@ mod database;
 
 mod copy;
 mod crash;
+mod failover;
 mod isolation;
 mod limits;
 mod lock;
 mod open;
 mod plans;
+mod roles;
 mod schema;
 mod tls;
 mod workers;

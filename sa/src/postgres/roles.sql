@@ -1,0 +1,31 @@
+-- Roles with no more rights than they need, for the database {database} whose owner is {owner}.
+--
+-- Run this in that database as its owner, or as a superuser where the roles are not there yet; and again after each
+-- `cairn admin db migrate`, which may have made tables. Running it twice does no harm.
+--
+--   {owner}  makes and changes tables: `cairn admin db migrate`, and nothing that runs all the time.
+--   {sa}  what servers use, with `migrate_at_start = false`. It can delete nothing that was issued or promised, and
+--       change nothing but what changes in the life of a thing: no certificate, no intent, no key.
+--   {read}  looks: for reports and monitoring.
+--
+-- Passwords are not set here: ALTER ROLE … PASSWORD does that, or pg_hba.conf says how else they are known.
+
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = {sa_text}) THEN CREATE ROLE {sa} LOGIN; END IF;
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = {read_text}) THEN CREATE ROLE {read} LOGIN; END IF;
+END $$;
+
+REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {sa}, {read};
+GRANT CONNECT ON DATABASE {database} TO {owner}, {sa}, {read};
+GRANT USAGE, CREATE ON SCHEMA public TO {owner};
+GRANT USAGE ON SCHEMA public TO {sa}, {read};
+
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO {sa}, {read};
+GRANT INSERT ON accounts, orders, authorizations, intents, certificates, blocked_keys, workers TO {sa};
+GRANT UPDATE (contact, status) ON accounts TO {sa};
+GRANT UPDATE (status, processing_since, worker, serial, problem) ON orders TO {sa};
+GRANT UPDATE (status, challenge, at, worker, records, problem, expires) ON authorizations TO {sa};
+GRANT UPDATE (revoked_at, revocation_reason) ON certificates TO {sa};
+GRANT UPDATE, DELETE ON workers TO {sa};
