@@ -12,7 +12,6 @@
 
 mod project;
 
-mod bad_days;
 mod everyday;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

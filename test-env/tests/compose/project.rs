@@ -118,47 +118,9 @@ impl Project {
         self.compose(&[&["exec", "-T", service], command].concat())
     }
 
-    /// Ends a container at once, as a crash would; the engine leaves it so.
-    pub(crate) fn kill(&self, service: &str) -> Result<()> {
-        self.compose(&["kill", service]).map(drop)
-    }
-
-    /// Ends a container in good order.
-    pub(crate) fn stop(&self, service: &str) -> Result<()> {
-        self.compose(&["stop", service]).map(drop)
-    }
-
-    pub(crate) fn start_again(&self, service: &str) -> Result<()> {
-        self.compose(&["start", service]).map(drop)
-    }
-
     /// Starts the service with the foreign clients.
     pub(crate) fn start_client(&self) -> Result<()> {
         self.compose(&["--profile", "test", "up", "--detach", "--no-build", "client"]).map(drop)
-    }
-
-    /// Takes a service out of a network: what is sent to it or by it there is lost, and nobody is told.
-    pub(crate) fn disconnect(&self, service: &str, network: &str) -> Result<()> {
-        docker(&["network", "disconnect", &self.network(network), &self.container(service)?]).map(drop)
-    }
-
-    /// Puts it back, under its name.
-    pub(crate) fn connect(&self, service: &str, network: &str) -> Result<()> {
-        let container = self.container(service)?;
-        docker(&["network", "connect", "--alias", service, &self.network(network), &container]).map(drop)
-    }
-
-    /// PostgreSQL as psql is told to find it from this machine.
-    pub(crate) fn database(&self) -> Result<String> {
-        let password = self.exec("sa", &["cat", "/etc/cairn/database/database.password"])?;
-        let template =
-            format!("{{{{(index .NetworkSettings.Networks \"{}\").IPAddress}}}}", self.network("database"));
-        let address = docker(&["inspect", "--format", &template, &self.container("postgres")?])?;
-        Ok(format!("host={} dbname=cairn user=cairn password={}", address.trim(), password.trim()))
-    }
-
-    fn network(&self, network: &str) -> String {
-        format!("{}_{network}", self.name)
     }
 
     fn container(&self, service: &str) -> Result<String> {
