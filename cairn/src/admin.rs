@@ -1,5 +1,10 @@
 //! `cairn admin`: what an operator does besides running servers. Each deed has a file of its own.
 
+mod ask;
+mod connection;
+mod objects;
+mod sheet;
+
 mod backup;
 mod copy;
 mod files;
@@ -22,6 +27,14 @@ pub async fn run(command: AdminCommand) -> Result<()> {
     match command {
         AdminCommand::Backup(args) => say(&backup::run(&args)?),
         AdminCommand::Restore(args) => say(&restore::run(&args)?),
+        AdminCommand::Account(command) => say(&ask::account(command).await?),
+        AdminCommand::Order(command) => say(&ask::order(command).await?),
+        AdminCommand::Authorization(command) => say(&ask::authorization(command).await?),
+        AdminCommand::Certificate(command) => say(&ask::certificate(command).await?),
+        AdminCommand::Key(command) => say(&ask::key(command).await?),
+        AdminCommand::Status(args) => say(&ask::status(args).await?),
+        AdminCommand::Db(DbCommand::Migrate(args)) => say(&schema::migrate(&args).await?),
+        AdminCommand::Db(DbCommand::Roles(args)) => say(&schema::roles(&args)?),
         AdminCommand::Db(DbCommand::Copy(args)) => say(&copy::run(&args).await?),
         AdminCommand::Db(DbCommand::Migrate(args)) => say(&schema::migrate(&args).await?),
         AdminCommand::Db(DbCommand::Roles(args)) => say(&schema::roles(&args)?),

@@ -35,6 +35,9 @@ pub struct Config {
     /// Traces.
     #[serde(default)]
     pub trace: telemetry::Trace,
+    /// Operators on this machine.
+    #[serde(default)]
+    pub admin: Admin,
     /// How the services meet, when they run in several processes.
     #[serde(default)]
     pub internal: Internal,
@@ -133,6 +136,16 @@ pub struct Issuer {
     pub key: Option<PathBuf>,
     /// The file with the passphrase of an encrypted key. Nobody but its owner may be able to read it.
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// The `[admin]` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// The Unix socket by which `cairn admin` asks the registration authority of a server on this machine. Nobody but the server's own
+    /// user, and root, may open it: who does may do everything. Its folder must exist; its path has at most 100 characters. Default:
+    /// `admin.sock` in the data directory of a server that keeps its database there; else none.
+    pub socket: Option<PathBuf>,
 }
 
 /// The `[internal]` section: how services meet that run in several processes. One process that plays every role needs none of it.
@@ -253,6 +266,7 @@ impl Config {
     fn anchor(&mut self, folder: &Path) {
         let paths = [
             &mut self.data_dir,
+            &mut self.admin.socket,
             &mut self.api.certificate,
             &mut self.api.key,
             &mut self.internal.pki,

@@ -23,6 +23,7 @@ use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Listener, Sockets};
 use crate::lock::DirectoryLock;
 use crate::names;
+use crate::operators::{self, Door};
 use crate::ready_file::Ready;
 use crate::server::{self, Bound, Hierarchy, ListenerTls};
 use crate::storage::Storage;
@@ -52,6 +53,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
         )
         .await?,
         internal: internal::Bound::default(),
+        operators: operators(&args),
     };
     let dns = FakeDns::bind(&args).await?;
     let (issuing, made) = hierarchy(&args)?;
@@ -93,6 +95,15 @@ pub async fn run(args: DevArgs) -> Result<()> {
         ready(&banner).write(file)?;
     }
     server::run_to_end(&lifecycle, Some(&storage)).await
+}
+
+/// The operators' socket, unless nothing is kept. Development goes on without: a folder's path may be too long for a socket.
+fn operators(args: &DevArgs) -> Option<Door> {
+    if args.ephemeral {
+        return None;
+    }
+    let door = Door::bind(operators::socket_in(&args.data_dir));
+    door.inspect_err(|error| tracing::warn!("no `cairn admin`: {error:#}")).ok()
 }
 
 fn take(data_dir: &Path) -> Result<DirectoryLock> {

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use cairn_proto::transport::{Health, Server};
 use cairn_proto::{
-    Role, certificate_authority_server, certificate_store_server, listener_certificates_server,
-    nonce_owner_server, policy_authority_server, registration_authority_server, storage_authority_server,
-    storage_read_server, validation_authority_server,
+    Role, administration_server, certificate_authority_server, certificate_store_server,
+    listener_certificates_server, nonce_owner_server, policy_authority_server, registration_authority_server,
+    storage_authority_server, storage_read_server, validation_authority_server,
 };
 
 use crate::config::Internal;
@@ -69,7 +69,8 @@ fn answering(server: Server, role: Role, services: &Services) -> Server {
         Role::Ra => match &services.ra {
             Some(ra) => server
                 .add(registration_authority_server(ra.clone()), &[Role::Wfe])
-                .add(listener_certificates_server(ra.clone()), &[Role::Wfe]),
+                .add(listener_certificates_server(ra.clone()), &[Role::Wfe])
+                .add(administration_server(ra.clone()), &[Role::Admin]),
             None => server,
         },
         Role::Va => match &services.va {

@@ -30,6 +30,7 @@ pub mod lock;
 pub mod metrics;
 pub mod names;
 pub mod open_files;
+pub mod operators;
 pub mod ready_file;
 pub mod service_manager;
 pub mod telemetry;

@@ -20,6 +20,7 @@ use crate::internal;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Sockets};
 use crate::lock::DirectoryLock;
+use crate::operators::{self, Door};
 use crate::peers::Peers;
 use crate::ready_file::Ready;
 use crate::roles::Roles;
@@ -51,6 +52,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
         management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
             .await?,
         internal: internal::Bound::bind(&roles, &config.internal).await?,
+        operators: operators(&config, &roles)?,
     };
     let storage = if plays_sa { Some(Storage::open(&config, &credentials).await?) } else { None };
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
@@ -101,6 +103,14 @@ pub fn check(args: &CheckConfigArgs) -> Result<String> {
         }
         _ => format!("{file} is good for the roles {}.\n", prepared.roles),
     })
+}
+
+/// The operators' socket of a registration authority. The usual one lies in the data directory, which a process has that plays the
+/// storage authority.
+fn operators(config: &Config, roles: &Roles) -> Result<Option<Door>> {
+    let has_socket = config.admin.socket.is_some() || roles.play(Role::Sa);
+    let path = operators::socket(config).filter(|_| roles.play(Role::Ra) && has_socket);
+    path.map(Door::bind).transpose()
 }
 
 /// What a registration authority finds left undone that nobody is at work on: all of it, if no other one can reach the storage.

@@ -18,6 +18,7 @@ use crate::lifecycle::Lifecycle;
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
 use crate::metrics;
+use crate::operators::Door;
 use crate::readiness::Readiness;
 use crate::service_manager::ServiceManager;
 use crate::storage::Storage;
@@ -67,6 +68,8 @@ pub struct Bound {
     pub management: Sockets,
     /// For the services in other processes.
     pub internal: internal::Bound,
+    /// For operators on this machine.
+    pub operators: Option<Door>,
 }
 
 /// Starts: takes up what an earlier process left, answers the other processes, gets the listeners' certificate, accepts.
@@ -86,6 +89,9 @@ pub async fn start(
     readiness.tell(health, lifecycle);
     if let Some(ra) = &services.ra {
         ra.start_sweeper(orphans);
+        if let Some(door) = bound.operators {
+            door.open(Arc::clone(ra), lifecycle);
+        }
     }
     lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
     let management = management::router(Management {

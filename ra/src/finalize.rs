@@ -169,10 +169,12 @@ struct Issuance {
 async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     let began = Instant::now();
     let Issuance { request, order, permit, working } = issuance;
-    let outcome = match tokio::time::timeout(ISSUANCE_LIMIT, ra.deps.ca.issue_certificate(request)).await {
+    let attempts = ra.persist_once("issue a certificate", || ra.deps.ca.issue_certificate(request.clone()));
+    let outcome = match tokio::time::timeout(ISSUANCE_LIMIT, attempts).await {
         Ok(Ok(certificate)) => Some(issued(&ra, order, certificate).await),
-        // Issuance for this order was begun before: only the storage knows how it went.
-        Ok(Err(error)) if error.kind == ErrorKind::Conflict => {
+        // Issuance for this order was begun before, or it broke off, perhaps on the way back from another process: only the storage
+        // knows how it went. The sweeper asks it when whatever still runs has ended.
+        Ok(Err(error)) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Internal) => {
             audit::issuance_failed(order, &error);
             None
         }

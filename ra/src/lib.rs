@@ -75,7 +75,7 @@ pub struct Deps {
     pub random: Arc<dyn Random>,
     /// Validations, issuances and the sweeper run on it: shutdown waits for it.
     pub tracker: TaskTracker,
-    /// Cancelled when shutdown begins: from then on nothing new is begun, and what was begun is finished.
+    /// Cancelled when shutdown begins: from then on nobody asks for more, and what was asked for is finished.
     pub shutdown: CancellationToken,
 }
 
@@ -125,11 +125,9 @@ impl Ra {
         task.await.unwrap_or_else(|panic| Err(Error::internal("The request failed; try again.", panic)))
     }
 
-    /// Leave to begin one more task that `permits` bounds.
+    /// Leave to begin one more task that `permits` bounds. Also during shutdown: the listeners are closed by then, and what still comes
+    /// had been asked before.
     fn permit(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
-        if self.deps.shutdown.is_cancelled() {
-            return Err(Error::new(ErrorKind::Unavailable, "the CA is restarting; try again in a moment"));
-        }
         self.lease.check()?;
         let busy = |_| Error::new(ErrorKind::Unavailable, "the CA is busy; try again in a moment");
         Arc::clone(permits).try_acquire_owned().map_err(busy)

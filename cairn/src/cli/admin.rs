@@ -1,6 +1,10 @@
 //! The command line of `cairn admin`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+
+use cairn_core::api::admin::Operator;
+use cairn_core::{RevocationReason, Serial, Thumbprint};
 
 use clap::{Args, Subcommand};
 
@@ -16,6 +20,23 @@ pub enum AdminCommand {
     /// Look after the database itself
     #[command(subcommand)]
     Db(DbCommand),
+    /// Ask a running server about an account, or close one
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Ask a running server about an order
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Ask a running server about an authorization, or take one away
+    #[command(subcommand)]
+    Authorization(AuthorizationCommand),
+    /// Ask a running server about a certificate, or revoke one
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
+    /// Block a key on a running server
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Ask a running registration authority how much it is doing
+    Status(StatusArgs),
 }
 
 /// What can be done with a database.
@@ -26,12 +47,18 @@ pub enum DbCommand {
     /// Every row of every table goes over in one transaction, and is read back and compared before it ends: whoever interrupts a copy
     /// leaves the new database empty, and begins again.
     Copy(CopyArgs),
+<<<<<<< HEAD
     /// Bring the database's schema up to date for this version, before any server of it is started
     ///
     /// Servers of the version before go on working meanwhile and afterwards. It runs as the owner of the tables, which is not who
     /// servers should be: --user names it.
     Migrate(MigrateArgs),
     /// Print the SQL that makes roles on PostgreSQL with no more rights than they need
+=======
+    /// Bring the schema up to date: with PostgreSQL before servers of a new version start, and while those of the old one run
+    Migrate(ConfigArgs),
+    /// Print SQL that makes PostgreSQL roles for servers and for readers, with no more rights than they need
+>>>>>>> admin
     Roles(RolesArgs),
 }
 
@@ -118,4 +145,274 @@ pub struct CopyArgs {
     /// The new database, as the configuration file of a server on PostgreSQL names it
     #[arg(long, value_name = "FILE")]
     pub to_config: Option<PathBuf>,
+}
+
+/// Options of a command that needs a configuration alone.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// The server's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Options of `cairn admin db roles`.
+#[derive(Args, Clone, Debug)]
+pub struct RolesArgs {
+    /// The configuration file that names the database
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Who owns the database [default: user in [sa.postgres]]
+    #[arg(long, value_name = "ROLE")]
+    pub owner: Option<String>,
+
+    /// The role that servers shall use
+    #[arg(long, value_name = "ROLE", default_value = "cairn_sa")]
+    pub server: String,
+
+    /// The role that may only read
+    #[arg(long, value_name = "ROLE", default_value = "cairn_read")]
+    pub reader: String,
+}
+
+/// How a running server is asked, and how its answer is shown.
+#[derive(Args, Clone, Debug)]
+pub struct ServerArgs {
+    /// The server's configuration file: its socket, or with [internal.ra] addresses the way to it by the certificate of the role admin
+    #[arg(long, value_name = "FILE", required_unless_present = "socket")]
+    pub config: Option<PathBuf>,
+
+    /// The server's socket, for example cairn-data/admin.sock of `cairn dev`
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub socket: Option<PathBuf>,
+
+    /// Your name in the audit log [default: SUDO_USER, USER or LOGNAME of the environment]
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<Operator>,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands about accounts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Show an account
+    Show(ShowAccountArgs),
+    /// Close an account for good, in the name of the CA: its status is then "revoked". Its certificates stay
+    Deactivate(ObjectArgs),
+}
+
+/// Options of `cairn admin account show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowAccountArgs {
+    /// Its id or its URL
+    #[arg(value_name = "ID", required_unless_present = "thumbprint")]
+    pub id: Option<String>,
+
+    /// The thumbprint of its key (RFC 7638), base64url
+    #[arg(long, value_name = "THUMBPRINT", conflicts_with = "id")]
+    pub thumbprint: Option<Thumbprint>,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Options of a command about one object.
+#[derive(Args, Clone, Debug)]
+pub struct ObjectArgs {
+    /// Its id or its URL
+    #[arg(value_name = "ID")]
+    pub id: String,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Commands about orders.
+#[derive(Clone, Debug, Subcommand)]
+pub enum OrderCommand {
+    /// Show an order and its authorizations
+    Show(ObjectArgs),
+}
+
+/// Commands about authorizations.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuthorizationCommand {
+    /// Show an authorization
+    Show(ObjectArgs),
+    /// Take an authorization away: its account must prove its control of the identifier again
+    Deactivate(ObjectArgs),
+}
+
+/// Commands about certificates.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CertificateCommand {
+    /// Show a certificate
+    Show(ShowCertificateArgs),
+    /// Revoke a certificate
+    Revoke(RevokeCertificateArgs),
+}
+
+/// Options of `cairn admin certificate show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowCertificateArgs {
+    /// Its serial, hexadecimal; colons and capitals as other tools print them are fine
+    pub serial: SerialText,
+
+    /// Show the certificate itself too, PEM
+    #[arg(long)]
+    pub pem: bool,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Options of `cairn admin certificate revoke`.
+#[derive(Args, Clone, Debug)]
+pub struct RevokeCertificateArgs {
+    /// Its serial, hexadecimal
+    pub serial: SerialText,
+
+    /// Why: unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn
+    #[arg(long, value_name = "REASON", default_value = "unspecified")]
+    pub reason: Reason,
+
+    /// Refuse its key from now on, in certificates and in accounts
+    #[arg(long)]
+    pub block_key: bool,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Commands about keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Refuse a key from now on, in certificates and in accounts; what has it stays
+    Block(KeyArgs),
+}
+
+/// Options of `cairn admin key block`.
+#[derive(Args, Clone, Debug)]
+pub struct KeyArgs {
+    /// The SHA-256 of its SubjectPublicKeyInfo, hexadecimal
+    #[arg(long, value_name = "HASH", required_unless_present = "file")]
+    pub spki_sha256: Option<Sha256Text>,
+
+    /// A file that has it, PEM: a certificate, a public key, or a private key without passphrase
+    #[arg(long, value_name = "FILE", conflicts_with = "spki_sha256")]
+    pub file: Option<PathBuf>,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Options of `cairn admin status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// A serial as people copy it.
+#[derive(Clone, Debug)]
+pub struct SerialText(pub Serial);
+
+impl FromStr for SerialText {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.replace(':', "").to_ascii_lowercase();
+        digits.parse().map(Self).map_err(|_| "a serial is hexadecimal, as `openssl x509 -serial` shows it")
+    }
+}
+
+/// A SHA-256 as people copy it.
+#[derive(Clone, Debug)]
+pub struct Sha256Text(pub [u8; 32]);
+
+impl FromStr for Sha256Text {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.replace(':', "").to_ascii_lowercase();
+        // 32 octets as a pair of ids of 16: the same strict reading.
+        let half = |digits: Option<&str>| digits?.parse::<cairn_core::OrderId>().ok();
+        match (half(digits.get(..32)), half(digits.get(32..))) {
+            (Some(first), Some(second)) => {
+                let mut hash = [0; 32];
+                let octets = first.as_bytes().iter().chain(second.as_bytes());
+                hash.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+                Ok(Self(hash))
+            }
+            _ => Err("a SHA-256 has 64 hexadecimal digits"),
+        }
+    }
+}
+
+/// A reason of RFC 5280 §5.3.1, by name or by code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason(pub Option<RevocationReason>);
+
+impl FromStr for Reason {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let why_not = match text.to_ascii_lowercase().as_str() {
+            "unspecified" | "0" => return Ok(Self(None)),
+            "keycompromise" | "1" => return Ok(Self(Some(RevocationReason::KeyCompromise))),
+            "affiliationchanged" | "3" => return Ok(Self(Some(RevocationReason::AffiliationChanged))),
+            "superseded" | "4" => return Ok(Self(Some(RevocationReason::Superseded))),
+            "cessationofoperation" | "5" => return Ok(Self(Some(RevocationReason::CessationOfOperation))),
+            "privilegewithdrawn" | "9" => return Ok(Self(Some(RevocationReason::PrivilegeWithdrawn))),
+            "cacompromise" | "2" => "is for the certificates of CAs",
+            "certificatehold" | "6" => "could be lifted again, and a revocation here is final",
+            "removefromcrl" | "8" => "lifts a hold",
+            "aacompromise" | "10" => "is for attribute certificates",
+            _ => "is none",
+        };
+        Err(format!(
+            "{text} {why_not}; the reasons for a subscriber's certificate are unspecified, keyCompromise, affiliationChanged, \
+             superseded, cessationOfOperation and privilegeWithdrawn"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_and_hashes_are_taken_as_other_tools_print_them() {
+        let serial: SerialText = "01:AB:CD".parse().unwrap();
+        assert_eq!(serial.0.to_string(), "01abcd");
+        assert!("1abcd".parse::<SerialText>().is_err());
+        let hash: Sha256Text = "0A".repeat(32).parse().unwrap();
+        assert_eq!(hash.0, [10; 32]);
+        for bad in ["", "0a", &"0g".repeat(32), &"0a".repeat(33), "€"] {
+            assert!(bad.parse::<Sha256Text>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_those_of_a_subscribers_certificate() {
+        for reason in RevocationReason::ALL {
+            assert_eq!(reason.code().to_string().parse(), Ok(Reason(Some(reason))));
+        }
+        assert_eq!("unspecified".parse(), Ok(Reason(None)));
+        for (text, why_not) in
+            [("cACompromise", "CAs"), ("6", "final"), ("removeFromCRL", "hold"), ("whim", "none")]
+        {
+            let error = text.parse::<Reason>().unwrap_err();
+            assert!(error.contains(why_not) && error.contains("privilegeWithdrawn"), "{error}");
+        }
+    }
 }

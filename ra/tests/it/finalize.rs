@@ -6,6 +6,7 @@ use std::task::Poll;
 use cairn_core::api::RegistrationAuthority;
 use cairn_core::api::ra::{FinalizeOrderRequest, RevocationProof, RevokeCertificateRequest};
 use cairn_core::{ErrorKind, OrderId, OrderProgress, OrderStatus, Period, ProblemType};
+use cairn_ra::Orphans;
 use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, PublicKeyData};
 
 use crate::world::{DAY, Issuance, START, World, csr, csr_from, csr_with, jwk, kind, refused_connection};
@@ -237,25 +238,33 @@ async fn racing_finalizations_issue_one_certificate() {
 }
 
 #[tokio::test]
-async fn a_failed_issuance_ends_the_order_and_says_whose_fault_it_is() {
-    let world = World::new();
+async fn an_issuance_that_could_not_be_begun_is_tried_again() {
+    let world = World::with(|config| {
+        config.retry_pause = Period::from_millis(1);
+        config.answer_grace = Period::from_secs(10);
+    });
     let account = world.account().await;
     let order = world.ready_order(account, &["a.test"]).await;
-    world.ca.next(Issuance::Breaks(ErrorKind::Internal));
-    let failed = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
-    assert_eq!(failed.error(START).unwrap().kind, ProblemType::ServerInternal);
-    assert_eq!(world.stored_order(order).await, failed);
+    world.ca.next(Issuance::Breaks(ErrorKind::Unavailable));
+    let done = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+    assert_eq!(done.status(START), OrderStatus::Valid);
+    assert_eq!(world.ca.calls(), 2);
 }
 
 #[tokio::test]
-async fn an_issuance_that_was_begun_before_is_left_to_the_sweeper() {
-    let world = World::new();
-    let account = world.account().await;
-    let order = world.ready_order(account, &["a.test"]).await;
-    world.ca.next(Issuance::Breaks(ErrorKind::Conflict));
-    let answer = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
-    assert_eq!(answer.status(START), OrderStatus::Processing);
-    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Processing);
+async fn an_issuance_of_unknown_outcome_is_left_to_the_sweeper_which_says_whose_fault_it_is() {
+    for kind in [ErrorKind::Conflict, ErrorKind::Internal] {
+        let world = World::new();
+        let account = world.account().await;
+        let order = world.ready_order(account, &["a.test"]).await;
+        world.ca.next(Issuance::Breaks(kind));
+        let answer = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+        assert_eq!(answer.status(START), OrderStatus::Processing);
+        assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Processing);
+        world.ra.sweep(Orphans::Silent).await.unwrap();
+        assert_eq!(world.stored_order(order).await.error(START).unwrap().kind, ProblemType::ServerInternal);
+        assert_eq!(world.ca.calls(), 1, "never a second time: {kind:?}");
+    }
 }
 
 #[tokio::test]
@@ -279,7 +288,7 @@ async fn beyond_the_bound_nothing_is_begun() {
 }
 
 #[tokio::test]
-async fn shutdown_finishes_running_issuances_and_begins_none() {
+async fn shutdown_finishes_running_issuances_and_those_that_were_asked_for_when_it_began() {
     let world = World::with(|config| config.answer_grace = Period::from_millis(1));
     let account = world.account().await;
     let first = world.order(account, &["a.test"]).await.order.id;
@@ -289,9 +298,9 @@ async fn shutdown_finishes_running_issuances_and_begins_none() {
     world.ca.hold();
     world.finalize(account, first, csr(&["a.test"])).await.unwrap();
     world.deps.shutdown.cancel();
-    assert_eq!(kind(world.finalize(account, second, csr(&["b.test"])).await), ErrorKind::Unavailable);
+    world.finalize(account, second, csr(&["b.test"])).await.unwrap();
     world.ca.release();
     world.quiet().await;
     assert_eq!(world.stored_order(first).await.status(START), OrderStatus::Valid);
-    assert_eq!(world.stored_order(second).await.status(START), OrderStatus::Ready);
+    assert_eq!(world.stored_order(second).await.status(START), OrderStatus::Valid);
 }

@@ -119,13 +119,15 @@ async fn an_issuance_that_died_within_this_process_is_ended_too() {
 
 #[tokio::test]
 async fn an_issuance_of_unknown_outcome_is_ended_by_what_is_stored() {
-    let world = World::new();
-    let account = world.account().await;
-    let order = world.ready_order(account, &["a.test"]).await;
-    world.ca.next(Issuance::BreaksAfterStoring(ErrorKind::Conflict));
-    world.finalize(account, order, csr(&["a.test"])).await.unwrap();
-    world.ra.sweep(Orphans::Silent).await.unwrap();
-    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Valid);
+    for kind in [ErrorKind::Conflict, ErrorKind::Internal] {
+        let world = World::new();
+        let account = world.account().await;
+        let order = world.ready_order(account, &["a.test"]).await;
+        world.ca.next(Issuance::BreaksAfterStoring(kind));
+        world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+        world.ra.sweep(Orphans::Silent).await.unwrap();
+        assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Valid, "{kind:?}");
+    }
 }
 
 #[tokio::test]

@@ -392,7 +392,7 @@ impl CertificateAuthority for FakeCa {
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.requests.lock().unwrap().push(request.clone());
         self.gate.pass().await;
-        let does = *self.does.lock().unwrap();
+        let does = std::mem::take(&mut *self.does.lock().unwrap());
         match does {
             Issuance::Works => self.issue_and_store(request).await,
             Issuance::Breaks(kind) => Err(Error::new(kind, "as the test wants it")),

@@ -60,10 +60,18 @@ impl Site {
     /// If the root cannot be read, or the port for challenges is taken.
     pub async fn new(directory: &str, root_file: &Path, http_port: u16, temper: Temper) -> Result<Arc<Self>> {
         let roots = std::fs::read_to_string(root_file).context("cannot read the root")?;
+        Self::answering(directory, &roots, Http01::start(http_port).await?, temper)
+    }
+
+    /// The same for roots in PEM, and for a server that looks for answers elsewhere than at the loopback addresses.
+    ///
+    /// # Errors
+    /// If the roots cannot be used.
+    pub fn answering(directory: &str, roots: &str, responder: Http01, temper: Temper) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             directory: directory.to_owned(),
-            endpoint: Arc::new(Endpoint::new(directory, &roots)?),
-            responder: Responder::Http01(Arc::new(Http01::start(http_port).await?)),
+            endpoint: Arc::new(Endpoint::new(directory, roots)?),
+            responder: Responder::Http01(Arc::new(responder)),
             told: Told::default(),
             meter: watch::Sender::new(0),
             refused_or_failed: watch::Sender::new(0),

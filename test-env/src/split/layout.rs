@@ -30,10 +30,11 @@ impl Layout {
         Self { processes, ..Self::default() }
     }
 
-    /// With policy authorities in processes of their own.
+    /// With so many processes of this role instead.
     #[must_use]
-    pub fn with_policy_authorities(mut self, count: usize) -> Self {
-        self.processes.extend(std::iter::repeat_n(Some(Role::Pa), count));
+    pub fn with(mut self, role: Role, count: usize) -> Self {
+        self.processes.retain(|process| *process != Some(role));
+        self.processes.extend(std::iter::repeat_n(Some(role), count));
         self
     }
 

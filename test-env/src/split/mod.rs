@@ -164,7 +164,7 @@ impl Split {
             let ready = process.ready()?;
             if process.role().is_none_or(|role| role == Role::Wfe) {
                 self.management.extend(ready.management);
-                self.root_sha256 = ready.root_sha256;
+                self.root_sha256 = ready.root_sha256.unwrap_or_default();
             }
         }
         Ok(())

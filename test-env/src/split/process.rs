@@ -37,8 +37,7 @@ pub struct Process {
 pub(super) struct Ready {
     #[serde(default)]
     pub(super) management: Vec<SocketAddr>,
-    #[serde(default)]
-    pub(super) root_sha256: String,
+    pub(super) root_sha256: Option<String>,
 }
 
 impl Process {

@@ -10,10 +10,7 @@
 // Redundant to the compiler; it tells clippy that the functions in here are test code too.
 #![cfg(test)]
 
-mod customers;
 mod project;
-
-mod ledger;
 
 mod bad_days;
 mod everyday;

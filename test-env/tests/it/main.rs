@@ -16,6 +16,7 @@ mod orders;
 mod revocation;
 mod validation;
 
+mod admin;
 mod backup;
 mod metrics;
 mod process;

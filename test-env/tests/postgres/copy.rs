@@ -65,12 +65,22 @@ async fn an_account_of_sqlites_days_renews_on_postgresql() {
     let (well, printed) = copy(&site, &to);
     assert!(!well && printed.contains("in use by another cairn") && printed.contains("stop it"), "{printed}");
     block_in_place(|| serve.kill()).unwrap();
+    let site_config = site.config().display().to_string();
+    let db =
+        |command: &str| block_in_place(|| run(&["admin", "db", command, "--config", &site_config])).unwrap();
+    let (well, printed) = db("migrate");
+    assert!(well && printed.contains("Nothing to do"), "{printed}");
     let (well, printed) = copy(&site, &to);
     assert!(well && printed.contains("accounts") && printed.contains("SHA-256"), "{printed}");
     let (well, printed) = copy(&site, &to);
     assert!(!well && printed.contains("is not empty"), "{printed}");
 
     move_to(&site, &server);
+    let (well, printed) = db("migrate");
+    assert!(well && printed.contains("Nothing to do"), "{printed}");
+    let (well, printed) = db("roles");
+    assert!(well && printed.contains("\"cairn_sa\""), "{printed}");
+    server.sql("cairn", &printed).unwrap();
     let (serve, _) = Serve::start(&site).unwrap();
     let config = site.config().display().to_string();
     let (well, printed) = copy(&site, &["--to-config", &config]);

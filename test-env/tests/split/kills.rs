@@ -1,10 +1,10 @@
 //! Processes that are killed where they stand (SIGKILL), at random moments of the load, and started again.
 
 use cairn_test_env::load::Temper;
-use cairn_test_env::split::{Layout, Role};
+use cairn_test_env::split::Role;
 use tokio::task::block_in_place;
 
-use crate::world::{WORKERS, World, rounds};
+use crate::world::{WORKERS, World, rounds, two_of_each};
 
 /// After so many requests of a round a process is killed: some 7 make a certificate.
 const FEWEST_REQUESTS: u64 = 20;
@@ -14,7 +14,7 @@ const MOST_REQUESTS: u64 = 200;
 const MEANWHILE: u64 = 5;
 
 async fn kill_again_and_again(role: Role) {
-    let mut world = World::new(Layout::split(2), Temper::Forbearing).await;
+    let mut world = World::new(two_of_each(), Temper::Forbearing).await;
     for round in 1..=rounds() {
         let mut load = world.site.load(&format!("{role}{round}"), WORKERS);
         let more = world.between(FEWEST_REQUESTS, MOST_REQUESTS);
@@ -68,7 +68,7 @@ async fn storage_authorities_that_are_killed_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_killed_and_started_again_has_lost_nothing() {
-    let mut world = World::new(Layout::split(2).with_own_database(), Temper::Forbearing).await;
+    let mut world = World::new(two_of_each().with_own_database(), Temper::Forbearing).await;
     for round in 1..=rounds() {
         let mut load = world.site.load(&format!("database{round}"), WORKERS);
         load.requests(world.between(FEWEST_REQUESTS, MOST_REQUESTS)).await.unwrap();

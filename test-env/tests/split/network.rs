@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use cairn_test_env::load::Temper;
 use cairn_test_env::relay::Relay;
-use cairn_test_env::split::{Layout, Role};
+use cairn_test_env::split::Role;
 
-use crate::world::{WORKERS, World};
+use crate::world::{WORKERS, World, two_of_each};
 
 const LATE: Duration = Duration::from_millis(500);
 
@@ -21,7 +21,7 @@ const CUTS: u32 = 10;
 const BETWEEN: u64 = 20;
 
 async fn bad_days_between(from: Role, to: Role) {
-    let world = World::new(Layout::split(2).relayed(from, to), Temper::Forbearing).await;
+    let world = World::new(two_of_each().relayed(from, to), Temper::Forbearing).await;
     bad_days(&world, &format!("{from}-{to}"), world.split.relays(from, to).collect()).await;
     world.end();
 }
@@ -105,7 +105,7 @@ async fn between_certificate_authorities_and_storage() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn between_storage_and_the_database() {
-    let world = World::new(Layout::split(2).with_relayed_database(), Temper::Forbearing).await;
+    let world = World::new(two_of_each().with_relayed_database(), Temper::Forbearing).await;
     bad_days(&world, "sa-database", vec![world.split.database_relay().unwrap()]).await;
     world.end();
 }

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use cairn_jose::{Algorithm, sign::SigningKey};
 use cairn_test_env::acme::{Client, Endpoint, JOSE, Response};
-use cairn_test_env::split::{Layout, Split};
+use cairn_test_env::split::Split;
 use http::Method;
 use serde_json::Value;
 use tokio::task::block_in_place;
+
+use crate::world::two_of_each;
 
 /// How many nonces are tried.
 const NONCES: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nonce_of_one_front_end_is_good_at_another_once_and_then_nowhere() {
-    let split = block_in_place(|| Split::start(&Layout::split(2))).unwrap();
+    let split = block_in_place(|| Split::start(&two_of_each())).unwrap();
     let roots = fs::read_to_string(split.root_file()).unwrap();
     let mut clients = Vec::new();
     for front in split.fronts() {

@@ -1,17 +1,17 @@
 //! A new version everywhere, process by process, and no client notices.
 
 use cairn_test_env::load::Temper;
-use cairn_test_env::split::{Layout, Role};
+use cairn_test_env::split::Role;
 use tokio::task::block_in_place;
 
-use crate::world::{WORKERS, World};
+use crate::world::{WORKERS, World, two_of_each};
 
 /// So many requests are sent before each restart.
 const BETWEEN: u64 = 30;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_process_is_restarted_under_load_and_no_request_fails() {
-    let mut world = World::new(Layout::split(2), Temper::Strict).await;
+    let mut world = World::new(two_of_each(), Temper::Strict).await;
     let mut load = world.site.load("rolling", WORKERS);
     for role in Role::ALL {
         let count = world.split.of_role(role).count();

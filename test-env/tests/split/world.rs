@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn_core::random::{SeededRandom, SystemRandom, bytes};
 use cairn_test_env::invariants::{self, Limits};
 use cairn_test_env::load::{Site, Temper};
-use cairn_test_env::split::{Layout, Split};
+use cairn_test_env::split::{Layout, Role, Split};
 use cairn_test_env::wait;
 use tokio::task::block_in_place;
 
@@ -22,6 +22,11 @@ pub(crate) struct World {
     pub(crate) split: Split,
     pub(crate) site: Arc<Site>,
     random: SeededRandom,
+}
+
+/// Two processes of each role.
+pub(crate) fn two_of_each() -> Layout {
+    Layout::split(2).with(Role::Sa, 1)
 }
 
 impl World {
