@@ -33,8 +33,6 @@ pub async fn run(command: AdminCommand) -> Result<()> {
         AdminCommand::Certificate(command) => say(&ask::certificate(command).await?),
         AdminCommand::Key(command) => say(&ask::key(command).await?),
         AdminCommand::Status(args) => say(&ask::status(args).await?),
-        AdminCommand::Db(DbCommand::Migrate(args)) => say(&schema::migrate(&args).await?),
-        AdminCommand::Db(DbCommand::Roles(args)) => say(&schema::roles(&args)?),
         AdminCommand::Db(DbCommand::Copy(args)) => say(&copy::run(&args).await?),
         AdminCommand::Db(DbCommand::Migrate(args)) => say(&schema::migrate(&args).await?),
         AdminCommand::Db(DbCommand::Roles(args)) => say(&schema::roles(&args)?),

@@ -47,18 +47,12 @@ pub enum DbCommand {
     /// Every row of every table goes over in one transaction, and is read back and compared before it ends: whoever interrupts a copy
     /// leaves the new database empty, and begins again.
     Copy(CopyArgs),
-<<<<<<< HEAD
     /// Bring the database's schema up to date for this version, before any server of it is started
     ///
     /// Servers of the version before go on working meanwhile and afterwards. It runs as the owner of the tables, which is not who
     /// servers should be: --user names it.
     Migrate(MigrateArgs),
     /// Print the SQL that makes roles on PostgreSQL with no more rights than they need
-=======
-    /// Bring the schema up to date: with PostgreSQL before servers of a new version start, and while those of the old one run
-    Migrate(ConfigArgs),
-    /// Print SQL that makes PostgreSQL roles for servers and for readers, with no more rights than they need
->>>>>>> admin
     Roles(RolesArgs),
 }
 
@@ -145,34 +139,6 @@ pub struct CopyArgs {
     /// The new database, as the configuration file of a server on PostgreSQL names it
     #[arg(long, value_name = "FILE")]
     pub to_config: Option<PathBuf>,
-}
-
-/// Options of a command that needs a configuration alone.
-#[derive(Args, Clone, Debug)]
-pub struct ConfigArgs {
-    /// The server's configuration file
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-}
-
-/// Options of `cairn admin db roles`.
-#[derive(Args, Clone, Debug)]
-pub struct RolesArgs {
-    /// The configuration file that names the database
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-
-    /// Who owns the database [default: user in [sa.postgres]]
-    #[arg(long, value_name = "ROLE")]
-    pub owner: Option<String>,
-
-    /// The role that servers shall use
-    #[arg(long, value_name = "ROLE", default_value = "cairn_sa")]
-    pub server: String,
-
-    /// The role that may only read
-    #[arg(long, value_name = "ROLE", default_value = "cairn_read")]
-    pub reader: String,
 }
 
 /// How a running server is asked, and how its answer is shown.
