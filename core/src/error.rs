@@ -53,6 +53,11 @@ pub enum ErrorKind {
     UnsupportedIdentifier,
 }
 
+/// No answer came to a call.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer came")]
+struct Unanswered(#[source] Box<dyn std::error::Error + Send + Sync>);
+
 /// A failure on its way from the room that met it to the client and to the log.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -80,6 +85,19 @@ impl Error {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::new(ErrorKind::Internal, detail).with_source(source)
+    }
+
+    /// A call was sent and no answer came: what became of it is not known. `detail` is for the client, `source` for the log.
+    pub fn unanswered(
+        detail: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::internal(detail, Unanswered(source.into()))
+    }
+
+    /// Whether it is not known what became of the call. Known to the caller alone: its own caller gets an answer, which is this error.
+    pub fn is_in_doubt(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<Unanswered>())
     }
 
     /// The same with a source for the log.

@@ -171,8 +171,8 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     let Issuance { request, order, permit, working } = issuance;
     let outcome = match tokio::time::timeout(ISSUANCE_LIMIT, ra.deps.ca.issue_certificate(request)).await {
         Ok(Ok(certificate)) => Some(issued(&ra, order, certificate).await),
-        // Issuance for this order was begun before: only the storage knows how it went.
-        Ok(Err(error)) if error.kind == ErrorKind::Conflict => {
+        // Issuance for this order was begun before, or no answer came: only the storage knows how it went. The sweeper asks it.
+        Ok(Err(error)) if error.kind == ErrorKind::Conflict || error.is_in_doubt() => {
             audit::issuance_failed(order, &error);
             None
         }

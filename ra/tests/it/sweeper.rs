@@ -121,11 +121,14 @@ async fn an_issuance_that_died_within_this_process_is_ended_too() {
 async fn an_issuance_of_unknown_outcome_is_ended_by_what_is_stored() {
     let world = World::new();
     let account = world.account().await;
-    let order = world.ready_order(account, &["a.test"]).await;
-    world.ca.next(Issuance::BreaksAfterStoring(ErrorKind::Conflict));
-    world.finalize(account, order, csr(&["a.test"])).await.unwrap();
-    world.ra.sweep(Orphans::Silent).await.unwrap();
-    assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Valid);
+    for unknown in [Issuance::BreaksAfterStoring(ErrorKind::Conflict), Issuance::GoesUnheard] {
+        let order = world.ready_order(account, &["a.test"]).await;
+        world.ca.next(unknown);
+        let answer = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+        assert_eq!(answer.status(START), OrderStatus::Processing);
+        world.ra.sweep(Orphans::Silent).await.unwrap();
+        assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Valid, "{unknown:?}");
+    }
 }
 
 #[tokio::test]

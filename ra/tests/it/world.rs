@@ -269,6 +269,8 @@ pub(crate) enum Issuance {
     Breaks(ErrorKind),
     /// Stores, and fails with an error all the same.
     BreaksAfterStoring(ErrorKind),
+    /// Stores, and its answer does not arrive.
+    GoesUnheard,
     /// The process dies before anything is stored.
     Dies,
     /// The process dies when the certificate is stored.
@@ -399,6 +401,10 @@ impl CertificateAuthority for FakeCa {
             Issuance::BreaksAfterStoring(kind) => {
                 self.issue_and_store(request).await?;
                 Err(Error::new(kind, "as the test wants it"))
+            }
+            Issuance::GoesUnheard => {
+                self.issue_and_store(request).await?;
+                Err(Error::unanswered("as the test wants it", "no answer"))
             }
             Issuance::Dies => panic!("as the test wants it"),
             Issuance::DiesAfterStoring => {
