@@ -11,7 +11,7 @@ use cairn_proto::transport::Address;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::telemetry;
+use crate::{lifecycle, telemetry};
 
 /// Everything that `cairn serve` is told. Relative paths are relative to the file's own folder.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Config {
     /// The certificates that sign, and the key. Required where the roles `wfe` or `ca` are played.
     #[serde(default)]
     pub issuer: Issuer,
+    /// How the process ends.
+    #[serde(default)]
+    pub lifecycle: lifecycle::Config,
     /// Logs.
     #[serde(default)]
     pub log: telemetry::Config,

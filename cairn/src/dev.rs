@@ -210,6 +210,7 @@ impl FakeDns {
             router: challtestsrv::management(self.zone),
             tls: None,
             proxies: Arc::from([]),
+            leaving: lifecycle.ended.clone(),
             shutdown: lifecycle.ended.clone(),
             tracker: lifecycle.support.clone(),
         };

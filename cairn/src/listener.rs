@@ -3,21 +3,26 @@
 //! Our own accept loop over hyper-util, since it is the place where strangers are bounded before they have said a word: how many may
 //! be connected, how long a handshake or a request's head may take.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use cairn_wfe::ClientAddr;
 use futures_util::FutureExt as _;
-use hyper::Request;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulConnection;
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,7 +43,8 @@ const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be idle between requests, and how long a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long, at the end, a client may take to receive its last answer and close the connection.
+/// How long, at the end, a client may take to say what it was about to say, and then to receive its last answer and close the
+/// connection.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes of a request's head: ACME's are a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
@@ -50,6 +56,8 @@ const MAX_STREAMS: u32 = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a pair of ports is tried when both loopback addresses shall get the same free one.
 const PORT_ATTEMPTS: usize = 20;
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Where one of the server's listeners shall bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +140,8 @@ pub struct Listener {
     pub tls: Option<TlsAcceptor>,
     /// Who begins its connections with a PROXY header, and must; all others speak for themselves.
     pub proxies: Arc<[IpNet]>,
+    /// Ends HTTP/1.1 connections with their next answer: a client that comes back may be sent to another process.
+    pub leaving: CancellationToken,
     /// Stops accepting and lets connections finish the request they are at.
     pub shutdown: CancellationToken,
     /// Where connections run.
@@ -225,12 +235,22 @@ impl Listener {
     }
 
     async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr) {
-        let requests = TaskTracker::new();
-        let asked = CancellationToken::new();
+        let (requests, http2) = (TaskTracker::new(), AtomicBool::new(false));
         let service = service_fn(|mut request: Request<Incoming>| {
-            asked.cancel();
             request.extensions_mut().insert(ClientAddr(peer));
-            requests.track_future(self.router.clone().call(request))
+            let version = request.version();
+            if version == Version::HTTP_2 {
+                http2.store(true, Ordering::Relaxed);
+            }
+            let answer = self.router.clone().call(request);
+            let ends = [self.leaving.clone(), self.shutdown.clone()];
+            requests.track_future(async move {
+                let mut response = answer.await?;
+                if version < Version::HTTP_2 && ends.iter().any(CancellationToken::is_cancelled) {
+                    response.headers_mut().insert(CONNECTION, CLOSE);
+                }
+                Ok::<_, Infallible>(response)
+            })
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
@@ -243,26 +263,36 @@ impl Listener {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let result = match self.shutdown.run_until_cancelled(connection.as_mut()).await {
             Some(result) => result,
-            None => 'closed: {
-                // Who has just connected is about to ask: closing now would be a request that failed. Who was answered before knows that a
-                // connection may be closed between two requests.
-                tokio::select! {
-                    result = connection.as_mut() => break 'closed result,
-                    _ = tokio::time::timeout(FAREWELL, asked.cancelled()) => {}
-                }
-                connection.as_mut().graceful_shutdown();
-                loop {
-                    match tokio::time::timeout(FAREWELL, connection.as_mut()).await {
-                        Ok(result) => break 'closed result,
-                        // Every request was answered; what is left is a client that says nothing more.
-                        Err(_) if requests.is_empty() => break 'closed Ok(()),
-                        Err(_) => {}
-                    }
-                }
-            }
+            None => self.farewell(connection, &requests, &http2).await,
         };
         if let Err(error) = result {
             debug!(%peer, %error, "connection ended early");
+        }
+    }
+
+    /// The end of a connection when the process ends: every request that was sent is answered.
+    async fn farewell<C: GracefulConnection>(
+        &self,
+        mut connection: Pin<&mut C>,
+        requests: &TaskTracker,
+        http2: &AtomicBool,
+    ) -> Result<(), C::Error> {
+        // Over HTTP/2, a client is told which of its requests were taken (GOAWAY). Over HTTP/1.1 it is not, and a request may be on its
+        // way while the connection seems idle: it is waited for, and its answer ends the connection.
+        if !http2.load(Ordering::Relaxed)
+            && requests.is_empty()
+            && let Ok(result) = tokio::time::timeout(FAREWELL, connection.as_mut()).await
+        {
+            return result;
+        }
+        connection.as_mut().graceful_shutdown();
+        loop {
+            match tokio::time::timeout(FAREWELL, connection.as_mut()).await {
+                Ok(result) => return result,
+                // Every request was answered; what is left is a client that says nothing more.
+                Err(_) if requests.is_empty() => return Ok(()),
+                Err(_) => {}
+            }
         }
     }
 }
@@ -292,9 +322,10 @@ mod tests {
             .await
             .unwrap();
         let address = sockets.addresses()[0];
-        let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let (leaving, shutdown) = (CancellationToken::new(), CancellationToken::new());
         let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
-        let listener = Listener { router, tls: None, proxies, shutdown, tracker };
+        let listener =
+            Listener { router, tls: None, proxies, leaving, shutdown, tracker: TaskTracker::new() };
         listener.clone().start(sockets);
         (address, listener)
     }
@@ -356,6 +387,80 @@ mod tests {
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
     }
+    /// Reads one answer on a connection that stays.
+    async fn answered(client: &mut TcpStream) -> String {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello") {
+            answer.push(client.read_u8().await.unwrap());
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn hello() -> Router {
+        Router::new().route("/", get(|| async { "hello" }))
+    }
+
+    #[tokio::test]
+    async fn a_process_that_leaves_serves_on_and_ends_http1_connections_with_their_answers() {
+        let (address, listener) = listening(hello()).await;
+        let mut old = connected(address, REQUEST).await;
+        assert!(!answered(&mut old).await.contains("connection: close"));
+        listener.leaving.cancel();
+        old.write_all(REQUEST.as_bytes()).await.unwrap();
+        for mut client in [old, connected(address, REQUEST).await] {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_under_way_on_an_idle_connection_when_the_end_begins_is_answered() {
+        let (address, listener) = listening(hello()).await;
+        let mut client = connected(address, REQUEST).await;
+        answered(&mut client).await;
+        listener.leaving.cancel();
+        listener.shutdown.cancel();
+        // The runtime has one thread: the server hears of both at the same time.
+        assert_eq!(client.try_write(REQUEST.as_bytes()).unwrap(), REQUEST.len());
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn over_http2_the_end_is_announced_and_what_was_begun_is_answered() {
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let slow = {
+            let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+            move || async move {
+                begun.notify_one();
+                go_on.notified().await;
+                "done"
+            }
+        };
+        let (address, listener) = listening(Router::new().route("/", get(slow))).await;
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
+        let (mut sender, connection) = handshake.await.unwrap();
+        let client = TaskTracker::new();
+        let connection = client.spawn(connection);
+        let uri = format!("http://{address}/");
+        let request = || Request::get(&uri).body(String::new()).unwrap();
+        let answer = sender.send_request(request());
+        let answer = client.spawn(answer);
+        begun.notified().await;
+        listener.leaving.cancel();
+        listener.shutdown.cancel();
+        listener.tracker.close();
+        go_on.notify_one();
+        assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+        // The connection ends in order, and what the client would send now it does not send, so that it can go elsewhere.
+        connection.await.unwrap().unwrap();
+        assert!(sender.send_request(request()).await.unwrap_err().is_canceled());
+        listener.tracker.wait().await;
+    }
+
     /// What a server says that tells its clients who they are.
     async fn who_am_i(proxies: &[&str], says: &str) -> String {
         let name = |Extension(ClientAddr(client)): Extension<ClientAddr>| async move { client.to_string() };

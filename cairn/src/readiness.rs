@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub struct Readiness {
     storage: Option<Arc<dyn Storage>>,
     peers: Peers,
-    stopping: CancellationToken,
+    leaving: CancellationToken,
 }
 
 /// Why the process is not ready.
@@ -55,7 +55,7 @@ impl Readiness {
         Self {
             storage: services.sa.clone(),
             peers: services.peers.clone(),
-            stopping: lifecycle.stopping.clone(),
+            leaving: lifecycle.leaving.clone(),
         }
     }
 
@@ -76,7 +76,7 @@ impl Readiness {
 
     /// What others are told by gRPC: whether this process itself works.
     async fn check_self(&self) -> Result<(), Unready> {
-        if self.stopping.is_cancelled() {
+        if self.leaving.is_cancelled() {
             return Err(Unready::Stopping);
         }
         let Some(storage) = &self.storage else { return Ok(()) };
@@ -97,7 +97,7 @@ impl Readiness {
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
             };
-            readiness.stopping.run_until_cancelled(looking).await;
+            readiness.leaving.run_until_cancelled(looking).await;
             say(false);
         });
     }

@@ -42,7 +42,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let prepared = prepare(&config, &args.roles).map_err(|complaints| complaints.about(&args.config))?;
     let Prepared { roles, hierarchy, issuer, tls, listener_names, credentials } = prepared;
 
-    let lifecycle = Lifecycle::default();
+    let lifecycle = Lifecycle::new(config.lifecycle.clone());
     let plays_sa = roles.play(Role::Sa);
     let _lock: Option<DirectoryLock> = if plays_sa { storage::take_data_dir(&config)? } else { None };
     let api = if roles.play(Role::Wfe) { config.api.listen.clone() } else { Vec::new() };

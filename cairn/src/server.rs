@@ -111,6 +111,7 @@ pub async fn start(
             router,
             tls: acceptor.clone(),
             proxies: proxies.into(),
+            leaving: lifecycle.leaving.clone(),
             shutdown: lifecycle.stopping.clone(),
             tracker: lifecycle.work.clone(),
         };

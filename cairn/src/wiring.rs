@@ -219,8 +219,9 @@ impl Wiring<'_> {
     /// Nonces of this front end and of those beside it.
     fn route(&self, own: &Arc<Nonces>, peers: Arc<dyn NoncePeers>) -> Arc<dyn NonceService> {
         let routed = Arc::new(RoutedNonces::new(Arc::clone(own), peers));
-        let (current, stopping) = (Arc::clone(&routed), self.lifecycle.stopping.clone());
-        self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(current.keep_current()).await });
+        // For as long as the last requests may ask for it.
+        let (current, ended) = (Arc::clone(&routed), self.lifecycle.ended.clone());
+        self.lifecycle.support.spawn(async move { ended.run_until_cancelled(current.keep_current()).await });
         routed
     }
 

@@ -26,7 +26,8 @@ pub(super) async fn migrate(args: &MigrateArgs) -> Result<String> {
         Engine::Postgres => storage::credentials(&sa.postgres).context("[sa.postgres]")?,
     };
     // A PostgreSQL database may be in use meanwhile; a file may not.
-    let _lock = storage::take_data_dir(&config)?;
+    let lock = "SQLite changes its schema while no server runs; stop it, or let its next start do it";
+    let _lock = storage::take_data_dir(&config).context(lock)?;
     let mut changes = 0_u32;
     let newest = cairn_sa::migrate(&sa, &credentials, &mut |number, name| {
         changes += 1;
@@ -44,7 +45,11 @@ pub(super) async fn migrate(args: &MigrateArgs) -> Result<String> {
 /// The SQL that makes roles with no more rights than they need.
 pub(super) fn roles(args: &RolesArgs) -> Result<String> {
     let config = Config::read(&args.config)?;
-    ensure!(config.sa.engine == Engine::Postgres, "roles are only for [sa] engine = \"postgres\"");
+    ensure!(
+        config.sa.engine == Engine::Postgres,
+        "{} is for SQLite, which has no roles: who may read the file may read all",
+        args.config.display()
+    );
     let roles = Roles {
         database: config.sa.postgres.database,
         owner: args.owner.clone(),

@@ -21,6 +21,7 @@ use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::{Postgres, error::ErrorKind};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::connection;
 use super::hosts::Host;
@@ -68,6 +69,8 @@ pub(super) struct Db {
     patience: Duration,
     /// Rung when a connection breaks: whoever keeps the lock looks whether it still has it.
     broken: Arc<Notify>,
+    /// Connections to earlier hosts, which end.
+    closing: TaskTracker,
 }
 
 impl Db {
@@ -75,7 +78,7 @@ impl Db {
     pub(super) fn new(config: &config::Postgres, host: &Host, broken: Arc<Notify>) -> Self {
         let pool = Mutex::new(connection::pool(config, host.options.clone()));
         let patience = config.statement_timeout.duration() + GRACE;
-        Self { pool, config: config.clone(), patience, broken }
+        Self { pool, config: config.clone(), patience, broken, closing: TaskTracker::new() }
     }
 
     /// Runs statements on `host` from now on. The connections that there are, to a server that is lost or is the primary no
@@ -84,7 +87,7 @@ impl Db {
         let pool = connection::pool(&self.config, host.options.clone());
         let before = std::mem::replace(&mut *self.pool.lock().unwrap_or_else(PoisonError::into_inner), pool);
         let patience = self.patience;
-        tokio::spawn(async move { timeout(patience, before.close()).await });
+        self.closing.spawn(async move { timeout(patience, before.close()).await });
     }
 
     fn pool(&self) -> PgPool {
@@ -198,6 +201,9 @@ impl Db {
         if timeout(self.patience, self.pool().close()).await.is_err() {
             tracing::warn!("the connections to the database could not be closed in order");
         }
+        // Each has its bound.
+        self.closing.close();
+        self.closing.wait().await;
     }
 }
 

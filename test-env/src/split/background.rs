@@ -56,8 +56,8 @@ impl FakeDns {
                     let addresses = management
                         .local_addr()
                         .map(|management| Self { address: dns.local_addr(), management });
-                    tokio::spawn(dns.run(CancellationToken::new()));
-                    tokio::spawn(manage(management, zone));
+                    Handle::current().spawn(dns.run(CancellationToken::new()));
+                    Handle::current().spawn(manage(management, zone));
                     started.send(addresses.map_err(Into::into))
                 }
                 Err(error) => started.send(Err(error)),

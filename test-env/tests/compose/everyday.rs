@@ -75,9 +75,15 @@ fn services_have_neither_routes_nor_rights_nor_keys_that_they_do_not_need() -> R
     let project = Project::up("walls")?;
     project.endpoint(runtime.handle())?;
     for service in ["wfe-1", "wfe-2", "ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa"] {
-        let routes = project.exec(service, &["cat", "/proc/net/route"])?;
-        let outside = routes.lines().any(|route| route.split_whitespace().nth(1) == Some("00000000"));
-        ensure!(outside == service.contains("va"), "{service} has these routes:\n{routes}");
+        let outside = !project.only_internal_networks(service)?;
+        ensure!(outside == service.contains("va"), "{service} has a way out, or none");
+        // Not only by name: the fake DNS stands where only those can go who validate.
+        let fake_dns = format!("timeout 5 bash -c '</dev/tcp/{}/8055' && echo there", project.fake_dns());
+        let reached = project.exec(service, &["bash", "-c", &format!("{fake_dns} || true")])?;
+        ensure!(
+            reached.contains("there") == (service == "va"),
+            "{service} and the fake DNS of the VA: {reached}"
+        );
 
         let root = project.exec(service, &["sh", "-c", "id -u; touch /usr/local/bin/new 2>&1 || true"])?;
         ensure!(!root.starts_with("0\n") && root.contains("Read-only"), "{service} may do this:\n{root}");

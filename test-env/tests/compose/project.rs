@@ -91,6 +91,20 @@ impl Project {
         format!("{}.4.1", self.subnet)
     }
 
+    /// The fake DNS in the network of the VA.
+    pub(crate) fn fake_dns(&self) -> String {
+        format!("{}.4.53", self.subnet)
+    }
+
+    /// Whether the engine lets nothing pass between a service and the world.
+    pub(crate) fn only_internal_networks(&self, service: &str) -> Result<bool> {
+        let names = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
+        let names = docker(&["inspect", "--format", names, &self.container(service)?])?;
+        let mut inspect = vec!["network", "inspect", "--format", "{{.Internal}}"];
+        inspect.extend(names.split_whitespace());
+        Ok(docker(&inspect)?.lines().all(|internal| internal == "true"))
+    }
+
     pub(crate) fn http_port(&self) -> u16 {
         self.http_port
     }
