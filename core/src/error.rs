@@ -31,7 +31,8 @@ pub enum ErrorKind {
     BadRevocationReason,
     /// `malformed` with status 409: the object changed under the request; nothing was done.
     Conflict,
-    /// `serverInternal`: a fault of ours. The detail is for the client, the source for the log.
+    /// `serverInternal`: a fault of ours; with status 503 if it is known when it has passed. The detail is for the client, the source
+    /// for the log.
     Internal,
     /// `invalidContact`.
     InvalidContact,
@@ -52,6 +53,9 @@ pub enum ErrorKind {
     /// `unsupportedIdentifier`.
     UnsupportedIdentifier,
 }
+
+/// When to try again what nobody answered: about as long as a restart takes.
+const UNANSWERED_PAUSE: Duration = Duration::from_secs(10);
 
 /// No answer came to a call.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +96,9 @@ impl Error {
         detail: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::internal(detail, Unanswered(source.into()))
+        let mut error = Self::internal(detail, Unanswered(source.into()));
+        error.retry_after = Some(UNANSWERED_PAUSE);
+        error
     }
 
     /// Whether it is not known what became of the call. Known to the caller alone: its own caller gets an answer, which is this error.
