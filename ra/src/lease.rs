@@ -8,12 +8,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cairn_core::{Error, ErrorKind, Result};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::Ra;
+
+/// How long after shutdown began what was asked before may still come: longer than listeners let a client finish its request.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// Whether the others know that this process lives. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -78,6 +82,8 @@ impl Ra {
         self.deps.shutdown.cancelled().await;
         // It has nothing to say, even if it panicked.
         let _ended = sweeper.await;
+        // Who takes all permits leaves none for what was asked before the end and is only now begun.
+        sleep(LAST_REQUESTS).await;
         for (permits, count) in
             [(&self.validations, self.config.max_validations), (&self.issuances, self.config.max_issuances)]
         {

@@ -7,11 +7,16 @@ use cairn_core::{
     AuthorizationProgress, AuthorizationStatus, Error, ErrorKind, Problem, ProblemType, Result, Timestamp,
 };
 
+use crate::finalize::ISSUANCE_LIMIT;
 use crate::validation::{self, Validation};
 use crate::{Ra, audit, finalize, metrics};
 
 /// How many orders, and how many validations, one sweep ends: more wait for the next.
 const BATCH: usize = 500;
+
+/// How long an issuance may go on in another process after the one that asked for it has died or lost the connection, in
+/// seconds: until then an order without a certificate may still get one, and is not given up.
+const STILL_SIGNING: i64 = ISSUANCE_LIMIT.as_secs().cast_signed();
 
 /// Later than any sign of life.
 const END_OF_TIME: Timestamp = Timestamp::from_unix(i64::MAX);
@@ -63,23 +68,28 @@ impl Ra {
     /// # Errors
     /// Those of the storage, if it cannot say what was left. One that cannot be ended is logged, and stays for the next sweep.
     pub async fn sweep(&self, orphans: Orphans) -> Result<()> {
-        let silent_since = match orphans {
-            Orphans::All => END_OF_TIME,
+        let (silent_since, given_up) = match orphans {
+            Orphans::All => (END_OF_TIME, END_OF_TIME),
             Orphans::Silent => {
                 // Others must know who has what is taken now.
                 self.heartbeat().await?;
-                self.deps.clock.now().plus(-self.config.lease.seconds())
+                let now = self.deps.clock.now();
+                (now.plus(-self.config.lease.seconds()), now.plus(-STILL_SIGNING))
             }
         };
-        self.sweep_orders(silent_since).await?;
+        self.sweep_orders(silent_since, given_up).await?;
         self.sweep_validations(silent_since).await
     }
 
-    async fn sweep_orders(&self, silent_since: Timestamp) -> Result<()> {
+    /// Orders that have no certificate are given up if they were begun at `given_up` or before.
+    async fn sweep_orders(&self, silent_since: Timestamp, given_up: Timestamp) -> Result<()> {
         // What this process works on comes too, may be among the oldest, and must not crowd orphans out.
         let limit = BATCH.saturating_add(self.issuing.count());
         for order in self.deps.sa.take_abandoned_orders(self.worker, silent_since, limit).await? {
             let id = order.id;
+            if order.certificate.is_none() && order.since > given_up {
+                continue;
+            }
             match self.end_order(order).await {
                 // Who had it before has ended it in the meantime.
                 Err(error) if error.kind == ErrorKind::Conflict => {}

@@ -262,6 +262,10 @@ async fn an_issuance_of_unknown_outcome_is_left_to_the_sweeper_which_says_whose_
         assert_eq!(answer.status(START), OrderStatus::Processing);
         assert_eq!(world.stored_order(order).await.status(START), OrderStatus::Processing);
         world.ra.sweep(Orphans::Silent).await.unwrap();
+        let status = world.stored_order(order).await.status(START);
+        assert_eq!(status, OrderStatus::Processing, "a certificate may still come");
+        world.clock.advance(60);
+        world.ra.sweep(Orphans::Silent).await.unwrap();
         assert_eq!(world.stored_order(order).await.error(START).unwrap().kind, ProblemType::ServerInternal);
         assert_eq!(world.ca.calls(), 1, "never a second time: {kind:?}");
     }

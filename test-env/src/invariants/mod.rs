@@ -31,6 +31,9 @@ pub struct Limits {
     /// How long an order may be in processing, and a validation may run. A server at work takes seconds; what a killed one left is taken
     /// up after `ra.lease`. Zero where nothing may be under way.
     pub processing: Duration,
+    /// Whether a certificate may be left of an order that was given up. Where several processes issue, one that was held up between its
+    /// intent and its signature stores what nobody waits for any more; nobody was given it.
+    pub given_up: bool,
 }
 
 /// One invariant, looked at.

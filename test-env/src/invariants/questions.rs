@@ -56,7 +56,7 @@ const QUESTIONS: &[Question] = &[
         invariant: "a certificate's order knows it",
         about: CERTIFICATES,
         offenders: "SELECT c.serial FROM certificates c LEFT JOIN orders o ON o.id = c.order_id \
-                    WHERE c.order_id IS NOT NULL AND o.status IS DISTINCT FROM 'processing' \
+                    WHERE c.order_id IS NOT NULL AND o.status IS DISTINCT FROM 'processing' AND {not_given_up} \
                     AND (o.status IS DISTINCT FROM 'issued' OR o.serial IS DISTINCT FROM c.serial)",
     },
     Question {
@@ -81,7 +81,7 @@ const QUESTIONS: &[Question] = &[
     },
 ];
 
-/// Those about what is under way, with `{limit}` seconds.
+/// Those about what is under way, for `{limit}` seconds.
 const UNDER_WAY: &[Question] = &[
     Question {
         invariant: "no order is stuck in processing",
@@ -101,9 +101,11 @@ pub(super) fn ask(database: &Database, limits: Limits) -> Result<Vec<Finding>> {
         findings.push(integrity(database)?);
     }
     let limit = limits.processing.as_secs().to_string();
+    let not_given_up = if limits.given_up { "o.status IS DISTINCT FROM 'failed'" } else { "1 = 1" };
     for Question { invariant, about: (count, what), offenders } in QUESTIONS.iter().chain(UNDER_WAY) {
         // First those for which it does not hold: then what appears meanwhile only makes the number larger.
-        let offenders = database.column(&offenders.replace("{limit}", &limit))?;
+        let question = offenders.replace("{limit}", &limit).replace("{not_given_up}", not_given_up);
+        let offenders = database.column(&question)?;
         let looked_at = (database.number(count)?.max(offenders.len()), *what);
         findings.push(Finding { invariant: (*invariant).to_owned(), looked_at, offenders });
     }

@@ -62,6 +62,10 @@ retry_after = "1s"
 # Each order is validated anew: that is what a test wants to see.
 reuse_orders = false
 reuse_authorizations = false
+# What a lost process left is taken up soon: nobody wants to wait for a test.
+sweep_interval = "2s"
+heartbeat_interval = "500ms"
+lease = "5s"
 
 [pa]
 single_labels = true

@@ -12,7 +12,7 @@ use crate::world::{World, assert_refused, certificates, dns};
 
 /// Runs a command on the socket of the world's server.
 fn admin(world: &World, command: &[&str]) -> (bool, String) {
-    let socket = world.cairn.data_dir().join("admin.sock").display().to_string();
+    let socket = world.cairn.data_dir().unwrap().join("admin.sock").display().to_string();
     run(&[&["admin"], command, &["--operator", "alice", "--socket", &socket]].concat()).unwrap()
 }
 
@@ -24,7 +24,7 @@ fn asked(world: &World, command: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_what_a_client_has_and_takes_it_away() {
-    let world = World::new().await;
+    let world = World::dev(&[]).await;
     let (mut client, account) = world.member().await;
     let (certified, request) = world.certificate(&mut client, &account, &dns(["a.test", "b.test"])).await;
 
@@ -70,7 +70,7 @@ async fn an_operator_sees_what_a_client_has_and_takes_it_away() {
     let status = asked(&world, &["status"]);
     assert_eq!((&status["stopping"], &status["issuances"]["running"]), (&false.into(), &0.into()));
 
-    let log = world.cairn.log().unwrap();
+    let log = fs::read_to_string(world.cairn.data_dir().unwrap().with_file_name("log")).unwrap();
     for words in
         ["account.revoked", "certificate.revoked", "operator.asked", "operator.refused", "alice(uid="]
     {
@@ -81,7 +81,7 @@ async fn an_operator_sees_what_a_client_has_and_takes_it_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_exist_and_what_makes_no_sense_is_said_so() {
-    let world = World::new().await;
+    let world = World::dev(&[]).await;
     for (command, words) in [
         (&["account", "show", &"0".repeat(32)][..], "there is no such account"),
         (&["order", "show", "https://ca.test/dir"], "is no id"),

@@ -90,7 +90,11 @@ fn copy(database: &Path, home: &Home) -> PathBuf {
 
 fn check(database: &Path, ledger: &Path) -> (Option<i32>, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_check-invariants"));
-    program.arg("--sqlite").arg(database).arg("--ledger").arg(ledger).args(["--processing-limit", "0"]);
+    program.arg("--sqlite").arg(database).arg("--ledger").arg(ledger).args([
+        "--processing-limit",
+        "0",
+        "--strict",
+    ]);
     let output = program.output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())

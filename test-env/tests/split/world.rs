@@ -6,7 +6,7 @@ use std::time::Duration;
 use cairn_core::random::{SeededRandom, SystemRandom, bytes};
 use cairn_test_env::invariants::{self, Limits};
 use cairn_test_env::load::{Site, Temper};
-use cairn_test_env::split::{Layout, Role, Split};
+use cairn_test_env::split::{Layout, Split};
 use cairn_test_env::wait;
 use tokio::task::block_in_place;
 
@@ -26,7 +26,7 @@ pub(crate) struct World {
 
 /// Two processes of each role.
 pub(crate) fn two_of_each() -> Layout {
-    Layout::split(2).with(Role::Sa, 1)
+    Layout::split(2)
 }
 
 impl World {
@@ -50,7 +50,7 @@ impl World {
         self.site.verify().await.unwrap();
         let given = self.site.told.certificates().unwrap();
         let check = |processing| {
-            let limits = Limits { processing };
+            let limits = Limits { processing, given_up: true };
             invariants::check(&self.split.database(), limits, Some(&given)).unwrap()
         };
         let report = block_in_place(|| check(TAKEN_UP));

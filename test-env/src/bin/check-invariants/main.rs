@@ -45,6 +45,11 @@ struct Options {
     /// longer than a killed server's leftovers wait to be taken up with the default configuration
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     processing_limit: u64,
+
+    /// Also fail for a certificate whose order was given up. Where several processes issue, one that was held up may leave such, which
+    /// nobody was given; a single process never does
+    #[arg(long)]
+    strict: bool,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +77,7 @@ fn run(options: &Options) -> Result<Report> {
         }
     };
     let ledger = options.ledger.as_deref().map(ledger::read).transpose()?;
-    let limits = Limits { processing: Duration::from_secs(options.processing_limit) };
+    let processing = Duration::from_secs(options.processing_limit);
+    let limits = Limits { processing, given_up: !options.strict };
     invariants::check(&database, limits, ledger.as_deref())
 }
