@@ -31,7 +31,8 @@ pub enum ErrorKind {
     BadRevocationReason,
     /// `malformed` with status 409: the object changed under the request; nothing was done.
     Conflict,
-    /// `serverInternal`: a fault of ours. The detail is for the client, the source for the log.
+    /// `serverInternal`: a fault of ours; with status 503 if it is known when it has passed. The detail is for the client, the source
+    /// for the log.
     Internal,
     /// `invalidContact`.
     InvalidContact,
@@ -52,6 +53,9 @@ pub enum ErrorKind {
     /// `unsupportedIdentifier`.
     UnsupportedIdentifier,
 }
+
+/// When to try again what nobody answered: about as long as a restart takes.
+const UNANSWERED_PAUSE: Duration = Duration::from_secs(10);
 
 /// A failure on its way from the room that met it to the client and to the log.
 #[derive(Clone, Debug)]
@@ -80,6 +84,14 @@ impl Error {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::new(ErrorKind::Internal, detail).with_source(source)
+    }
+
+    /// A call was sent and no answer came: what became of it is not known. `detail` is for the client, `source` for the log.
+    pub fn unanswered(
+        detail: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::internal(detail, source).with_retry_after(UNANSWERED_PAUSE)
     }
 
     /// The same with a source for the log.

@@ -138,7 +138,11 @@ impl Problem {
 /// The one mapping from what passes between rooms to what a client sees. The error's `source` stays behind.
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
-        let (kind, status) = shape(error.kind);
+        let (kind, mut status) = shape(error.kind);
+        if error.kind == ErrorKind::Internal && error.retry_after.is_some() {
+            // A fault that passes: clients that give up at 500 come back after 503.
+            status = 503;
+        }
         Self::new(kind, error.detail.clone()).with_status(status).with_subproblems(error.subproblems.clone())
     }
 }

@@ -71,7 +71,7 @@ pub fn into_error(status: Status) -> Error {
             error.retry_after = pause;
             error
         }
-        None => Error::internal(UNKNOWN_OUTCOME, status),
+        None => Error::unanswered(UNKNOWN_OUTCOME, status),
     }
 }
 

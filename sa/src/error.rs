@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_core::{Error, ErrorKind};
 
@@ -46,6 +47,9 @@ pub(crate) enum DbError {
     Engine(#[source] Arc<dyn StdError + Send + Sync>),
 }
 
+/// When to try again after the engine failed: about as long as a database takes to restart.
+const ENGINE_PAUSE: Duration = Duration::from_secs(10);
+
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         let (kind, detail) = match &error {
@@ -65,7 +69,11 @@ impl From<DbError> for Error {
             | DbError::Stopped(_)
             | DbError::Engine(_) => (ErrorKind::Internal, "The server's storage failed; try again later."),
         };
-        Self::new(kind, detail).with_source(error)
+        // What was under way when the database went away may be stored or not; it comes back.
+        let retry_after = matches!(error, DbError::Engine(_)).then_some(ENGINE_PAUSE);
+        let mut error = Self::new(kind, detail).with_source(error);
+        error.retry_after = retry_after;
+        error
     }
 }
 

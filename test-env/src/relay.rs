@@ -246,9 +246,9 @@ mod tests {
     async fn server(number: u8) -> SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
+        Handle::current().spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
+                Handle::current().spawn(async move {
                     while let Ok(byte) = stream.read_u8().await {
                         if stream.write_all(&[byte, number]).await.is_err() {
                             return;
