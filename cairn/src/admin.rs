@@ -48,12 +48,15 @@ fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Tables that say nothing of the CA.
+const BESIDE: [&str; 2] = ["schema_version", "workers"];
+
 /// What is in a database, in a sentence or two.
 fn described(contents: &Contents) -> String {
     let rows: Vec<String> = contents
         .rows
         .iter()
-        .filter(|(table, _)| table != "schema_version")
+        .filter(|(table, _)| !BESIDE.contains(&table.as_str()))
         .map(|(table, rows)| format!("{rows} {}", table.replace('_', " ")))
         .collect();
     let newest = match contents.newest_certificate {

@@ -12,6 +12,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "cairn/src/config.rs", "Config"),
     ("[api]", "cairn/src/config.rs", "Api"),
     ("[management]", "cairn/src/config.rs", "Management"),
+    ("[admin]", "cairn/src/config.rs", "Admin"),
     ("[internal]", "cairn/src/config.rs", "Internal"),
     ("[internal.ROLE]", "cairn/src/config.rs", "Place"),
     ("[internal.calls]", "cairn/src/config.rs", "Calls"),
@@ -34,6 +35,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
 const TABLES: &[&str] = &[
     "api",
     "management",
+    "admin",
     "internal",
     "lifecycle",
     "issuer",
