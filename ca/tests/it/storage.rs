@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use cairn_ca::{Ca, Config, Issuer};
-use cairn_core::ErrorKind;
+use cairn_core::api::IssuanceRequest;
 use cairn_core::api::ca::CertificateAuthority;
-use cairn_core::api::sa::StorageRead;
+use cairn_core::api::sa::{NewOrder, StorageAuthority, StorageRead};
 use cairn_core::random::SeededRandom;
 use cairn_core::time::FakeClock;
+use cairn_core::{
+    Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, ErrorKind, Order, OrderProgress,
+    Token, WorkerId,
+};
 use cairn_sa::SqliteStorage;
 use cairn_x509::{Certificate, KeySpec};
 
@@ -23,10 +27,46 @@ fn authority() -> (Ca, Arc<SqliteStorage>) {
     (ca, storage)
 }
 
+/// Stores the request's order as one that is being issued: no other may get a certificate.
+async fn begin(storage: &SqliteStorage, request: &IssuanceRequest) {
+    let random = SeededRandom::new(2);
+    let end = NOW.plus(3600);
+    let authz = Authorization {
+        id: AuthorizationId::new(NOW, &random),
+        account: request.account.unwrap(),
+        identifier: request.identifiers[0].clone(),
+        wildcard: false,
+        created: NOW,
+        expires: end,
+        token: Token::new(&random),
+        challenges: vec![ChallengeType::Http01],
+        progress: AuthorizationProgress::Valid {
+            challenge: ChallengeType::Http01,
+            at: NOW,
+            records: Vec::new(),
+        },
+    };
+    let order = Order {
+        id: request.order.unwrap(),
+        account: authz.account,
+        identifiers: request.identifiers.clone(),
+        authorizations: vec![authz.id],
+        profile: request.profile.clone(),
+        created: NOW,
+        expires: end,
+        progress: OrderProgress::Open,
+    };
+    let id = order.id;
+    let new = NewOrder { order, new_authorizations: vec![authz] };
+    storage.new_order_and_authorizations(new).await.unwrap();
+    storage.set_order_processing(id, WorkerId::new(NOW, &random), NOW).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_certificate_that_was_issued_can_be_read_back_by_its_serial() {
     let (ca, storage) = authority();
     let request = request(&[("dns", "www.example.test")]);
+    begin(&storage, &request).await;
     let issued = ca.issue_certificate(request.clone()).await.unwrap();
     let record = storage.certificate(&issued.serial).await.unwrap().unwrap();
     assert_eq!(record.der, issued.der);
@@ -38,8 +78,9 @@ async fn a_certificate_that_was_issued_can_be_read_back_by_its_serial() {
 
 #[tokio::test]
 async fn of_many_issuances_for_one_order_at_once_one_succeeds() {
-    let (ca, _storage) = authority();
+    let (ca, storage) = authority();
     let request = request(&[("dns", "www.example.test")]);
+    begin(&storage, &request).await;
     let issue = || ca.issue_certificate(request.clone());
     let results = tokio::join!(issue(), issue(), issue(), issue());
     let results = [results.0, results.1, results.2, results.3];
@@ -47,4 +88,11 @@ async fn of_many_issuances_for_one_order_at_once_one_succeeds() {
         results.iter().filter(|result| result.as_ref().is_err_and(|e| e.kind == ErrorKind::Conflict));
     assert_eq!(conflicts.count(), 3);
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_being_issued_gets_no_certificate() {
+    let (ca, _storage) = authority();
+    let refused = ca.issue_certificate(request(&[("dns", "www.example.test")])).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Conflict);
 }
