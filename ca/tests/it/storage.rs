@@ -9,8 +9,8 @@ use cairn_core::api::sa::{NewOrder, StorageAuthority, StorageRead};
 use cairn_core::random::SeededRandom;
 use cairn_core::time::FakeClock;
 use cairn_core::{
-    Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, ErrorKind, Order, OrderProgress,
-    Token, WorkerId,
+    Account, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, ErrorKind,
+    Jwk, Order, OrderProgress, Token, WorkerId,
 };
 use cairn_sa::SqliteStorage;
 use cairn_x509::{Certificate, KeySpec};
@@ -40,11 +40,7 @@ async fn begin(storage: &SqliteStorage, request: &IssuanceRequest) {
         expires: end,
         token: Token::new(&random),
         challenges: vec![ChallengeType::Http01],
-        progress: AuthorizationProgress::Valid {
-            challenge: ChallengeType::Http01,
-            at: NOW,
-            records: Vec::new(),
-        },
+        progress: AuthorizationProgress::Pending,
     };
     let order = Order {
         id: request.order.unwrap(),
@@ -56,10 +52,22 @@ async fn begin(storage: &SqliteStorage, request: &IssuanceRequest) {
         expires: end,
         progress: OrderProgress::Open,
     };
-    let id = order.id;
+    let account = Account {
+        id: authz.account,
+        key: Jwk::from_spki_der(&request.public_key).unwrap(),
+        contact: Vec::new(),
+        status: AccountStatus::Valid,
+        created: NOW,
+    };
+    storage.new_account(account).await.unwrap();
+    let (order_id, authz_id, worker) = (order.id, authz.id, WorkerId::new(NOW, &random));
     let new = NewOrder { order, new_authorizations: vec![authz] };
     storage.new_order_and_authorizations(new).await.unwrap();
-    storage.set_order_processing(id, WorkerId::new(NOW, &random), NOW).await.unwrap();
+    let challenge = ChallengeType::Http01;
+    storage.set_authorization_processing(authz_id, challenge, worker, NOW).await.unwrap();
+    let valid = AuthorizationProgress::Valid { challenge, at: NOW, records: Vec::new() };
+    storage.finalize_authorization(authz_id, valid, end).await.unwrap();
+    storage.set_order_processing(order_id, worker, NOW).await.unwrap();
 }
 
 #[tokio::test]
