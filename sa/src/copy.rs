@@ -1,4 +1,4 @@
-//! Takes a CA from SQLite to PostgreSQL: every row of every table of [`tables`](crate::tables), with its ids, so that what clients and
+//! Takes a CA from SQLite to PostgreSQL: every row of every table of `tables`, with its ids, so that what clients and
 //! certificates name stays where it is.
 //!
 //! All rows go into one transaction of the new database, which ends only when the rows have been read back from it and are, table by
