@@ -129,8 +129,8 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
 
     let pa = roles.play(Role::Pa).then(|| Pa::new(configs.pa)).transpose().context("[pa]")?;
     let pa = pa.map(|pa| Arc::new(pa) as Arc<dyn PolicyAuthority>);
-    let remote_va =
-        roles.play(Role::RemoteVa).then(|| remote_validation_authority(&configs.va)).transpose()?;
+    let remote_va = roles.play(Role::RemoteVa).then(|| Va::alone(&configs.va)).transpose().context("[va]")?;
+    let remote_va = remote_va.map(|va| Arc::new(va) as Arc<dyn ValidationAuthority>);
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
     let ca = issuer.map(|issuer| wiring.certificate_authority(configs.ca, issuer)).transpose()?;
     let ra = roles.play(Role::Ra).then(|| {
@@ -165,12 +165,6 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
 /// A service of this process, or else a peer.
 fn or<T: ?Sized>(own: &Option<Arc<T>>, peer: impl FnOnce() -> Result<Arc<T>>) -> Result<Arc<T>> {
     own.as_ref().map_or_else(peer, |own| Ok(Arc::clone(own)))
-}
-
-/// A validation authority that another one asks: it looks for itself alone.
-fn remote_validation_authority(config: &cairn_va::Config) -> Result<Arc<dyn ValidationAuthority>> {
-    let alone = cairn_va::Config { perspectives: Vec::new(), quorum: None, ..config.clone() };
-    Ok(Arc::new(Va::new(&alone, Vec::new()).context("[va]")?))
 }
 
 /// What wires a service.

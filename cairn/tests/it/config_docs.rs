@@ -3,9 +3,10 @@
 //! After a change of a setting, `CAIRN_BLESS=1 cargo test -p cairn --test it config_docs` writes the reference anew.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use cairn::config::Config;
+
+use crate::written::{assert_written, root};
 
 /// The sections of the file: the TOML table, the source that documents it, the struct.
 const SECTIONS: &[(&str, &str, &str)] = &[
@@ -54,10 +55,6 @@ const TABLES: &[&str] = &[
 /// What the reference begins with in docs/CONFIG.md; everything behind it is written by this file.
 const MARK: &str = "<!-- The rest is written from the code by cairn/tests/it/config_docs.rs. -->\n";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
 /// The public fields of a struct that a file can set, with their documentation, in the order of the source.
 fn fields(source: &str, name: &str) -> Vec<(String, String)> {
     let start = source.find(&format!("pub struct {name} {{")).unwrap_or_else(|| panic!("no struct {name}"));
@@ -98,18 +95,7 @@ fn reference() -> String {
 
 #[test]
 fn the_reference_is_what_the_code_says() {
-    let path = root().join("docs/CONFIG.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (introduction, written) = text.split_once(MARK).expect("the mark before the reference");
-    let expected = reference();
-    if std::env::var_os("CAIRN_BLESS").is_some() {
-        std::fs::write(&path, format!("{introduction}{MARK}{expected}")).unwrap();
-    } else {
-        assert!(
-            written == expected,
-            "docs/CONFIG.md is not what the code says; run this test with CAIRN_BLESS=1"
-        );
-    }
+    assert_written("docs/CONFIG.md", MARK, &reference());
 }
 
 #[test]

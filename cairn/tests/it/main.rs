@@ -4,3 +4,4 @@
 mod architecture;
 mod config_docs;
 mod metrics_docs;
+mod written;

@@ -5,17 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use cairn::metrics::ROOMS;
 use cairn_core::{Metric, MetricKind};
 
+use crate::written::{assert_written, root};
+
 /// What docs/METRICS.md is written behind.
 const MARK: &str = "<!-- The rest is written from the code by cairn/tests/it/metrics_docs.rs. -->\n";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 fn all() -> impl Iterator<Item = &'static Metric> {
     ROOMS.iter().flat_map(|(_, metrics)| metrics.iter())
@@ -35,18 +32,7 @@ fn reference() -> String {
 
 #[test]
 fn the_list_of_metrics_is_what_the_code_says() {
-    let path = root().join("docs/METRICS.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (introduction, written) = text.split_once(MARK).expect("the mark before the list");
-    let expected = reference();
-    if std::env::var_os("CAIRN_BLESS").is_some() {
-        std::fs::write(&path, format!("{introduction}{MARK}{expected}")).unwrap();
-    } else {
-        assert!(
-            written == expected,
-            "docs/METRICS.md is not what the code says; run this test with CAIRN_BLESS=1"
-        );
-    }
+    assert_written("docs/METRICS.md", MARK, &reference());
 }
 
 #[test]
