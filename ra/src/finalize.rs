@@ -169,7 +169,9 @@ struct Issuance {
 async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     let began = Instant::now();
     let Issuance { request, order, permit, working } = issuance;
-    let attempts = ra.persist_once("issue a certificate", || ra.deps.ca.issue_certificate(request.clone()));
+    // An order has one intent to sign at most: asking again after a call without an answer either issues for the first time, or is told
+    // that it was begun.
+    let attempts = ra.persist("issue a certificate", || ra.deps.ca.issue_certificate(request.clone()));
     let outcome = match tokio::time::timeout(ISSUANCE_LIMIT, attempts).await {
         Ok(Ok(certificate)) => Some(issued(&ra, order, certificate).await),
         // Issuance for this order was begun before, or it broke off, perhaps on the way back from another process: only the storage
