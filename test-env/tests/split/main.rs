@@ -14,7 +14,9 @@
 
 mod world;
 
+mod database;
 mod kills;
+mod loss;
 mod network;
 mod nonces;
 mod rolling;
