@@ -28,8 +28,8 @@ async fn a_database_that_is_killed_and_started_again_has_lost_nothing() {
         block_in_place(|| world.split.database_server().unwrap().kill()).unwrap();
         block_in_place(|| world.split.database_server().unwrap().restart()).unwrap();
         let met = healed(&mut world, &mut load, before, lost).await;
-        println!("round {round}: {}; {met}", world.site.told.summary());
-        world.check();
+        println!("database, round {round}: {}; {met}", world.site.told.summary());
+        world.check_now_and_then();
     }
     load.stop().await.unwrap();
     world.met_at_most(Trouble { refused: u64::MAX, ..times(rounds()) }, Trouble::NONE);

@@ -39,17 +39,17 @@ async fn processes_of_every_role_that_are_killed_under_load_lose_nothing() {
             let cost = kill_and_start(&mut world, &mut load, victim).await;
             *costs.entry(victim).or_default() += cost;
         }
-        world.check();
-        println!("round {round}: {}; {}", world.site.told.summary(), world.site.trouble());
+        world.check_now_and_then();
+        println!("kills, round {round}: {}; {}", world.site.told.summary(), world.site.trouble());
     }
     load.stop().await.unwrap();
     for (victim, cost) in costs {
-        println!("{victim}, {} kills: until all was well, {cost}", rounds());
+        println!("{victim}, killed {} times: until all was well, {cost}", rounds());
     }
     let kills = rounds() * VICTIMS.len() as u64;
     let most = Trouble { unanswered: rounds() * WORKERS as u64, ..times(kills) };
     let all = world.met_at_most(most, Trouble::NONE);
-    println!("{kills} kills in all: {}; {all}", world.site.told.summary());
+    println!("kills, {kills} in all: {}; {all}", world.site.told.summary());
     world.verify().await;
     world.end();
 }

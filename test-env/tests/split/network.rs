@@ -95,7 +95,7 @@ async fn bad_days(world: &World, load: &mut Load, name: &str, relays: Vec<&Relay
     let refused = world.met_at_once(times(2), before);
     println!("{name}, {}", world.site.told.summary());
     println!("  late: {late}; stalled: {stalled}; cut {CUTS} times: {cut}; nobody to connect to: {refused}");
-    world.check();
+    world.check_now_and_then();
 }
 
 async fn heal(relays: &[&Relay]) {

@@ -23,7 +23,7 @@ async fn every_process_is_restarted_under_load_again_and_again_and_no_request_fa
                 block_in_place(|| world.split.of_role(role).nth(which).unwrap().start()).unwrap();
             }
         }
-        println!("round {round}: {}", world.site.told.summary());
+        println!("rolling, round {round}: {}", world.site.told.summary());
     }
     load.requests(BETWEEN).await.unwrap();
     load.stop().await.unwrap();
