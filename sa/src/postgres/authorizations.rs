@@ -58,7 +58,7 @@ statements! {
     FINALIZE =
         "UPDATE authorizations SET status = $2, challenge = $3, at = $4, records = $5, problem = $6, expires = $7, \
              worker = NULL \
-         WHERE id = $1 AND status = 'validating' RETURNING 1";
+         WHERE id = $1 AND status IN ('pending', 'validating') RETURNING 1";
     DEACTIVATE = concat!(
         "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = $2, records = NULL, worker = NULL \
          WHERE id = $1 AND status IN ('pending', 'validating', 'valid') RETURNING ", columns!()
@@ -145,7 +145,7 @@ pub(super) async fn set_processing(
     Ok(row.try_get(0).map(Thumbprint::from_bytes)?)
 }
 
-/// Guarded by `validating`: an authorization that was deactivated meanwhile stays so.
+/// Guarded by its status: an authorization that was deactivated meanwhile stays so.
 pub(super) async fn finalize(
     db: &Db,
     id: AuthorizationId,

@@ -50,7 +50,7 @@ statements! {
     FINALIZE =
         "UPDATE authorizations SET status = ?2, challenge = ?3, at = ?4, records = ?5, problem = ?6, expires = ?7, \
              worker = NULL \
-         WHERE id = ?1 AND status = 'validating'";
+         WHERE id = ?1 AND status IN ('pending', 'validating')";
     DEACTIVATE =
         "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = ?2, records = NULL, worker = NULL \
          WHERE id = ?1 AND status IN ('pending', 'validating', 'valid')";
@@ -166,7 +166,7 @@ pub(super) fn set_processing(
     accounts::valid_key(db, &account)?.ok_or(DbError::Conflict)
 }
 
-/// Guarded by `validating`: an authorization that was deactivated meanwhile stays so.
+/// Guarded by its status: an authorization that was deactivated meanwhile stays so.
 pub(super) fn finalize(
     db: &Connection,
     id: AuthorizationId,
