@@ -7,6 +7,7 @@ UPDATE accounts SET contact = ?2 WHERE id = ?1 AND status = 'valid';
 UPDATE accounts SET status = 'deactivated' WHERE id = ?1 AND status = 'valid';
 UPDATE accounts SET status = 'revoked' WHERE id = ?1 AND status = 'valid';
 SELECT id, account_id, identifier, wildcard, created, expires, token, challenges, status, challenge, at, records, problem FROM authorizations WHERE id = ?1;
+SELECT id, account_id, identifier, wildcard, created, expires, token, challenges, status, challenge, at, iif(records IS NULL, NULL, '[]'), problem FROM authorizations WHERE id = ?1;
 SELECT 1 FROM authorizations WHERE id = ?1;
 SELECT 1 FROM authorizations WHERE id = ?1 AND account_id = ?2;
 SELECT 1 FROM authorizations WHERE id = ?1 AND status = 'valid' AND expires > ?2;
