@@ -28,7 +28,8 @@ pub trait StorageRead: Send + Sync {
     /// The account whose key has this thumbprint.
     async fn account_by_key(&self, thumbprint: Thumbprint) -> Result<Option<Account>>;
 
-    /// The order with this id, and its authorizations.
+    /// The order with this id, and its authorizations; without their records, of which a hundred hosts may have filled more than an answer
+    /// holds, and which [`authorization`](Self::authorization) tells.
     async fn order(&self, id: OrderId) -> Result<Option<OrderWithAuthorizations>>;
 
     /// The authorization with this id.
@@ -151,7 +152,8 @@ pub trait StorageAuthority: StorageRead {
     /// Closes a valid account in the name of the CA: its status is then `revoked`.
     async fn revoke_account(&self, account: AccountId) -> Result<Account>;
 
-    /// An open order of the account for exactly these identifiers (sorted) by this profile that expires after `until`: the newest.
+    /// An open order of the account for exactly these identifiers (sorted) by this profile that expires after `until`: the newest. Its
+    /// authorizations come without their records.
     async fn order_for_identifiers(
         &self,
         account: AccountId,

@@ -13,16 +13,25 @@ use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
 
-/// The columns that [`row`] reads. Queries for orders join them to an order's.
-macro_rules! columns {
-    () => {
-        "authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, \
-         authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, \
-         authorizations.status, authorizations.challenge, authorizations.at, authorizations.records, \
-         authorizations.problem"
+/// The columns that [`row`] reads, with the records as `$records` gives them. Queries for orders join them to an order's.
+macro_rules! columns_with {
+    ($records:literal) => {
+        concat!(
+            "authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, \
+             authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, \
+             authorizations.status, authorizations.challenge, authorizations.at, ",
+            $records,
+            ", authorizations.problem"
+        )
     };
 }
-pub(super) use columns;
+pub(super) use columns_with;
+
+macro_rules! columns {
+    () => {
+        columns_with!("authorizations.records")
+    };
+}
 
 /// How many columns those are: what a query adds comes behind.
 pub(super) const COLUMNS: usize = 13;

@@ -5,19 +5,19 @@ use cairn_core::{AccountId, Identifier, Order, OrderId, OrderWithAuthorizations,
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::authorizations::{self, columns as authorization_columns};
+use super::authorizations::{self, columns_with as authorization_columns_with};
 use super::query::{Db, arguments, statements};
 use super::workers::abandoned;
 use crate::error::{DbError, Inconsistency};
 use crate::rows::{AuthorizationRow, NewOrderRows, OrderRow, request_hash};
 
 /// Reads an order together with its authorizations in one statement, which sees one state of them: a row for each
-/// authorization, with its place. What may be long stands in the first row alone.
+/// authorization, with its place. What may be long stands in the first row alone, and what was seen of each host in none.
 macro_rules! with_authorizations {
     ($orders:expr) => {
         concat!(
             "SELECT ",
-            authorization_columns!(),
+            authorization_columns_with!("CASE WHEN authorizations.records IS NULL THEN NULL ELSE '[]' END"),
             ", place.n, orders.id, orders.account_id, \
              CASE WHEN place.n > 1 THEN NULL ELSE orders.identifiers END, \
              CASE WHEN place.n > 1 THEN NULL ELSE orders.authorization_ids END, \

@@ -90,7 +90,7 @@ pub(super) fn for_identifiers(
 /// One lookup for each authorization: as many as the order has names.
 fn with_authorizations(db: &Connection, order: Order) -> Result<OrderWithAuthorizations, DbError> {
     let missing = || Inconsistency::on("orders", "authorization_ids").row(order.id);
-    let lookup = |id| Ok(authorizations::by_id(db, id)?.ok_or_else(missing)?);
+    let lookup = |id| Ok(authorizations::of_order(db, id)?.ok_or_else(missing)?);
     let authorizations = order.authorizations.iter().copied().map(lookup).collect::<Result<_, DbError>>()?;
     Ok(OrderWithAuthorizations { order, authorizations })
 }

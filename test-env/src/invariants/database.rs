@@ -80,6 +80,10 @@ impl Database {
             Self::Postgres(connection) => psql(connection)?,
         };
         shell.arg(sql).stdin(Stdio::null());
+        if !matches!(self, Self::Sqlite(_)) {
+            // psql warns where its user may not enter the current folder, which it does not need.
+            shell.current_dir("/");
+        }
         let output =
             shell.output().with_context(|| format!("cannot start {}", shell.get_program().display()))?;
         // What a shell warns of must not be taken for rows, nor be passed over.

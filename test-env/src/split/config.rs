@@ -93,7 +93,10 @@ resolvers = ["{resolver}"]
 allowed_networks = ["0.0.0.0/0", "::/0"]
 "#
     );
-    let Some(role) = role else { return Ok(text) };
+    let Some(role) = role else {
+        write!(text, "\n[admin]\nsocket = \"admin.sock\"\n")?;
+        return Ok(text);
+    };
     for (_, addresses) in others.iter().filter(|(other, _)| *other == Role::RemoteVa) {
         for (number, address) in addresses.iter().enumerate() {
             write!(

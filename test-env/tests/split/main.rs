@@ -14,6 +14,7 @@
 
 mod world;
 
+mod admin;
 mod kills;
 mod network;
 mod nonces;

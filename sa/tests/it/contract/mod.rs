@@ -59,6 +59,7 @@ stories! {
         an_order_of_a_deactivated_or_unknown_account_is_refused
         an_order_is_stored_once
         an_open_order_is_found_by_exactly_its_identifiers_and_profile
+        an_order_comes_without_what_was_seen_of_its_hosts
         the_newest_of_several_open_orders_is_found
         an_order_that_is_no_longer_open_is_not_found_for_its_identifiers
         only_a_ready_order_begins_to_be_issued

@@ -2,7 +2,8 @@
 
 use cairn_core::api::sa::{NewOrder, SubjectKey};
 use cairn_core::{
-    AccountId, AuthorizationId, ErrorKind, Order, OrderId, OrderProgress, OrderWithAuthorizations, Thumbprint,
+    AccountId, AuthorizationId, AuthorizationProgress, ErrorKind, Order, OrderId, OrderProgress,
+    OrderWithAuthorizations, Thumbprint,
 };
 
 use crate::world::{
@@ -81,6 +82,23 @@ pub(crate) async fn an_open_order_is_found_by_exactly_its_identifiers_and_profil
     assert_eq!(find(account, &["a.test"], "default", NOW).await, None);
     assert_eq!(find(account, &["a.test", "*.b.test"], "default", NOW).await, None);
     assert_eq!(find(other, &names, "default", NOW).await, None);
+}
+
+pub(crate) async fn an_order_comes_without_what_was_seen_of_its_hosts(world: World) {
+    let account = world.account().await.id;
+    let stored = world.order(account, &["a.test", "b.test"]).await;
+    world.validate(stored.authorizations[0].id, valid()).await;
+    let AuthorizationProgress::Valid { challenge, at, records } = valid() else { panic!("it is valid") };
+    assert!(!records.is_empty());
+    let mut expected = stored.clone();
+    expected.authorizations[0] =
+        world.storage.authorization(stored.authorizations[0].id).await.unwrap().unwrap();
+    assert_eq!(expected.authorizations[0].progress, valid());
+    expected.authorizations[0].progress = AuthorizationProgress::Valid { challenge, at, records: Vec::new() };
+    assert_eq!(world.storage.order(stored.order.id).await, Ok(Some(expected.clone())));
+    let asked = identifiers(&["a.test", "b.test"]);
+    let found = world.storage.order_for_identifiers(account, &asked, "default", NOW).await;
+    assert_eq!(found, Ok(Some(expected)));
 }
 
 pub(crate) async fn the_newest_of_several_open_orders_is_found(world: World) {
