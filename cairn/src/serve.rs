@@ -82,6 +82,9 @@ pub async fn run(args: ServeArgs) -> Result<()> {
         server::end(&lifecycle, storage.as_ref()).await;
         return Ok(());
     }
+    if let Some(storage) = &storage {
+        storage.keep_pruned(config.sa.keep, &lifecycle);
+    }
     info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
     if let Some(file) = &args.ready_file {
         ready.write(file)?;

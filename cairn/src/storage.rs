@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use cairn_core::api;
+use cairn_core::time::SystemClock;
 use cairn_ra::Orphans;
-use cairn_sa::config::Postgres;
+use cairn_sa::config::{Keep, Postgres};
+use cairn_sa::prune::{Prune, keep_pruned};
 use cairn_sa::{Credentials, Engine, Measured, PostgresStorage, SqliteStorage};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::config::Config;
 use crate::hierarchy;
+use crate::lifecycle::Lifecycle;
 use crate::lock::DirectoryLock;
 
 /// An open storage. The services see none of this, only [`Storage::authority`].
@@ -42,6 +45,16 @@ impl Storage {
             Self::Sqlite(_) => Orphans::All,
             Self::Postgres(_) => Orphans::Silent,
         }
+    }
+
+    /// Lets go of what is no longer to be kept, for as long as the process serves.
+    pub fn keep_pruned(&self, keep: Keep, lifecycle: &Lifecycle) {
+        let storage: Arc<dyn Prune> = match self {
+            Self::Sqlite(storage) => storage.clone(),
+            Self::Postgres(storage) => storage.clone(),
+        };
+        let stop = lifecycle.stopping.clone();
+        lifecycle.support.spawn(keep_pruned(storage, keep, Arc::new(SystemClock), stop));
     }
 
     /// Refuses further changes, and waits until those that were begun are stored.

@@ -21,7 +21,7 @@
 //! - `Unavailable` means that nothing was changed: too much waited already, the storage is closing, or the database
 //!   cannot be reached. `Internal` leaves that open: a connection that broke may have carried the change before;
 //! - a caller that goes away while it waits does not undo its change;
-//! - what a change has stored, every read that begins after it sees.
+//! - what a change has stored, every read that begins after it sees, until it is pruned ([`prune`]), long after its end.
 //!
 //! # How to add a method
 //!
@@ -41,6 +41,7 @@
 
 pub mod config;
 pub mod copy;
+pub mod prune;
 
 mod error;
 mod measured;

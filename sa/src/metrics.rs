@@ -6,10 +6,13 @@ use std::time::Instant;
 use cairn_core::{ErrorKind, Metric, Result};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
+use crate::prune::Pruned;
+
 /// Every metric of the storage. Those that begin with `cairn_sa_sqlite` and `cairn_sa_postgres` are of one engine.
 pub const METRICS: &[Metric] = &[
     CALLS,
     CALL_DURATION,
+    PRUNED_ROWS,
     QUEUE_LENGTH,
     GROUP_SIZE,
     COMMIT_DURATION,
@@ -29,6 +32,11 @@ const CALL_DURATION: Metric = Metric::histogram(
     "cairn_sa_call_duration_seconds",
     &["call"],
     "How long callers waited. A change is on the disk when it returns.",
+);
+const PRUNED_ROWS: Metric = Metric::counter(
+    "cairn_sa_pruned_total",
+    &["table"],
+    "Rows that were deleted because they ended longer ago than sa.keep says. An intent goes with its certificate.",
 );
 const QUEUE_LENGTH: Metric = Metric::gauge(
     "cairn_sa_sqlite_queue_length",
@@ -85,6 +93,27 @@ impl Call {
         }
         .increment(1);
         self.duration.record(began.elapsed());
+    }
+}
+
+/// What was let go.
+pub(crate) struct PrunedRows {
+    orders: Counter,
+    authorizations: Counter,
+    certificates: Counter,
+}
+
+pub(crate) static PRUNED: LazyLock<PrunedRows> = LazyLock::new(|| {
+    let [orders, authorizations, certificates] = ["orders", "authorizations", "certificates"]
+        .map(|table| counter!(PRUNED_ROWS.name, "table" => table));
+    PrunedRows { orders, authorizations, certificates }
+});
+
+impl PrunedRows {
+    pub(crate) fn went(&self, pruned: Pruned) {
+        self.orders.increment(pruned.orders);
+        self.authorizations.increment(pruned.authorizations);
+        self.certificates.increment(pruned.certificates);
     }
 }
 

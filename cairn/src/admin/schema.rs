@@ -1,6 +1,7 @@
 //! `cairn admin db migrate` and `cairn admin db roles`: what the owner of a database does to it before servers of a new version start.
 
 use anyhow::{Context, Result, ensure};
+use cairn_sa::config::Kept;
 use cairn_sa::{Engine, Roles};
 
 use super::remark;
@@ -55,6 +56,7 @@ pub(super) fn roles(args: &RolesArgs) -> Result<String> {
         owner: args.owner.clone(),
         sa: args.server.clone(),
         read: args.reader.clone(),
+        prune_certificates: config.sa.keep.certificates != Kept::Forever,
     };
     Ok(roles.sql()?)
 }

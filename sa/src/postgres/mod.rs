@@ -19,6 +19,7 @@ mod accounts;
 mod authorizations;
 mod certificates;
 mod orders;
+mod prune;
 mod revocations;
 mod workers;
 
@@ -54,6 +55,7 @@ use self::query::Db;
 use crate::config::{Config, Credentials, Postgres};
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
+use crate::prune::{Ends, Prune, Pruned};
 use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
 
 /// Why callers are refused when too many wait already.
@@ -137,11 +139,12 @@ impl PostgresStorage {
 
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 6] = [
+        let files: [&[&str]; 7] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
             certificates::STATEMENTS,
             orders::STATEMENTS,
+            prune::STATEMENTS,
             revocations::STATEMENTS,
             workers::STATEMENTS,
         ];
@@ -268,6 +271,13 @@ fn refusal(config: &Postgres, error: MigrationError) -> OpenError {
 /// A row limit as PostgreSQL takes it.
 fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl Prune for PostgresStorage {
+    async fn prune(&self, ends: Ends) -> Result<Pruned> {
+        self.change(move |db| async move { prune::prune(&db, ends).await }).await
+    }
 }
 
 #[async_trait]

@@ -52,9 +52,9 @@ statements! {
          (SELECT certificates.serial FROM intents JOIN certificates ON certificates.serial = intents.serial \
           WHERE intents.order_id = orders.id)"
     );
-    /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. Neither
-    /// an authorization's existence nor its account ever changes, and an account that is closed at the same moment was
-    /// closed after the order came.
+    /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. An
+    /// authorization's account never changes, and it goes only long after the end before which orders can name it; an account
+    /// that is closed at the same moment was closed after the order came.
     INSERT =
         "WITH owner AS ( \
              SELECT id FROM accounts WHERE id = $2 AND status = 'valid' AND cardinality($13::bytea[]) = ( \

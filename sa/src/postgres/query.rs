@@ -127,7 +127,8 @@ impl Db {
     }
 
     /// A change that starts from a status: `Conflict` if the row has another one, `NotFound` if `lookup` finds no row with
-    /// this key at all. The second look needs no transaction with the first: rows are never deleted.
+    /// this key at all. The second look needs no transaction with the first: a row that was
+    /// pruned in between is found no more, which is what the caller is told.
     pub(super) async fn change_or_refuse(
         &self,
         sql: &'static str,

@@ -14,6 +14,8 @@ pub struct Roles {
     pub sa: String,
     /// Who only reads.
     pub read: String,
+    /// Whether servers shall delete certificates when they are long over (`sa.keep.certificates`).
+    pub prune_certificates: bool,
 }
 
 impl Roles {
@@ -39,6 +41,14 @@ impl Roles {
             let quoted = format!("\"{}\"", name.replace('"', "\"\""));
             sql = sql.replace(place, &quoted);
         }
+        let (deletable, prunable) = match self.prune_certificates {
+            true => (
+                "certificates and their intents, since these are not kept for ever",
+                ", certificates, intents",
+            ),
+            false => ("nothing", ""),
+        };
+        sql = sql.replace("{deletable}", deletable).replace("{prunable}", prunable);
         for (place, name) in [("{sa_text}", &self.sa), ("{read_text}", &self.read)] {
             sql = sql.replace(place, &format!("'{}'", name.replace('\'', "''")));
         }
@@ -52,7 +62,13 @@ mod tests {
 
     fn roles(sa: &str) -> Roles {
         let name = str::to_owned;
-        Roles { database: name("cairn"), owner: name("cairn"), sa: name(sa), read: name("cairn_read") }
+        Roles {
+            database: name("cairn"),
+            owner: name("cairn"),
+            sa: name(sa),
+            read: name("cairn_read"),
+            prune_certificates: false,
+        }
     }
 
     #[test]
