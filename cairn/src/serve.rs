@@ -61,6 +61,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let foundation = Foundation {
         roles: roles.clone(),
         storage: storage.as_ref().map(Storage::authority),
+        reads: storage.as_ref().and_then(Storage::reads),
         issuer,
         certificates: hierarchy.as_ref().map(Hierarchy::chain).unwrap_or_default(),
         listener_names,

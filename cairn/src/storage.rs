@@ -11,7 +11,7 @@ use cairn_core::time::SystemClock;
 use cairn_ra::Orphans;
 use cairn_sa::config::{Keep, Postgres};
 use cairn_sa::prune::{Prune, keep_pruned};
-use cairn_sa::{Credentials, Engine, Measured, PostgresStorage, SqliteStorage};
+use cairn_sa::{Credentials, Engine, Measured, NearReads, PostgresStorage, SqliteStorage};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -35,6 +35,18 @@ impl Storage {
         match self {
             Self::Sqlite(storage) => Arc::new(Measured::new(Arc::clone(storage))),
             Self::Postgres(storage) => Arc::new(Measured::new(Arc::clone(storage))),
+        }
+    }
+
+    /// What front ends read, where that is not the same: a replica's rows, as far as they are good.
+    #[must_use]
+    pub fn reads(&self) -> Option<Arc<dyn api::StorageRead>> {
+        match self {
+            Self::Postgres(storage) if storage.has_replica() => {
+                let near = Arc::new(NearReads::new(Arc::clone(storage)));
+                Some(Arc::new(Measured::new(near)))
+            }
+            Self::Sqlite(_) | Self::Postgres(_) => None,
         }
     }
 

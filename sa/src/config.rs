@@ -158,6 +158,14 @@ pub struct Postgres {
     /// where Debian's listens and lets in a user of the machine as the role of the same name.
     pub host: String,
 
+    /// A standby that answers reads of the front ends, written like one `host`. Nobody sees an older state there than on the primary:
+    /// with this setting a change is acknowledged only when the standby shows it (`synchronous_commit = remote_apply`). The standby must
+    /// be one that every commit waits for (first in `synchronous_standby_names`, with an `application_name` of its own), and all processes
+    /// on the database must have this setting, each with a standby of its choice. Cairn looks every second whether that is so, and reads from
+    /// the primary while it is not or the standby does not answer. It sees that with the right `pg_read_all_stats`, which
+    /// `cairn admin db roles` gives. What holds up the standby (long reports, a slow disk) holds up every change. Default: none.
+    pub replica: Option<String>,
+
     /// The port of hosts that are named without one; it is also in the socket's name. Default: 5432.
     pub port: u16,
 
@@ -294,6 +302,7 @@ impl Default for Postgres {
     fn default() -> Self {
         Self {
             host: "/var/run/postgresql".to_owned(),
+            replica: None,
             port: 5432,
             database: "cairn".to_owned(),
             user: "cairn".to_owned(),
@@ -353,6 +362,11 @@ impl Postgres {
         self.host.split(',').filter_map(|text| Place::parse(text.trim(), self.port)).collect()
     }
 
+    /// The place that `replica` names.
+    pub(crate) fn replica_place(&self) -> Option<Place> {
+        Place::parse(self.replica.as_deref()?.trim(), self.port)
+    }
+
     fn validate(&self) -> Result<(), ConfigError> {
         let names = [
             ("postgres.host", &self.host),
@@ -369,6 +383,12 @@ impl Postgres {
             return wrong(
                 "postgres.host",
                 "has a part that is no host; write for example \"db.example\", or \"db-1.example, db-2.example:5433\" with 8 hosts at most",
+            );
+        }
+        if self.replica.is_some() && self.replica_place().is_none_or(|place| place.host.contains(',')) {
+            return wrong(
+                "postgres.replica",
+                "is no host; write for example \"db-2.example:5433\", a single one",
             );
         }
         if self.root_certificate.is_some()
@@ -481,6 +501,11 @@ mod tests {
             ("postgres.host", with(Postgres { host: "a.example:http".to_owned(), ..good.clone() })),
             ("postgres.host", with(Postgres { host: "[::1".to_owned(), ..good.clone() })),
             ("postgres.host", with(Postgres { host: ["a"; 9].join(","), ..good.clone() })),
+            (
+                "postgres.replica",
+                with(Postgres { replica: Some("a.example, b.example".to_owned()), ..good.clone() }),
+            ),
+            ("postgres.replica", with(Postgres { replica: Some(String::new()), ..good.clone() })),
             ("postgres.database", with(Postgres { database: String::new(), ..good.clone() })),
             ("postgres.user", with(Postgres { user: "a\0b".to_owned(), ..good.clone() })),
             (

@@ -58,6 +58,6 @@ pub use crate::metrics::METRICS;
 pub use config::{Config, ConfigError, Credentials, Engine};
 pub use error::OpenError;
 pub use measured::Measured;
-pub use postgres::{PostgresStorage, Roles};
+pub use postgres::{NearReads, PostgresStorage, Roles};
 pub use sqlite::{SqliteStorage, backup};
 pub use upgrade::migrate;

@@ -20,6 +20,7 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS,
     WAITING,
     REPEATED,
+    REPLICA_READS,
 ];
 
 const CALLS: Metric = Metric::counter(
@@ -66,6 +67,12 @@ const REPEATED: Metric = Metric::counter(
     "cairn_sa_postgres_repeated_total",
     &[],
     "Statements that the server undid because they met another one, and that were run again.",
+);
+
+const REPLICA_READS: Metric = Metric::counter(
+    "cairn_sa_postgres_replica_reads_total",
+    &["server"],
+    "With sa.postgres.replica: reads that it answered, and reads that went to the primary instead.",
 );
 
 /// One method.
@@ -164,6 +171,28 @@ pub(crate) static POOL: LazyLock<Pool> = LazyLock::new(|| Pool {
     waiting: gauge!(WAITING.name),
     repeated: counter!(REPEATED.name),
 });
+
+/// Reads that a replica might have answered.
+pub(crate) struct Reads {
+    replica: Counter,
+    primary: Counter,
+}
+
+pub(crate) static READS: LazyLock<Reads> = LazyLock::new(|| {
+    let [replica, primary] =
+        ["replica", "primary"].map(|server| counter!(REPLICA_READS.name, "server" => server));
+    Reads { replica, primary }
+});
+
+impl Reads {
+    pub(crate) fn by_replica(&self) {
+        self.replica.increment(1);
+    }
+
+    pub(crate) fn by_primary(&self) {
+        self.primary.increment(1);
+    }
+}
 
 /// Until dropped, one more.
 pub(crate) struct OneMore(&'static Gauge);

@@ -52,10 +52,11 @@ pub(super) fn roles(args: &RolesArgs) -> Result<String> {
         args.config.display()
     );
     let roles = Roles {
-        database: config.sa.postgres.database,
+        database: config.sa.postgres.database.clone(),
         owner: args.owner.clone(),
         sa: args.server.clone(),
         read: args.reader.clone(),
+        replica: config.sa.postgres.replica.is_some(),
         prune_certificates: config.sa.keep.certificates != Kept::Forever,
     };
     Ok(roles.sql()?)

@@ -58,6 +58,23 @@ macro_rules! arguments {
 }
 pub(super) use arguments;
 
+/// A server that can be asked for what a key names.
+pub(super) trait Lookup: Sync {
+    /// The rows that `sql` finds by `key`; of the replica those of `following`, which is the same lookup with a condition.
+    fn lookup(
+        &self,
+        sql: &'static str,
+        following: &'static str,
+        key: &[u8],
+    ) -> impl Future<Output = Result<Vec<PgRow>, DbError>> + Send;
+}
+
+impl Lookup for Db {
+    async fn lookup(&self, sql: &'static str, _: &'static str, key: &[u8]) -> Result<Vec<PgRow>, DbError> {
+        self.all(sql, arguments!(key)).await
+    }
+}
+
 /// The connections, and how they are used.
 pub(super) struct Db {
     /// Its size is the number of statements that the server has to do at once. Waiting for a connection has its bound.

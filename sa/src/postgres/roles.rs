@@ -16,7 +16,15 @@ pub struct Roles {
     pub read: String,
     /// Whether servers shall delete certificates when they are long over (`sa.keep.certificates`).
     pub prune_certificates: bool,
+    /// Whether servers shall see that a replica is good to be read (`sa.postgres.replica`).
+    pub replica: bool,
 }
+
+/// What is appended where servers read a replica.
+const REPLICA: &str = "
+-- To see whether every change waits for the replica. It wants a superuser, or who may give this role away.
+GRANT pg_read_all_stats TO {sa};
+";
 
 impl Roles {
     /// SQL that makes the roles that are not there, and gives and takes their rights.
@@ -31,6 +39,9 @@ impl Roles {
             ("{read}", &self.read),
         ];
         let mut sql = include_str!("roles.sql").to_owned();
+        if self.replica {
+            sql.push_str(REPLICA);
+        }
         for (place, name) in names {
             // PostgreSQL cuts longer names off; and a line break would end the comment that names the role.
             if name.is_empty() || name.len() > 63 || name.contains(|c: char| c.is_control()) {
@@ -68,6 +79,7 @@ mod tests {
             sa: name(sa),
             read: name("cairn_read"),
             prune_certificates: false,
+            replica: false,
         }
     }
 

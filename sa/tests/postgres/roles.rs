@@ -43,6 +43,7 @@ async fn prepared_with(prune_certificates: bool) -> (Database, Config) {
         read: format!("{name}_read"),
         database: name,
         prune_certificates,
+        replica: false,
     };
     let sql = roles.sql().unwrap();
     database.sql(&sql);
