@@ -8,7 +8,8 @@ use cairn_core::{
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, Lookup, arguments, statements};
+use super::replica::following;
 use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
@@ -36,8 +37,15 @@ macro_rules! columns {
 /// How many columns those are: what a query adds comes behind.
 pub(super) const COLUMNS: usize = 13;
 
+macro_rules! by_id {
+    () => {
+        concat!("SELECT ", columns!(), " FROM authorizations WHERE id = $1")
+    };
+}
+
 statements! {
-    BY_ID = concat!("SELECT ", columns!(), " FROM authorizations WHERE id = $1");
+    BY_ID = by_id!();
+    BY_ID_FOLLOWING = following!(by_id!());
     EXISTS = "SELECT 1 FROM authorizations WHERE id = $1";
     /// One lookup for each identifier. `status = 'valid'` stands here as it does in the index `valid_authorizations`:
     /// only so is the index used.
@@ -96,9 +104,9 @@ pub(super) fn authorization(row: &PgRow, first: usize) -> Result<Authorization, 
     Ok(Authorization::try_from(row)?)
 }
 
-pub(super) async fn by_id(db: &Db, id: AuthorizationId) -> Result<Option<Authorization>, DbError> {
-    let found = db.one(BY_ID, arguments!(id.as_bytes())).await?;
-    found.map(|row| authorization(&row, 0)).transpose()
+pub(super) async fn by_id(from: &impl Lookup, id: AuthorizationId) -> Result<Option<Authorization>, DbError> {
+    let found = from.lookup(BY_ID, BY_ID_FOLLOWING, id.as_bytes()).await?;
+    found.first().map(|row| authorization(row, 0)).transpose()
 }
 
 pub(super) async fn valid_for(

@@ -5,14 +5,21 @@ use cairn_core::{CertificateRecord, Serial};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, Lookup, arguments, statements};
+use super::replica::following;
 use crate::error::{DbError, Inconsistency};
 use crate::rows::CertificateRow;
 
-statements! {
-    BY_SERIAL =
+macro_rules! by_serial {
+    () => {
         "SELECT serial, order_id, account_id, issuer, der, not_after, revoked_at, revocation_reason \
-         FROM certificates WHERE serial = $1";
+         FROM certificates WHERE serial = $1"
+    };
+}
+
+statements! {
+    BY_SERIAL = by_serial!();
+    BY_SERIAL_FOLLOWING = following!(by_serial!());
     /// Serial and order are unique: of two intents for either, the second waits for the first to be committed, and fails.
     /// Inserts nothing if the order is not being issued. One that is given up at the same moment was given up after this.
     INTEND =
@@ -53,8 +60,12 @@ fn certificate(row: &PgRow) -> Result<CertificateRecord, DbError> {
     Ok(CertificateRecord::try_from(row)?)
 }
 
-pub(super) async fn by_serial(db: &Db, serial: &Serial) -> Result<Option<CertificateRecord>, DbError> {
-    db.one(BY_SERIAL, arguments!(serial.as_bytes())).await?.as_ref().map(certificate).transpose()
+pub(super) async fn by_serial(
+    from: &impl Lookup,
+    serial: &Serial,
+) -> Result<Option<CertificateRecord>, DbError> {
+    let found = from.lookup(BY_SERIAL, BY_SERIAL_FOLLOWING, serial.as_bytes()).await?;
+    found.first().map(certificate).transpose()
 }
 
 pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {

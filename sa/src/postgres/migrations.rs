@@ -18,6 +18,11 @@ pub(crate) const ALL: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0002_workers.sql"),
         oldest_program: 1,
     },
+    Migration {
+        name: "0003_pruning",
+        sql: include_str!("../../../migrations/postgres/0003_pruning.sql"),
+        oldest_program: 1,
+    },
 ];
 
 /// The key of the advisory lock: "cairn", and which of its locks.

@@ -6,7 +6,8 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::authorizations::{self, columns_with as authorization_columns_with};
-use super::query::{Db, arguments, statements};
+use super::query::{Db, Lookup, arguments, statements};
+use super::replica::following;
 use super::workers::abandoned;
 use crate::error::{DbError, Inconsistency};
 use crate::rows::{AuthorizationRow, NewOrderRows, OrderRow, request_hash};
@@ -31,8 +32,15 @@ macro_rules! with_authorizations {
     };
 }
 
+macro_rules! by_id {
+    () => {
+        with_authorizations!("(SELECT * FROM orders WHERE id = $1) AS orders")
+    };
+}
+
 statements! {
-    BY_ID = with_authorizations!("(SELECT * FROM orders WHERE id = $1) AS orders");
+    BY_ID = by_id!();
+    BY_ID_FOLLOWING = following!(by_id!());
     EXISTS = "SELECT 1 FROM orders WHERE id = $1";
     /// The newest is taken to be the one that expires last: so the index alone finds it, and of the many that an
     /// account may have let expire none is looked at.
@@ -48,9 +56,9 @@ statements! {
              ORDER BY processing_since LIMIT $3 FOR UPDATE SKIP LOCKED \
          )) RETURNING id, processing_since"
     );
-    /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. Neither
-    /// an authorization's existence nor its account ever changes, and an account that is closed at the same moment was
-    /// closed after the order came.
+    /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. An
+    /// authorization's account never changes, and it goes only long after the end before which orders can name it; an account
+    /// that is closed at the same moment was closed after the order came.
     INSERT =
         "WITH owner AS ( \
              SELECT id FROM accounts WHERE id = $2 AND status = 'valid' AND cardinality($13::bytea[]) = ( \
@@ -123,8 +131,11 @@ fn order_with_authorizations(rows: Vec<PgRow>) -> Result<Option<OrderWithAuthori
     Ok(Some(OrderWithAuthorizations { order, authorizations }))
 }
 
-pub(super) async fn by_id(db: &Db, id: OrderId) -> Result<Option<OrderWithAuthorizations>, DbError> {
-    order_with_authorizations(db.all(BY_ID, arguments!(id.as_bytes())).await?)
+pub(super) async fn by_id(
+    from: &impl Lookup,
+    id: OrderId,
+) -> Result<Option<OrderWithAuthorizations>, DbError> {
+    order_with_authorizations(from.lookup(BY_ID, BY_ID_FOLLOWING, id.as_bytes()).await?)
 }
 
 pub(super) async fn for_identifiers(

@@ -18,6 +18,7 @@ mod accounts;
 mod authorizations;
 mod certificates;
 mod orders;
+mod prune;
 mod revocations;
 mod workers;
 
@@ -46,6 +47,7 @@ use self::writer::Writer;
 use crate::config::Config;
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
+use crate::prune::{Ends, Prune, Pruned};
 use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
@@ -154,6 +156,13 @@ fn refusal(path: &Path, error: MigrationError) -> OpenError {
 /// A row limit as SQLite takes it.
 fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl Prune for SqliteStorage {
+    async fn prune(&self, ends: Ends) -> Result<Pruned> {
+        self.change(move |db| prune::prune(db, ends)).await
+    }
 }
 
 #[async_trait]
@@ -337,6 +346,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
         authorizations::STATEMENTS,
         certificates::STATEMENTS,
         orders::STATEMENTS,
+        prune::STATEMENTS,
         revocations::STATEMENTS,
         workers::STATEMENTS,
     ]

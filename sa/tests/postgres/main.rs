@@ -20,6 +20,7 @@ mod limits;
 mod lock;
 mod open;
 mod plans;
+mod replica;
 mod roles;
 mod schema;
 mod tls;

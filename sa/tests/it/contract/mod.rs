@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod authorizations;
 pub(crate) mod certificates;
 pub(crate) mod orders;
+pub(crate) mod pruning;
 pub(crate) mod races;
 pub(crate) mod revocations;
 pub(crate) mod workers;
@@ -83,6 +84,18 @@ stories! {
         a_revocation_blocks_a_key_once_and_for_all
         a_refused_revocation_blocks_no_key
         a_key_is_blocked_without_a_revocation_too
+    }
+    pruning {
+        an_order_goes_some_time_after_its_end_whatever_became_of_it
+        an_order_that_is_being_issued_stays
+        an_authorization_stays_as_long_as_an_order_that_is_kept_could_name_it
+        a_validation_that_runs_stays
+        a_certificate_goes_with_its_intent_and_after_its_order
+        an_intent_without_a_certificate_stays
+        what_is_kept_for_ever_stays
+        a_batch_is_small_and_the_oldest_go_first
+        of_several_that_prune_at_once_each_row_goes_once_and_nobody_waits
+        what_was_pruned_is_as_what_never_was
     }
     workers {
         abandoned_orders_are_taken_oldest_first
