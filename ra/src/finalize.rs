@@ -181,7 +181,9 @@ struct Issuance {
 async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     let began = Instant::now();
     let Issuance { request, order, permit, working } = issuance;
-    let attempts = ra.persist_once("issue a certificate", || ra.deps.ca.issue_certificate(request.clone()));
+    // An order has one intent to sign at most: asking again after a call without an answer either issues for the first time, or is told
+    // that it was begun.
+    let attempts = ra.persist("issue a certificate", || ra.deps.ca.issue_certificate(request.clone()));
     let progress = match tokio::time::timeout(ISSUANCE_LIMIT, attempts).await {
         // It was stored together with its certificate.
         Ok(Ok(IssuedCertificate { serial, .. })) => {

@@ -44,6 +44,7 @@ pub struct Split {
     processes: Vec<Process>,
     balancer: Option<Relay>,
     fronts: Vec<SocketAddr>,
+    inside: Vec<u16>,
     relays: Vec<PlacedRelay>,
     database_relay: Option<Relay>,
     shared: Shared,
@@ -79,7 +80,7 @@ impl Split {
     fn prepare(layout: &Layout) -> Result<Self> {
         let background = Background::start()?;
         let dns = FakeDns::start(&background)?;
-        let database = Database::create(layout.own_database)?;
+        let database = Database::create(layout.own_database, layout.standby)?;
         let relay = |targets| -> Result<Relay> {
             Relay::start(background.handle(), port::free()?, targets).context("cannot start a relay")
         };
@@ -91,7 +92,10 @@ impl Split {
             tls_port: port::free()?,
             resolver: dns.address,
             database: database.name.clone(),
-            database_port: database_relay.as_ref().map_or(database.port, |relay| relay.address().port()),
+            database_hosts: match &database_relay {
+                Some(relay) => relay.address().to_string(),
+                None => database.hosts(),
+            },
         };
         let folder = tempfile::Builder::new().prefix("cairn-split-").tempdir()?;
         let ca = folder.path().join("ca");
@@ -136,6 +140,7 @@ impl Split {
         if !ras.is_empty() {
             operator::equip(&folder.path().join(OPERATORS_CONFIG), &ca.join("internal-pki"), &ras)?;
         }
+        let inside = plans.iter().map(|plan| plan.internal.port()).chain([database.port]).collect();
         let balancer = if fronts.is_empty() {
             None
         } else {
@@ -148,6 +153,7 @@ impl Split {
             processes: plans.into_iter().map(|plan| plan.process).collect(),
             balancer,
             fronts,
+            inside,
             relays,
             database_relay,
             shared,
@@ -252,6 +258,14 @@ impl Split {
         self.database.server().context("the database server is not this Cairn's own")
     }
 
+    /// Makes the database's standby the primary; the one before must be gone.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be promoted.
+    pub fn promote_standby(&mut self) -> Result<()> {
+        self.database.promote_standby()
+    }
+
     /// The database as those see it who look into it from outside.
     #[must_use]
     pub fn database(&self) -> invariants::Database {
@@ -350,6 +364,12 @@ impl Split {
     #[must_use]
     pub fn fronts(&self) -> &[SocketAddr] {
         &self.fronts
+    }
+
+    /// The ports at which the processes call each other, and their database.
+    #[must_use]
+    pub fn inside(&self) -> &[u16] {
+        &self.inside
     }
 
     /// Where the management listeners of the front ends listen.

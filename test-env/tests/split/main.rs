@@ -15,7 +15,9 @@
 mod world;
 
 mod admin;
+mod database;
 mod kills;
+mod loss;
 mod network;
 mod nonces;
 mod rolling;
