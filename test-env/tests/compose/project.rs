@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use cairn_test_env::acme::{Client, Endpoint};
+use cairn_test_env::challenges::Http01;
+use cairn_test_env::invariants::Database;
+use cairn_test_env::load::{Site, Temper};
 use cairn_test_env::{port, wait};
 use tokio::runtime::Handle;
 
@@ -18,6 +21,13 @@ const UP_LIMIT: Duration = Duration::from_secs(240);
 
 /// The second octets that are tried for the networks' addresses `10.N`.
 const SUBNETS: std::ops::Range<u8> = 180..250;
+
+/// Every Cairn in it.
+pub(crate) const SERVICES: [&str; 9] =
+    ["wfe-1", "wfe-2", "ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa"];
+
+/// What belongs to it though `up` does not start it.
+const PROFILES: [&str; 4] = ["--profile", "test", "--profile", "monitoring"];
 
 /// A running environment.
 #[derive(Debug)]
@@ -30,6 +40,7 @@ pub(crate) struct Project {
     dns_port: u16,
     http_port: u16,
     tls_port: u16,
+    prometheus_port: u16,
     /// What to type for it: `docker compose`, or `docker-compose`.
     compose: &'static [&'static str],
 }
@@ -44,6 +55,7 @@ impl Project {
             dns_port: port::free()?,
             http_port: port::free()?,
             tls_port: port::free()?,
+            prometheus_port: port::free()?,
             compose: compose()?,
         };
         project.subnet = free_subnet()?;
@@ -58,7 +70,7 @@ impl Project {
 
     /// `down`: containers and networks go, volumes stay.
     pub(crate) fn down(&self) -> Result<()> {
-        self.compose(&["--profile", "test", "down"]).map(drop)
+        self.compose(&[&PROFILES[..], &["down"]].concat()).map(drop)
     }
 
     /// The root that clients trust, PEM.
@@ -86,9 +98,16 @@ impl Project {
         }
     }
 
-    /// The address that the fake DNS gives every name: this machine's in the network of the VA.
-    pub(crate) fn gateway(&self) -> String {
-        format!("{}.4.1", self.subnet)
+    /// The answers of clients on this machine, where the validation looks for them: the fake DNS gives every name this machine's address in
+    /// the network of the VA.
+    pub(crate) async fn http01(&self) -> Result<Http01> {
+        let gateway = format!("{}.4.1:{}", self.subnet, self.http_port).parse()?;
+        Ok(Http01::start_at(gateway).await?)
+    }
+
+    /// Clients on this machine.
+    pub(crate) async fn site(&self, temper: Temper) -> Result<Arc<Site>> {
+        Site::answering(&self.directory(), &self.root()?, self.http01().await?, temper)
     }
 
     /// The fake DNS in the network of the VA.
@@ -113,6 +132,10 @@ impl Project {
         self.dns_port
     }
 
+    pub(crate) fn prometheus_port(&self) -> u16 {
+        self.prometheus_port
+    }
+
     /// Runs a program in a running container, and gives what it printed.
     pub(crate) fn exec(&self, service: &str, command: &[&str]) -> Result<String> {
         self.compose(&[&["exec", "-T", service], command].concat())
@@ -123,8 +146,48 @@ impl Project {
         self.compose(&["--profile", "test", "up", "--detach", "--no-build", "client"]).map(drop)
     }
 
+    /// Starts Prometheus.
+    pub(crate) fn start_prometheus(&self) -> Result<()> {
+        self.compose(&["--profile", "monitoring", "up", "--detach", "--no-build", "prometheus"]).map(drop)
+    }
+
+    /// Ends a container at once, as a crash would; the engine leaves it so.
+    pub(crate) fn kill(&self, service: &str) -> Result<()> {
+        docker(&["kill", &self.container(service)?]).map(drop)
+    }
+
+    /// Ends a container in good order.
+    pub(crate) fn stop(&self, service: &str) -> Result<()> {
+        docker(&["stop", &self.container(service)?]).map(drop)
+    }
+
+    pub(crate) fn start_again(&self, service: &str) -> Result<()> {
+        docker(&["start", &self.container(service)?]).map(drop)
+    }
+
+    /// Takes a service out of a network: what is sent to it or by it there is lost, and nobody is told.
+    pub(crate) fn disconnect(&self, service: &str, network: &str) -> Result<()> {
+        docker(&["network", "disconnect", &self.network(network), &self.container(service)?]).map(drop)
+    }
+
+    /// Puts it back, under its name.
+    pub(crate) fn connect(&self, service: &str, network: &str) -> Result<()> {
+        let container = self.container(service)?;
+        docker(&["network", "connect", "--alias", service, &self.network(network), &container]).map(drop)
+    }
+
+    /// The database, asked in its own container.
+    pub(crate) fn database(&self) -> Result<Database> {
+        let container = self.container("postgres")?;
+        Ok(Database::Container { container, connection: "host=/run/postgresql dbname=cairn".to_owned() })
+    }
+
+    fn network(&self, network: &str) -> String {
+        format!("{}_{network}", self.name)
+    }
+
     fn container(&self, service: &str) -> Result<String> {
-        let id = self.compose(&["ps", "--quiet", service])?;
+        let id = self.compose(&["ps", "--all", "--quiet", service])?;
         ensure!(!id.trim().is_empty(), "there is no container of {service}");
         Ok(id.trim().to_owned())
     }
@@ -146,6 +209,7 @@ impl Project {
             ("CAIRN_DNS_PORT", self.dns_port),
             ("CAIRN_HTTP_PORT", self.http_port),
             ("CAIRN_TLS_PORT", self.tls_port),
+            ("CAIRN_PROMETHEUS_PORT", self.prometheus_port),
         ] {
             command.env(variable, port.to_string());
         }
@@ -158,9 +222,8 @@ impl Drop for Project {
         if std::thread::panicking() {
             println!("{}", self.state());
         }
-        if let Err(error) =
-            self.compose(&["--profile", "test", "down", "--volumes", "--remove-orphans", "--timeout", "2"])
-        {
+        let down = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
+        if let Err(error) = self.compose(&[&PROFILES[..], &down].concat()) {
             println!("{} is left behind: {error:#}", self.name);
         }
     }
