@@ -121,6 +121,15 @@ impl Server {
         self.port
     }
 
+    /// Its first process, whose children are all others.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn pid(&self) -> Result<u32> {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
+        file.lines().next().context("postmaster.pid is empty")?.trim().parse().context("in postmaster.pid")
+    }
+
     /// The folder of its socket, where [`USER`] needs no password.
     #[must_use]
     pub fn socket_folder(&self) -> &Path {

@@ -21,6 +21,18 @@ const LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// Statements kept ready on each connection: more than there are, so that none is ever prepared twice.
 const PREPARED: usize = 64;
 
+/// Every statement looks rows up by keys, so that its best plan follows from the schema alone. Left to itself, the server chooses by how
+/// many rows it believes there are, and keeps a plan for as long as a connection lasts: one made while a table was all but empty reads
+/// the whole table when it is large.
+pub(super) const PLANNER: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    // It is for statements that compute for long. None of ours does.
+    ("jit", "off"),
+];
+
 /// What to connect to, and as whom.
 pub(super) fn options(config: &Postgres, credentials: &Credentials) -> Hosts {
     let host =
@@ -38,7 +50,8 @@ fn options_for(place: &Place, config: &Postgres, credentials: &Credentials) -> P
         .database(&config.database)
         .application_name("cairn")
         .statement_cache_capacity(PREPARED)
-        .options([("statement_timeout", config.statement_timeout.duration().as_millis())]);
+        .options([("statement_timeout", config.statement_timeout.duration().as_millis())])
+        .options(PLANNER);
     if place.is_socket() {
         return options.socket(&place.host).ssl_mode(PgSslMode::Disable);
     }

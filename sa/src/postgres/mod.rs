@@ -148,6 +148,11 @@ impl PostgresStorage {
         files.into_iter().flatten().copied()
     }
 
+    /// How the server is told to plan them: names and values of its settings.
+    pub fn planner() -> impl Iterator<Item = (&'static str, &'static str)> {
+        connection::PLANNER.into_iter()
+    }
+
     /// Refuses further changes, waits until those that were begun are stored, and lets go of the database.
     pub async fn close(&self) {
         self.changes.close();

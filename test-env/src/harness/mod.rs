@@ -105,6 +105,34 @@ impl Cairn {
         Builder { form: Form::Dev, arguments: Vec::new(), environment: Vec::new(), ephemeral: false }
     }
 
+    /// Starts one of these processes, on PostgreSQL.
+    ///
+    /// # Errors
+    /// As [`Split::start`].
+    pub fn laid_out(layout: &Layout) -> Result<Self> {
+        Self::deployed(Box::new(Split::start(layout)?))
+    }
+
+    /// The names and ids of its processes.
+    #[must_use]
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        match &self.running {
+            Running::Dev(_) => vec![("cairn".to_owned(), self.ready.pid)],
+            Running::Deployed(split) => split.pids(),
+        }
+    }
+
+    /// The database server's first process, if it has a server of its own.
+    ///
+    /// # Errors
+    /// If that does not run.
+    pub fn database_pid(&self) -> Result<Option<u32>> {
+        match &self.running {
+            Running::Dev(_) => Ok(None),
+            Running::Deployed(split) => split.database_pid(),
+        }
+    }
+
     /// The file that holds the root to trust.
     ///
     /// # Errors
@@ -313,7 +341,7 @@ impl Builder {
             self.arguments.is_empty() && self.environment.is_empty() && !self.ephemeral,
             "{self:?} is told what only `cairn dev` takes"
         );
-        Cairn::deployed(Box::new(Split::start(&layout)?))
+        Cairn::laid_out(&layout)
     }
 }
 

@@ -54,6 +54,11 @@ impl Database {
         invariants::Database::Postgres(self.connection.clone())
     }
 
+    /// The server's first process, if it is this Cairn's own.
+    pub(super) fn pid(&self) -> Result<Option<u32>> {
+        self.own.as_ref().map(Server::pid).transpose()
+    }
+
     /// The server, if it is this Cairn's own.
     pub(super) fn server(&mut self) -> Option<&mut Server> {
         self.own.as_mut()

@@ -271,6 +271,21 @@ impl Split {
         self.processes.first().and_then(Process::pid)
     }
 
+    /// The names and ids of the processes that run.
+    #[must_use]
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let named = |process: &Process| Some((process.name().to_owned(), process.pid()?));
+        self.processes.iter().filter_map(named).collect()
+    }
+
+    /// The first process of the database server, if that is this Cairn's own.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn database_pid(&self) -> Result<Option<u32>> {
+        self.database.pid()
+    }
+
     /// The port where http-01 looks for the client's answer.
     #[must_use]
     pub fn http_port(&self) -> u16 {

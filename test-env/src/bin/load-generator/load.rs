@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 
 use crate::machine;
 use crate::options::Options;
-use crate::process::{CpuTime, Memory};
 use crate::report::{Latencies, LoadReport};
 use crate::target::Target;
 
@@ -44,8 +43,8 @@ struct Seen {
 
 /// Loads a server and measures it.
 pub(crate) async fn measure(options: &Options) -> Result<LoadReport> {
-    let target = Target::find(&options.running)?;
-    let idle = Memory::of(target.pid)?;
+    let target = Target::find(options)?;
+    let idle = target.memory()?;
     let responder = target.responder(options.challenge).await?;
     let jobs = jobs(options)?;
     let (warm_up, measured) = jobs.split_at(usize::try_from(options.warm_up)?);
@@ -53,10 +52,10 @@ pub(crate) async fn measure(options: &Options) -> Result<LoadReport> {
     let workers = workers(options, &target, &responder).await?;
 
     let (workers, first) = work(workers, warm_up).await?;
-    let (cpu, began) = (CpuTime::of(target.pid)?, Instant::now());
+    let (before, began) = (target.cpu()?, Instant::now());
     let (workers, seen) = work(workers, measured).await?;
-    let (elapsed, cpu) = (began.elapsed(), CpuTime::of(target.pid)? - cpu);
-    let memory = Memory::of(target.pid)?;
+    let (elapsed, after) = (began.elapsed(), target.cpu()?);
+    let memory = target.memory()?;
     drop(workers);
     target.stop()?;
 
@@ -65,15 +64,20 @@ pub(crate) async fn measure(options: &Options) -> Result<LoadReport> {
         *errors.entry(label).or_default() += count;
     }
     let issued = u32::try_from(seen.certificates.len())?;
+    let taken = after.into_iter().zip(before);
+    let shares: Vec<_> =
+        taken.map(|((name, after), (_, before))| (name, (after - before).per(issued))).collect();
     Ok(LoadReport {
         machine: machine::description(),
+        form: options.form,
         challenge: responder.kind(),
         workers: options.workers,
         names: options.names,
         accounts: options.accounts,
         warm_up: options.warm_up,
         certificates: issued,
-        cpu_per_certificate: cpu.per(issued),
+        cpu_per_certificate: shares.iter().map(|(_, share)| *share).sum(),
+        cpu_shares: shares,
         certificates_per_second: f64::from(issued) / elapsed.as_secs_f64(),
         idle_mib: idle.resident_mib,
         peak_mib: memory.peak_mib,

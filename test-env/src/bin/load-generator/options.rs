@@ -4,17 +4,26 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
+use serde::Serialize;
 
 /// Load a Cairn and say what a certificate costs it.
 ///
-/// The server is a `cairn dev` of its own: the binary beside this one, or the one that CAIRN_BIN names. Its data go to a new folder under
-/// TMPDIR, which must be on a real disk.
+/// The server is one of its own: the binary beside this one, or the one that CAIRN_BIN names. Its data go to a new folder under TMPDIR,
+/// which must be on a real disk.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 100)]
 pub(crate) struct Options {
     /// What to measure
     #[arg(long, value_enum, default_value_t = Measure::Load)]
     pub(crate) measure: Measure,
+
+    /// What the server consists of
+    #[arg(long, value_enum, default_value_t = Form::Dev, conflicts_with = "directory")]
+    pub(crate) form: Form,
+
+    /// How many front ends, registration and validation authorities there are, with `--form split`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) fronts: u8,
 
     /// Clients at the same time, each with one connection
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -93,6 +102,29 @@ pub(crate) enum Measure {
     Start,
     /// What a server takes that has nothing to do
     Idle,
+}
+
+/// What a server can consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// `cairn dev`: one process, on SQLite
+    Dev,
+    /// `cairn serve`: one process, on a PostgreSQL server of its own
+    Postgres,
+    /// `cairn serve --role …`: a process for each role, on a PostgreSQL server of its own
+    Split,
+}
+
+impl Form {
+    /// For the report.
+    pub(crate) const fn description(self) -> &'static str {
+        match self {
+            Self::Dev => "cairn dev, on SQLite",
+            Self::Postgres => "one process, on PostgreSQL",
+            Self::Split => "a process for each role, on PostgreSQL",
+        }
+    }
 }
 
 /// The challenges.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::options::Form;
 use crate::process::CpuTime;
 
 /// What a load has shown.
 #[derive(Debug, Serialize)]
 pub(crate) struct LoadReport {
     pub(crate) machine: String,
+    pub(crate) form: Form,
     pub(crate) challenge: &'static str,
     pub(crate) workers: u16,
     pub(crate) names: u16,
@@ -19,6 +21,8 @@ pub(crate) struct LoadReport {
     pub(crate) warm_up: u32,
     pub(crate) certificates: u32,
     pub(crate) cpu_per_certificate: CpuTime,
+    /// The same, by process.
+    pub(crate) cpu_shares: Vec<(String, CpuTime)>,
     pub(crate) certificates_per_second: f64,
     pub(crate) idle_mib: f64,
     pub(crate) peak_mib: f64,
@@ -54,6 +58,7 @@ impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cpu = self.cpu_per_certificate;
         writeln!(f, "machine                {}", self.machine)?;
+        writeln!(f, "server                 {}", self.form.description())?;
         writeln!(
             f,
             "load                   {} certificates ({} before, to warm up), {} name{} each, {}, {} workers, {} accounts",
@@ -72,6 +77,17 @@ impl fmt::Display for LoadReport {
             cpu.user_ms,
             cpu.system_ms
         )?;
+        if self.cpu_shares.len() > 1 {
+            for (name, share) in &self.cpu_shares {
+                writeln!(
+                    f,
+                    "  {name:<20} {:.2} ms ({:.2} + {:.2})",
+                    share.total_ms(),
+                    share.user_ms,
+                    share.system_ms
+                )?;
+            }
+        }
         writeln!(
             f,
             "certificates/s         {:.0} (indicative: the clients share the machine)",

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::machine;
+use crate::options::Form;
 use crate::process::{CpuTime, Memory};
 use crate::target::start_own;
 
@@ -27,7 +28,7 @@ pub(crate) fn measure_starts(rounds: u16) -> Result<StartReport> {
     let (mut new, mut existing) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let began = Instant::now();
-        let cairn = start_own()?;
+        let cairn = start_own(Form::Dev, 1)?;
         new.push(began.elapsed());
         let stopped = cairn.stop()?;
         let began = Instant::now();
@@ -69,7 +70,7 @@ pub(crate) struct IdleReport {
 
 /// Watches a server that does nothing.
 pub(crate) async fn measure_idling() -> Result<IdleReport> {
-    let cairn = start_own()?;
+    let cairn = start_own(Form::Dev, 1)?;
     let before = CpuTime::of(cairn.ready.pid)?;
     tokio::time::sleep(WATCH).await;
     let cpu = CpuTime::of(cairn.ready.pid)? - before;
