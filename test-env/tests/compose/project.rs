@@ -73,10 +73,10 @@ impl Project {
         self.compose(&[&PROFILES[..], &["down"]].concat()).map(drop)
     }
 
-    /// The root that clients trust, PEM.
+    /// The root that clients trust, PEM, had as README.md says.
     pub(crate) fn root(&self) -> Result<String> {
         wait::until("the root in a running wfe-1", UP_LIMIT, || {
-            let read = self.exec("wfe-1", &["cat", "/etc/cairn/public/root.pem"]);
+            let read = self.compose(&["exec", "-T", "wfe-1", "cat", "/etc/cairn/public/root.pem"]);
             Ok(read.ok().filter(|root| root.contains("END CERTIFICATE")))
         })
     }
@@ -85,12 +85,12 @@ impl Project {
         format!("https://localhost:{}/dir", self.api_port)
     }
 
-    /// The API, when it answers.
+    /// The API, when every service is healthy and it answers.
     pub(crate) fn endpoint(&self, runtime: &Handle) -> Result<Arc<Endpoint>> {
         let endpoint = Arc::new(Endpoint::new(&self.directory(), &self.root()?)?);
-        let answers = wait::until("the directory to answer", UP_LIMIT, || {
+        let answers = wait::until("a directory that answers, and healthy services", UP_LIMIT, || {
             let connected = runtime.block_on(Client::connect(Arc::clone(&endpoint), &self.directory()));
-            Ok(connected.ok().map(drop))
+            Ok((connected.is_ok() && self.is_healthy()?).then_some(()))
         });
         match answers {
             Ok(()) => Ok(endpoint),
@@ -138,7 +138,7 @@ impl Project {
 
     /// Runs a program in a running container, and gives what it printed.
     pub(crate) fn exec(&self, service: &str, command: &[&str]) -> Result<String> {
-        self.compose(&[&["exec", "-T", service], command].concat())
+        docker(&[&["exec", &self.container(service)?], command].concat())
     }
 
     /// Starts the service with the foreign clients.
@@ -182,14 +182,28 @@ impl Project {
         Ok(Database::Container { container, connection: "host=/run/postgresql dbname=cairn".to_owned() })
     }
 
+    /// Whether Docker's own health checks say so of every service.
+    fn is_healthy(&self) -> Result<bool> {
+        let service = "{{.Label \"com.docker.compose.service\"}}";
+        let healthy = self.containers(&["--filter", "health=healthy", "--format", service])?;
+        Ok(SERVICES.iter().all(|service| healthy.lines().any(|healthy| healthy == *service)))
+    }
+
     fn network(&self, network: &str) -> String {
         format!("{}_{network}", self.name)
     }
 
     fn container(&self, service: &str) -> Result<String> {
-        let id = self.compose(&["ps", "--all", "--quiet", service])?;
+        let label = format!("label=com.docker.compose.service={service}");
+        let id = self.containers(&["--all", "--quiet", "--filter", &label])?;
         ensure!(!id.trim().is_empty(), "there is no container of {service}");
         Ok(id.trim().to_owned())
+    }
+
+    /// Its containers, as `docker ps` tells of them.
+    fn containers(&self, options: &[&str]) -> Result<String> {
+        let label = format!("label=com.docker.compose.project={}", self.name);
+        docker(&[&["ps", "--filter", &label], options].concat())
     }
 
     /// What a person would want to see when something is wrong.
