@@ -68,7 +68,7 @@ COPY --from=build /out/cairn /usr/local/bin/cairn
 USER cairn
 WORKDIR /var/lib/cairn
 EXPOSE 14000
-HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
 ENTRYPOINT ["cairn"]
 CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
@@ -111,7 +111,7 @@ USER postgres
 EXPOSE 5432
 # Ends sessions at once, and leaves nothing to recover; SIGTERM would wait for clients that never go.
 STOPSIGNAL SIGINT
-HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["pg_isready", "--quiet", "--host", "/run/postgresql"]
+HEALTHCHECK --interval=5s --timeout=10s --retries=12 CMD ["pg_isready", "--quiet", "--host", "/run/postgresql"]
 ENTRYPOINT ["postgres-server"]
 
 
@@ -125,7 +125,7 @@ COPY compose/haproxy.cfg /etc/haproxy/haproxy.cfg
 USER haproxy
 # Ends when its connections have, or after a bound that haproxy.cfg sets.
 STOPSIGNAL SIGUSR1
-HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.. 200' <&3"]
+HEALTHCHECK --interval=10s --timeout=10s --retries=6 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.. 200' <&3"]
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 

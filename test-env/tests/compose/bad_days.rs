@@ -12,13 +12,13 @@ use tokio::task::block_in_place;
 use crate::in_turn;
 use crate::project::Project;
 
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 8;
 
 /// So many requests are sent before something happens, and while it lasts: some 7 make a certificate.
-const REQUESTS: u64 = 30;
+const REQUESTS: u64 = 20;
 
 /// So many certificates must be issued after something was mended, before the next thing happens: that is what healing means.
-const CERTIFICATES: u64 = 6;
+const CERTIFICATES: u64 = 4;
 
 /// How long what was under way when something happened may wait to be taken up.
 const TAKEN_UP: Duration = Duration::from_secs(120);

@@ -89,8 +89,8 @@ impl Project {
     pub(crate) fn endpoint(&self, runtime: &Handle) -> Result<Arc<Endpoint>> {
         let endpoint = Arc::new(Endpoint::new(&self.directory(), &self.root()?)?);
         let answers = wait::until("a directory that answers, and healthy services", UP_LIMIT, || {
-            let connected = runtime.block_on(Client::connect(Arc::clone(&endpoint), &self.directory()));
-            Ok((connected.is_ok() && self.is_healthy()?).then_some(()))
+            let connects = || runtime.block_on(Client::connect(Arc::clone(&endpoint), &self.directory()));
+            Ok((self.is_healthy()? && connects().is_ok()).then_some(()))
         });
         match answers {
             Ok(()) => Ok(endpoint),
