@@ -143,6 +143,8 @@ impl Worker {
         let name = &self.name;
         let pause = match (error, self.site.temper) {
             (Error::Connection(_), Temper::Patient | Temper::Forbearing) => RETRY,
+            // What a lost process left may be longer under way than a client usually waits; the deadline here is for that.
+            (Error::Late(_), Temper::Forbearing) => RETRY,
             (Error::Refused(problem), Temper::Forbearing) if problem.status == Some(503) => {
                 self.site.count_refusal();
                 let asked_for = problem.retry_after;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::random::{SeededRandom, SystemRandom, bytes};
-use cairn_test_env::invariants;
+use cairn_test_env::invariants::{self, Limits};
 use cairn_test_env::load::{Site, Temper};
 use cairn_test_env::split::{Layout, Split};
+use cairn_test_env::wait;
 use tokio::task::block_in_place;
 
 /// Rounds for each role; `CAIRN_SPLIT_ROUNDS` sets another number.
@@ -48,7 +49,15 @@ impl World {
     pub(crate) async fn verify(&self) {
         self.site.verify().await.unwrap();
         let given = self.site.told.certificates().unwrap();
-        block_in_place(|| invariants::settle(&self.split.database(), &given, TAKEN_UP)).unwrap();
+        let check = |processing| {
+            let limits = Limits { processing, given_up: true };
+            invariants::check(&self.split.database(), limits, Some(&given)).unwrap()
+        };
+        let report = block_in_place(|| check(TAKEN_UP));
+        assert!(report.holds(), "{report}");
+        // What was begun for nobody, since its client was told that it failed, ends too.
+        let settled = || Ok(check(Duration::ZERO).holds().then_some(()));
+        block_in_place(|| wait::until("everything to come to its end", TAKEN_UP, settled)).unwrap();
     }
 
     pub(crate) fn end(self) {
