@@ -141,10 +141,9 @@ async fn every_read_agrees_with_the_primarys() {
         world.validate(*authorization, valid()).await;
         agree().await;
     }
-    storage.set_order_processing(order.id, crate::world::WORKER, NOW).await.unwrap();
+    storage.set_order_processing(order.id, crate::world::KEY, crate::world::WORKER, NOW).await.unwrap();
     agree().await;
     let serial = world.certificate(Some(order.id)).await;
-    storage.finalize_order(order.id, &serial).await.unwrap();
     agree().await;
 
     let stored = near.certificate(&serial).await.unwrap().unwrap();

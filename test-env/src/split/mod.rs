@@ -51,6 +51,7 @@ pub struct Split {
     dns: FakeDns,
     database: Database,
     management: Vec<SocketAddr>,
+    management_inside: Vec<SocketAddr>,
     root_sha256: String,
     ras: Vec<SocketAddr>,
     folder: TempDir,
@@ -96,6 +97,7 @@ impl Split {
                 Some(relay) => relay.address().to_string(),
                 None => database.hosts(),
             },
+            answer_grace: if layout.patient { "60s" } else { "50ms" },
         };
         let folder = tempfile::Builder::new().prefix("cairn-split-").tempdir()?;
         let ca = folder.path().join("ca");
@@ -160,6 +162,7 @@ impl Split {
             dns,
             database,
             management: Vec::new(),
+            management_inside: Vec::new(),
             root_sha256: String::new(),
             ras,
             folder,
@@ -177,11 +180,14 @@ impl Split {
             process.spawn()?;
         }
         self.management.clear();
+        self.management_inside.clear();
         for process in &mut self.processes {
             let ready = process.ready()?;
             if process.role().is_none_or(|role| role == Role::Wfe) {
                 self.management.extend(ready.management);
                 self.root_sha256 = ready.root_sha256.unwrap_or_default();
+            } else {
+                self.management_inside.extend(ready.management);
             }
         }
         Ok(())
@@ -370,6 +376,12 @@ impl Split {
     #[must_use]
     pub fn inside(&self) -> &[u16] {
         &self.inside
+    }
+
+    /// Where the management listeners of all others listen, without TLS.
+    #[must_use]
+    pub fn management_inside(&self) -> &[SocketAddr] {
+        &self.management_inside
     }
 
     /// Where the management listeners of the front ends listen.

@@ -15,6 +15,7 @@
 mod world;
 
 mod admin;
+mod cost;
 mod database;
 mod kills;
 mod loss;
