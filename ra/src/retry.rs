@@ -10,36 +10,18 @@ use crate::{Ra, metrics};
 const ATTEMPTS: u32 = 4;
 
 impl Ra {
-    /// Makes the call until it gives something else than a fault of ours, at most four times: for what may be done twice. Stops early
-    /// when shutdown begins: then what is left undone is the sweeper's.
+    /// Makes the call until it gives something else than a fault of ours, at most four times: for what does no harm when it is done
+    /// twice. Stops early when shutdown begins: then what is left undone is the sweeper's.
     pub(crate) async fn persist<T, F: Future<Output = Result<T>>>(
         &self,
         what: &'static str,
-        call: impl FnMut() -> F,
-    ) -> Result<T> {
-        self.repeat(what, &[ErrorKind::Internal, ErrorKind::Unavailable], call).await
-    }
-
-    /// The same for what may be done once: only `Unavailable`, which says that nothing was done, is tried again.
-    pub(crate) async fn persist_once<T, F: Future<Output = Result<T>>>(
-        &self,
-        what: &'static str,
-        call: impl FnMut() -> F,
-    ) -> Result<T> {
-        self.repeat(what, &[ErrorKind::Unavailable], call).await
-    }
-
-    async fn repeat<T, F: Future<Output = Result<T>>>(
-        &self,
-        what: &'static str,
-        faults: &[ErrorKind],
         mut call: impl FnMut() -> F,
     ) -> Result<T> {
         let mut pause = self.config.retry_pause.duration();
         let mut attempt = 1;
         loop {
             let error = match call().await {
-                Err(error) if faults.contains(&error.kind) => error,
+                Err(error) if matches!(error.kind, ErrorKind::Internal | ErrorKind::Unavailable) => error,
                 outcome => return outcome,
             };
             tracing::warn!(what, attempt, %error, "a call failed");

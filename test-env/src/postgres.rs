@@ -163,12 +163,21 @@ impl Server {
     pub fn kill(&mut self) -> Result<()> {
         let pid_file = fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
         let postmaster = pid_file.lines().next().context("postmaster.pid is empty")?;
+        // It starts no more children.
+        finished(Command::new("kill").args(["-STOP", postmaster]))?;
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"))?;
         let mut kill = Command::new("kill");
         // One of the children may have ended by itself: that is no failure. The server must not have.
         let _ = kill.arg("-KILL").args(children.split_whitespace()).stderr(Stdio::null()).status()?;
         finished(Command::new("kill").args(["-KILL", postmaster]))?;
-        self.end(true)
+        self.end(true)?;
+        // As long as one of them holds its memory, no other server starts on the data.
+        wait::until("PostgreSQL's processes to be gone", START_LIMIT, || {
+            Ok(children
+                .split_whitespace()
+                .all(|child| !Path::new("/proc").join(child).exists())
+                .then_some(()))
+        })
     }
 
     /// Starts it again after [`Server::kill`], on its data and its port.

@@ -14,16 +14,25 @@ use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
 
-/// The columns that [`row`] reads. Queries for orders join them to an order's.
-macro_rules! columns {
-    () => {
-        "authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, \
-         authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, \
-         authorizations.status, authorizations.challenge, authorizations.at, authorizations.records, \
-         authorizations.problem"
+/// The columns that [`row`] reads, with the records as `$records` gives them. Queries for orders join them to an order's.
+macro_rules! columns_with {
+    ($records:literal) => {
+        concat!(
+            "authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, \
+             authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, \
+             authorizations.status, authorizations.challenge, authorizations.at, ",
+            $records,
+            ", authorizations.problem"
+        )
     };
 }
-pub(super) use columns;
+pub(super) use columns_with;
+
+macro_rules! columns {
+    () => {
+        columns_with!("authorizations.records")
+    };
+}
 
 /// How many columns those are: what a query adds comes behind.
 pub(super) const COLUMNS: usize = 13;
@@ -66,7 +75,7 @@ statements! {
     FINALIZE =
         "UPDATE authorizations SET status = $2, challenge = $3, at = $4, records = $5, problem = $6, expires = $7, \
              worker = NULL \
-         WHERE id = $1 AND status = 'validating' RETURNING 1";
+         WHERE id = $1 AND status IN ('pending', 'validating') RETURNING 1";
     DEACTIVATE = concat!(
         "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = $2, records = NULL, worker = NULL \
          WHERE id = $1 AND status IN ('pending', 'validating', 'valid') RETURNING ", columns!()
@@ -153,7 +162,7 @@ pub(super) async fn set_processing(
     Ok(row.try_get(0).map(Thumbprint::from_bytes)?)
 }
 
-/// Guarded by `validating`: an authorization that was deactivated meanwhile stays so.
+/// Guarded by its status: an authorization that was deactivated meanwhile stays so.
 pub(super) async fn finalize(
     db: &Db,
     id: AuthorizationId,

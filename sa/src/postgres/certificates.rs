@@ -28,9 +28,20 @@ statements! {
          WHERE $2::bytea IS NULL OR EXISTS (SELECT 1 FROM orders WHERE id = $2::bytea AND status = 'processing') \
          RETURNING 1";
     /// Inserts nothing if there was no intent. Intents do not change: what is read of one is what it is.
+    /// Whether the order has ended with it comes back: one that was given up has not.
     INSERT =
-        "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
-         SELECT serial, order_id, account_id, issuer, $2, $3, $4 FROM intents WHERE serial = $1 RETURNING 1";
+        "WITH added AS ( \
+             INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
+             SELECT serial, order_id, account_id, issuer, $2, $3, $4 FROM intents WHERE serial = $1 \
+             RETURNING serial, order_id \
+         ), ended AS ( \
+             UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = added.serial \
+             FROM added WHERE orders.id = added.order_id AND orders.status = 'processing' RETURNING 1 \
+         ) \
+         SELECT EXISTS (SELECT 1 FROM ended) FROM added";
+    HAS_ENDED_ORDER =
+        "SELECT 1 FROM certificates JOIN orders ON orders.id = certificates.order_id \
+         WHERE certificates.serial = $1 AND orders.serial = $1";
 }
 
 fn certificate(row: &PgRow) -> Result<CertificateRecord, DbError> {
@@ -71,7 +82,7 @@ pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {
 
 /// When the connection breaks, the certificate may be stored and only the answer lost. Its order would be given up then,
 /// though it was issued; so the storage looks.
-pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<(), DbError> {
+pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<bool, DbError> {
     let values = arguments!(
         certificate.serial.as_bytes(),
         &certificate.der,
@@ -79,9 +90,11 @@ pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<(), 
         certificate.at.unix(),
     );
     match db.change(INSERT, values).await {
-        Ok(inserted) => inserted.map(|_| ()).ok_or(DbError::Conflict),
+        Ok(inserted) => Ok(inserted.ok_or(DbError::Conflict)?.try_get(0)?),
         Err(error @ DbError::Engine(_)) => match by_serial(db, &certificate.serial).await {
-            Ok(Some(stored)) if stored.der == certificate.der => Ok(()),
+            Ok(Some(stored)) if stored.der == certificate.der => {
+                db.exists(HAS_ENDED_ORDER, arguments!(certificate.serial.as_bytes())).await
+            }
             _ => Err(error),
         },
         Err(error) => Err(error),

@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
-    StorageAuthority, StorageRead,
+    StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
@@ -344,7 +344,7 @@ impl CertificateStore for PostgresStorage {
         self.change(|db| async move { certificates::intend(&db, &intent).await }).await
     }
 
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         self.change(|db| async move { certificates::insert(&db, &certificate).await }).await
     }
 }
@@ -430,13 +430,14 @@ impl StorageAuthority for PostgresStorage {
         self.change(|db| async move { authorizations::deactivate(&db, authorization, at).await }).await
     }
 
-    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
-        self.change(|db| async move { orders::set_processing(&db, order, worker, at).await }).await
-    }
-
-    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
-        let serial = serial.clone();
-        self.change(|db| async move { orders::finalize(&db, order, &serial).await }).await
+    async fn set_order_processing(
+        &self,
+        order: OrderId,
+        key: SubjectKey,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.change(move |db| async move { orders::set_processing(&db, order, key, worker, at).await }).await
     }
 
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {

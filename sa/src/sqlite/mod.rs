@@ -34,7 +34,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
-    StorageAuthority, StorageRead,
+    StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
@@ -204,7 +204,7 @@ impl CertificateStore for SqliteStorage {
         self.change(move |db| certificates::intend(db, &intent)).await
     }
 
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         self.change(move |db| certificates::insert(db, &certificate)).await
     }
 }
@@ -286,13 +286,14 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| authorizations::deactivate(db, authorization, at)).await
     }
 
-    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
-        self.change(move |db| orders::set_processing(db, order, worker, at)).await
-    }
-
-    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
-        let serial = serial.clone();
-        self.change(move |db| orders::finalize(db, order, &serial)).await
+    async fn set_order_processing(
+        &self,
+        order: OrderId,
+        key: SubjectKey,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.change(move |db| orders::set_processing(db, order, key, worker, at)).await
     }
 
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {

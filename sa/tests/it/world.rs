@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use cairn_core::api::Storage;
-use cairn_core::api::sa::{Intent, NewCertificate, NewOrder};
+use cairn_core::api::sa::{Intent, NewCertificate, NewOrder, SubjectKey};
 use cairn_core::random::{SeededRandom, bytes};
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType,
@@ -34,6 +34,9 @@ pub(crate) struct World {
     /// What must live as long as the storage: a folder, a server.
     _ground: Box<dyn Any + Send + Sync>,
 }
+
+/// A key that nobody knows.
+pub(crate) const KEY: SubjectKey = SubjectKey { spki_sha256: [1; 32], thumbprint: None };
 
 impl World {
     pub(crate) fn new(storage: Arc<dyn Engine>, ground: impl Any + Send + Sync) -> Self {
@@ -140,7 +143,7 @@ impl World {
     /// A stored order that is being issued.
     pub(crate) async fn processing_order(&self, account: AccountId, since: Timestamp) -> OrderId {
         let order = self.ready_order(account, &["a.test"]).await;
-        self.storage.set_order_processing(order, WORKER, since).await.unwrap();
+        self.storage.set_order_processing(order, KEY, WORKER, since).await.unwrap();
         order
     }
 

@@ -99,8 +99,8 @@ async fn authorize(
     let key_authorization = account.key_authorization(&challenge.token);
     let answer = responder.provide(&authz.identifier, &challenge.token, &key_authorization).await?;
     let outcome = validate(client, account, responder, url, &challenge, deadline).await;
-    // When the server went away, it validates again when it is back, and must find the answer.
-    if !matches!(outcome, Err(Error::Connection(_))) {
+    // Until it has come to its end, a server that went away or asked to come back later may look again, and must find the answer.
+    if matches!(outcome, Ok(()) | Err(Error::Failed(_))) {
         responder.withdraw(answer).await?;
     }
     outcome

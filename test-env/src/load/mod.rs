@@ -4,6 +4,7 @@
 //! good clients do; [`Site::verify`] asks for everything again that they were told.
 
 mod told;
+mod trouble;
 mod worker;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ use self::told::End;
 use self::worker::Worker;
 
 pub use self::told::Told;
+pub use self::trouble::Trouble;
 
 /// Far longer than any wait here takes; it only ends a test that has failed.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -48,8 +50,7 @@ pub struct Site {
     pub told: Told,
     /// Requests that were sent.
     meter: watch::Sender<u64>,
-    /// How often a client was told that the server cannot do it now, or has failed at it.
-    pub refused_or_failed: watch::Sender<u64>,
+    trouble: watch::Sender<Trouble>,
     temper: Temper,
 }
 
@@ -74,7 +75,7 @@ impl Site {
             responder: Responder::Http01(Arc::new(responder)),
             told: Told::default(),
             meter: watch::Sender::new(0),
-            refused_or_failed: watch::Sender::new(0),
+            trouble: watch::Sender::new(Trouble::default()),
             temper,
         }))
     }
@@ -88,6 +89,12 @@ impl Site {
             running.spawn(worker.work_until_stopped());
         }
         Load { site: Arc::clone(self), stop, running }
+    }
+
+    /// What the clients have met so far.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        *self.trouble.borrow()
     }
 
     /// Asks for everything again that clients were told. Nobody may be at work.
@@ -133,8 +140,8 @@ impl Site {
         Ok(client)
     }
 
-    fn count_refusal(&self) {
-        self.refused_or_failed.send_modify(|count| *count += 1);
+    fn met(&self, trouble: Trouble) {
+        self.trouble.send_modify(|all| *all += trouble);
     }
 }
 
@@ -153,7 +160,7 @@ impl Load {
     /// If a client gives up, or it takes too long.
     pub async fn requests(&mut self, more: u64) -> Result<()> {
         let counted = self.site.meter.subscribe();
-        self.counted("requests", counted, more).await
+        self.counted("requests", counted, |count| *count, more).await
     }
 
     /// Waits until the clients have been given so many more certificates.
@@ -162,7 +169,7 @@ impl Load {
     /// If a client gives up, or it takes too long.
     pub async fn certificates(&mut self, more: u64) -> Result<()> {
         let counted = self.site.told.given.subscribe();
-        self.counted("certificates", counted, more).await
+        self.counted("certificates", counted, |count| *count, more).await
     }
 
     /// Waits until clients were told so often more that the server cannot do it now, or has failed at it.
@@ -170,8 +177,8 @@ impl Load {
     /// # Errors
     /// If a client gives up, or it takes too long.
     pub async fn refused_or_failed(&mut self, more: u64) -> Result<()> {
-        let counted = self.site.refused_or_failed.subscribe();
-        self.counted("refusals", counted, more).await
+        let counted = self.site.trouble.subscribe();
+        self.counted("refusals", counted, |trouble| trouble.refused + trouble.failed, more).await
     }
 
     /// Each client brings to its end what it has begun.
@@ -188,9 +195,15 @@ impl Load {
         Ok(())
     }
 
-    async fn counted(&mut self, what: &str, mut counted: watch::Receiver<u64>, more: u64) -> Result<()> {
-        let wanted = *counted.borrow() + more;
-        let reached = timeout(PATIENCE, counted.wait_for(|count| *count >= wanted));
+    async fn counted<T>(
+        &mut self,
+        what: &str,
+        mut counted: watch::Receiver<T>,
+        count: impl Fn(&T) -> u64,
+        more: u64,
+    ) -> Result<()> {
+        let wanted = count(&counted.borrow()) + more;
+        let reached = timeout(PATIENCE, counted.wait_for(|counted| count(counted) >= wanted));
         tokio::select! {
             reached = reached => {
                 reached.with_context(|| format!("there were not {more} more {what} in {PATIENCE:?}"))??;

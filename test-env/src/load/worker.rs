@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::told::End;
-use super::{Site, Temper};
+use super::{Site, Temper, Trouble};
 use crate::acme::{Account, CertificateRequest, Certified, Client, Error, Identifier, Placed, resume};
 
 /// How long an order may take to come to its end, with the server killed and started on the way.
@@ -94,7 +94,7 @@ impl Worker {
                 Ok(certified) => break End::Certified(certified),
                 // What was being signed when the server was killed cannot be signed any more: the order fails, and says so.
                 Err(Error::Failed(problem)) if self.may_fail(&task) && problem.name() == "serverInternal" => {
-                    self.site.count_refusal();
+                    self.site.met(Trouble::FAILED);
                     break End::Failed;
                 }
                 Err(error) => {
@@ -142,9 +142,14 @@ impl Worker {
     async fn pause_or_fail(&mut self, error: &Error, deadline: Instant) -> Result<()> {
         let name = &self.name;
         let pause = match (error, self.site.temper) {
-            (Error::Connection(_), Temper::Patient | Temper::Forbearing) => RETRY,
+            (Error::Connection(_), Temper::Patient | Temper::Forbearing) => {
+                self.site.met(Trouble::UNANSWERED);
+                RETRY
+            }
+            // What a lost process left may be longer under way than a client usually waits; the deadline here is for that.
+            (Error::Late(_), Temper::Forbearing) => RETRY,
             (Error::Refused(problem), Temper::Forbearing) if problem.status == Some(503) => {
-                self.site.count_refusal();
+                self.site.met(Trouble::REFUSED);
                 let asked_for = problem.retry_after;
                 let asked_for = asked_for.with_context(|| format!("{name}: a 503 without Retry-After"))?;
                 ensure!(asked_for <= LONGEST_RETRY_AFTER, "{name}: come back in {asked_for:?}?");

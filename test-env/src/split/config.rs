@@ -18,7 +18,8 @@ pub(super) struct Shared {
     pub(super) tls_port: u16,
     pub(super) resolver: SocketAddr,
     pub(super) database: String,
-    pub(super) database_port: u16,
+    /// All hosts of it, as the configuration has them.
+    pub(super) database_hosts: String,
 }
 
 /// What one process is told.
@@ -37,7 +38,7 @@ pub(super) struct Own {
 
 /// The file's text. It lies in the folder that `cairn init` and `cairn internal-pki init` have filled.
 pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
-    let Shared { front, http_port, tls_port, resolver, database, database_port } = shared;
+    let Shared { front, http_port, tls_port, resolver, database, database_hosts } = shared;
     let Own { api, internal, role, serial_prefix, others } = own;
     let front = front.port();
     let mut text = format!(
@@ -78,8 +79,7 @@ serial_prefix = {serial_prefix}
 engine = "postgres"
 
 [sa.postgres]
-host = "127.0.0.1"
-port = {database_port}
+host = "{database_hosts}"
 user = "{USER}"
 database = "{database}"
 password_file = "database.password"
@@ -93,7 +93,10 @@ resolvers = ["{resolver}"]
 allowed_networks = ["0.0.0.0/0", "::/0"]
 "#
     );
-    let Some(role) = role else { return Ok(text) };
+    let Some(role) = role else {
+        write!(text, "\n[admin]\nsocket = \"admin.sock\"\n")?;
+        return Ok(text);
+    };
     for (_, addresses) in others.iter().filter(|(other, _)| *other == Role::RemoteVa) {
         for (number, address) in addresses.iter().enumerate() {
             write!(

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::invariants;
 use crate::postgres::{Server, USER};
@@ -15,6 +15,7 @@ const SETTINGS: &[&str] = &["max_connections=500"];
 #[derive(Debug)]
 pub(super) struct Database {
     own: Option<Server>,
+    standby: Option<Server>,
     /// The port on 127.0.0.1.
     pub(super) port: u16,
     /// Its name.
@@ -26,12 +27,13 @@ pub(super) struct Database {
 static SHARED: Mutex<Option<Server>> = Mutex::new(None);
 
 impl Database {
-    pub(super) fn create(own: bool) -> Result<Self> {
+    pub(super) fn create(own: bool, standby: bool) -> Result<Self> {
         static CREATED: AtomicU32 = AtomicU32::new(0);
         let name = format!("cairn{}", CREATED.fetch_add(1, Ordering::Relaxed));
         if own {
             let server = Server::start(SETTINGS)?;
             let mut database = Self::on(&server, name)?;
+            database.standby = standby.then(|| server.standby()).transpose()?;
             database.own = Some(server);
             return Ok(database);
         }
@@ -44,9 +46,24 @@ impl Database {
 
     fn on(server: &Server, name: String) -> Result<Self> {
         server.create_database(&name)?;
-        let (folder, port) = (server.socket_folder().display(), server.port());
-        let connection = format!("host={folder} port={port} user={USER} dbname={name}");
-        Ok(Self { own: None, port, name, connection })
+        let connection = connection(server, &name);
+        Ok(Self { own: None, standby: None, port: server.port(), name, connection })
+    }
+
+    /// Where it may be: the standby comes first, so that it must be passed over.
+    pub(super) fn hosts(&self) -> String {
+        let ports = self.standby.iter().map(Server::port).chain([self.port]);
+        ports.map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Makes the standby the primary.
+    pub(super) fn promote_standby(&mut self) -> Result<()> {
+        let standby = self.standby.take().context("the database has no standby")?;
+        standby.promote()?;
+        self.port = standby.port();
+        self.connection = connection(&standby, &self.name);
+        self.own = Some(standby);
+        Ok(())
     }
 
     /// As those see it who look into it from outside.
@@ -63,4 +80,9 @@ impl Database {
     pub(super) fn server(&mut self) -> Option<&mut Server> {
         self.own.as_mut()
     }
+}
+
+fn connection(server: &Server, name: &str) -> String {
+    let (folder, port) = (server.socket_folder().display(), server.port());
+    format!("host={folder} port={port} user={USER} dbname={name}")
 }

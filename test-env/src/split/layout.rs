@@ -13,6 +13,8 @@ pub struct Layout {
     pub(super) database_relayed: bool,
     /// Whether the database server is this Cairn's own, to be killed.
     pub(super) own_database: bool,
+    /// Whether it has a standby.
+    pub(super) standby: bool,
 }
 
 impl Layout {
@@ -57,5 +59,12 @@ impl Layout {
     pub fn with_own_database(mut self) -> Self {
         self.own_database = true;
         self
+    }
+
+    /// With a database server of its own that has a synchronous standby.
+    #[must_use]
+    pub fn with_standby(mut self) -> Self {
+        self.standby = true;
+        self.with_own_database()
     }
 }

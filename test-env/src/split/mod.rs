@@ -10,6 +10,7 @@ mod role;
 mod background;
 mod config;
 mod database;
+mod operator;
 mod process;
 
 use std::fs;
@@ -33,6 +34,9 @@ pub use self::layout::Layout;
 pub use self::process::Process;
 pub use self::role::Role;
 
+/// What an operator's command reads who reaches a Cairn over the network.
+const OPERATORS_CONFIG: &str = "operator/cairn.toml";
+
 /// A running Cairn. A story ends with [`Split::stop`]; one that drops it without has failed, and the logs are shown.
 #[derive(Debug)]
 pub struct Split {
@@ -40,6 +44,7 @@ pub struct Split {
     processes: Vec<Process>,
     balancer: Option<Relay>,
     fronts: Vec<SocketAddr>,
+    inside: Vec<u16>,
     relays: Vec<PlacedRelay>,
     database_relay: Option<Relay>,
     shared: Shared,
@@ -47,6 +52,7 @@ pub struct Split {
     database: Database,
     management: Vec<SocketAddr>,
     root_sha256: String,
+    ras: Vec<SocketAddr>,
     folder: TempDir,
     _background: Background,
     show_logs: bool,
@@ -74,7 +80,7 @@ impl Split {
     fn prepare(layout: &Layout) -> Result<Self> {
         let background = Background::start()?;
         let dns = FakeDns::start(&background)?;
-        let database = Database::create(layout.own_database)?;
+        let database = Database::create(layout.own_database, layout.standby)?;
         let relay = |targets| -> Result<Relay> {
             Relay::start(background.handle(), port::free()?, targets).context("cannot start a relay")
         };
@@ -86,7 +92,10 @@ impl Split {
             tls_port: port::free()?,
             resolver: dns.address,
             database: database.name.clone(),
-            database_port: database_relay.as_ref().map_or(database.port, |relay| relay.address().port()),
+            database_hosts: match &database_relay {
+                Some(relay) => relay.address().to_string(),
+                None => database.hosts(),
+            },
         };
         let folder = tempfile::Builder::new().prefix("cairn-split-").tempdir()?;
         let ca = folder.path().join("ca");
@@ -126,6 +135,12 @@ impl Split {
         }
         let fronts: Vec<SocketAddr> =
             plans.iter().filter(|plan| plan.role == Some(Role::Wfe)).map(|plan| plan.api).collect();
+        let ras: Vec<SocketAddr> =
+            plans.iter().filter(|plan| plan.role == Some(Role::Ra)).map(|plan| plan.internal).collect();
+        if !ras.is_empty() {
+            operator::equip(&folder.path().join(OPERATORS_CONFIG), &ca.join("internal-pki"), &ras)?;
+        }
+        let inside = plans.iter().map(|plan| plan.internal.port()).chain([database.port]).collect();
         let balancer = if fronts.is_empty() {
             None
         } else {
@@ -138,6 +153,7 @@ impl Split {
             processes: plans.into_iter().map(|plan| plan.process).collect(),
             balancer,
             fronts,
+            inside,
             relays,
             database_relay,
             shared,
@@ -145,6 +161,7 @@ impl Split {
             database,
             management: Vec::new(),
             root_sha256: String::new(),
+            ras,
             folder,
             _background: background,
             show_logs: true,
@@ -241,10 +258,49 @@ impl Split {
         self.database.server().context("the database server is not this Cairn's own")
     }
 
+    /// Makes the database's standby the primary; the one before must be gone.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be promoted.
+    pub fn promote_standby(&mut self) -> Result<()> {
+        self.database.promote_standby()
+    }
+
     /// The database as those see it who look into it from outside.
     #[must_use]
     pub fn database(&self) -> invariants::Database {
         self.database.seen_from_outside()
+    }
+
+    /// The certificates of all roles, and the key that makes more.
+    #[must_use]
+    pub fn internal_pki(&self) -> PathBuf {
+        self.folder.path().join("ca/internal-pki")
+    }
+
+    /// Where the registration authorities listen for the others; nowhere if everything is one process.
+    #[must_use]
+    pub fn registration_authorities(&self) -> &[SocketAddr] {
+        &self.ras
+    }
+
+    /// How `cairn admin` reaches it: the option and its value.
+    #[must_use]
+    pub fn admin(&self) -> [String; 2] {
+        let (option, file) = match self.ras.as_slice() {
+            [] => ("--socket", "ca/admin.sock"),
+            _ => ("--config", OPERATORS_CONFIG),
+        };
+        [option.to_owned(), self.folder.path().join(file).display().to_string()]
+    }
+
+    /// What those processes have logged that decide, and so are asked by operators.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn deciders_log(&self) -> Result<String> {
+        let decide = |process: &&Process| process.role().is_none_or(|role| role == Role::Ra);
+        self.processes.iter().filter(decide).map(Process::log).collect()
     }
 
     /// The ACME directory's URL.
@@ -308,6 +364,12 @@ impl Split {
     #[must_use]
     pub fn fronts(&self) -> &[SocketAddr] {
         &self.fronts
+    }
+
+    /// The ports at which the processes call each other, and their database.
+    #[must_use]
+    pub fn inside(&self) -> &[u16] {
+        &self.inside
     }
 
     /// Where the management listeners of the front ends listen.

@@ -1,8 +1,8 @@
 //! One process of a Cairn: started, told to end, killed, started again, each by itself.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -118,6 +118,20 @@ impl Process {
         self.ready().map(drop)
     }
 
+    /// Waits until it says that it can do its work: its storage answers, and those whom it calls. One that serves clients says so over
+    /// TLS, and is not asked.
+    ///
+    /// # Errors
+    /// If it does not listen, or does not say so in time.
+    pub fn until_ready(&mut self) -> Result<()> {
+        let management = self.ready()?.management;
+        let address =
+            management.first().with_context(|| format!("{} has nothing to be asked at", self.name))?;
+        wait::until(&format!("{} to be ready", self.name), START_LIMIT, || {
+            Ok(says_ready(*address).unwrap_or(false).then_some(()))
+        })
+    }
+
     /// Kills it where it stands (SIGKILL).
     ///
     /// # Errors
@@ -172,8 +186,17 @@ impl Process {
         let log = self.log().unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let shown = lines.split_at(lines.len().saturating_sub(LOG_LINES_SHOWN)).1.join("\n");
-        let _ = writeln!(std::io::stderr(), "--- the end of the log of {}\n{shown}\n---", self.name);
+        let _ = writeln!(io::stderr(), "--- the end of the log of {}\n{shown}\n---", self.name);
     }
+}
+
+fn says_ready(management: SocketAddr) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(management)?;
+    stream.set_read_timeout(Some(START_LIMIT))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.starts_with("HTTP/1.1 200 "))
 }
 
 impl Drop for Process {

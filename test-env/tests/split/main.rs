@@ -14,7 +14,10 @@
 
 mod world;
 
+mod admin;
+mod database;
 mod kills;
+mod loss;
 mod network;
 mod nonces;
 mod rolling;

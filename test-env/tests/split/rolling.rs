@@ -4,26 +4,26 @@ use cairn_test_env::load::Temper;
 use cairn_test_env::split::Role;
 use tokio::task::block_in_place;
 
-use crate::world::{WORKERS, World, two_of_each};
+use crate::world::{WORKERS, World, rounds, two_of_each};
 
 /// So many requests are sent before each restart.
 const BETWEEN: u64 = 30;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_process_is_restarted_under_load_and_no_request_fails() {
+async fn every_process_is_restarted_under_load_again_and_again_and_no_request_fails() {
     let mut world = World::new(two_of_each(), Temper::Strict).await;
     let mut load = world.site.load("rolling", WORKERS);
-    for role in Role::ALL {
-        let count = world.split.of_role(role).count();
-        for which in 0..count {
-            load.requests(BETWEEN).await.unwrap();
-            let process = world.split.of_role(role).nth(which).unwrap();
-            block_in_place(|| process.stop()).unwrap();
-            load.requests(BETWEEN).await.unwrap();
-            let process = world.split.of_role(role).nth(which).unwrap();
-            block_in_place(|| process.start()).unwrap();
-            println!("{role} {which}: {}", world.site.told.summary());
+    for round in 1..=rounds() {
+        for role in Role::ALL {
+            let count = world.split.of_role(role).count();
+            for which in 0..count {
+                load.requests(BETWEEN).await.unwrap();
+                block_in_place(|| world.split.of_role(role).nth(which).unwrap().stop()).unwrap();
+                load.requests(BETWEEN).await.unwrap();
+                block_in_place(|| world.split.of_role(role).nth(which).unwrap().start()).unwrap();
+            }
         }
+        println!("rolling, round {round}: {}", world.site.told.summary());
     }
     load.requests(BETWEEN).await.unwrap();
     load.stop().await.unwrap();

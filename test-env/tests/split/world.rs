@@ -1,16 +1,17 @@
 //! A split Cairn and its clients.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_core::random::{SeededRandom, SystemRandom, bytes};
 use cairn_test_env::invariants::{self, Limits};
-use cairn_test_env::load::{Site, Temper};
+use cairn_test_env::load::{Site, Temper, Trouble};
 use cairn_test_env::split::{Layout, Split};
 use cairn_test_env::wait;
 use tokio::task::block_in_place;
 
-/// Rounds for each role; `CAIRN_SPLIT_ROUNDS` sets another number.
+/// Rounds of a story that is told again and again; `CAIRN_SPLIT_ROUNDS` sets another number.
 const ROUNDS: u64 = 10;
 
 /// How long what a lost process has left may wait to be taken up.
@@ -18,10 +19,22 @@ const TAKEN_UP: Duration = Duration::from_secs(120);
 
 pub(crate) const WORKERS: usize = 8;
 
+/// What one harm may cost at most. A client waits for one answer at a time, and has one order under way: so often it can be told to come
+/// back, and so often it can lose what was in the hands of the one that is gone. Afterwards the dead peer is known to be, and left out.
+pub(crate) const ONE_HARM: Trouble = times(1);
+
+/// What so many harms may cost at most. A connection of a client's own is no part of any of them.
+pub(crate) const fn times(harms: u64) -> Trouble {
+    let most = WORKERS as u64 * harms;
+    Trouble { refused: most, failed: most, unanswered: 0 }
+}
+
 pub(crate) struct World {
     pub(crate) split: Split,
     pub(crate) site: Arc<Site>,
     random: SeededRandom,
+    /// How many certificates had been given when the database was last looked at.
+    looked_at: Cell<u64>,
 }
 
 /// Two processes of each role.
@@ -37,7 +50,7 @@ impl World {
         let split = block_in_place(|| Split::start(&layout)).unwrap();
         let site =
             Site::new(&split.directory(), &split.root_file(), split.http_port(), temper).await.unwrap();
-        Self { split, site, random: SeededRandom::new(seed) }
+        Self { split, site, random: SeededRandom::new(seed), looked_at: Cell::new(0) }
     }
 
     /// A number from `fewest` to below `most`.
@@ -45,19 +58,45 @@ impl World {
         fewest + u64::from_be_bytes(bytes(&self.random)) % (most - fewest)
     }
 
+    /// Nothing is wrong in the database, whatever is under way at the moment. What was wrong once stays so: to look whenever the number of
+    /// certificates has doubled finds it as well, and costs no more than the last look.
+    pub(crate) fn check_now_and_then(&self) {
+        let given = *self.site.told.given.borrow();
+        if given >= 2 * self.looked_at.get() {
+            self.looked_at.set(given);
+            self.check();
+        }
+    }
+
+    fn check(&self) {
+        let given = self.site.told.certificates().unwrap();
+        let limits = Limits { processing: TAKEN_UP, given_up: true };
+        let report =
+            block_in_place(|| invariants::check(&self.split.database(), limits, Some(&given))).unwrap();
+        assert!(report.holds(), "{report}");
+    }
+
     /// All clients are done: what they were told is so, nothing is wrong in the database, and nothing is under way any more.
     pub(crate) async fn verify(&self) {
         self.site.verify().await.unwrap();
-        let given = self.site.told.certificates().unwrap();
-        let check = |processing| {
-            let limits = Limits { processing, given_up: true };
-            invariants::check(&self.split.database(), limits, Some(&given)).unwrap()
-        };
-        let report = block_in_place(|| check(TAKEN_UP));
-        assert!(report.holds(), "{report}");
+        self.check();
         // What was begun for nobody, since its client was told that it failed, ends too.
-        let settled = || Ok(check(Duration::ZERO).holds().then_some(()));
+        let limits = Limits { processing: Duration::ZERO, given_up: true };
+        let settled = || Ok(invariants::check(&self.split.database(), limits, None)?.holds().then_some(()));
         block_in_place(|| wait::until("everything to come to its end", TAKEN_UP, settled)).unwrap();
+    }
+
+    /// Since `before`, clients have been refused and left without an answer no more often than in `most`; what they met. Orders that
+    /// failed meanwhile may be those of a harm before: who takes them up waits a minute.
+    pub(crate) fn met_at_once(&self, most: Trouble, before: Trouble) -> Trouble {
+        self.met_at_most(Trouble { failed: u64::MAX, ..most }, before)
+    }
+
+    /// Since `before`, clients have met no more than `most`; what they met.
+    pub(crate) fn met_at_most(&self, most: Trouble, before: Trouble) -> Trouble {
+        let met = self.site.trouble() - before;
+        assert!(met.is_within(most), "{met}; at most: {most}");
+        met
     }
 
     pub(crate) fn end(self) {
