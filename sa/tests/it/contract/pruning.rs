@@ -4,7 +4,7 @@ use cairn_core::api::sa::{NewOrder, NewRevocation};
 use cairn_core::{AuthorizationId, ErrorKind, OrderId, Revocation, Timestamp};
 use cairn_sa::prune::{Ends, Pruned};
 
-use crate::world::{AUTHORIZATION_END, NOW, ORDER_END, WORKER, World, kind, problem, valid};
+use crate::world::{AUTHORIZATION_END, KEY, NOW, ORDER_END, WORKER, World, kind, problem, valid};
 
 /// Ends before which orders go.
 fn orders(end: Timestamp) -> Ends {
@@ -45,7 +45,6 @@ pub(crate) async fn an_order_goes_some_time_after_its_end_whatever_became_of_it(
     world.storage.set_order_error(failed, problem()).await.unwrap();
     let issued = world.processing_order(account, NOW).await;
     let serial = world.certificate(Some(issued)).await;
-    world.storage.finalize_order(issued, &serial).await.unwrap();
 
     assert_eq!(prune(&world, orders(ORDER_END)).await, Pruned::default());
     for order in [open, ready, failed, issued] {
@@ -61,9 +60,8 @@ pub(crate) async fn an_order_goes_some_time_after_its_end_whatever_became_of_it(
 pub(crate) async fn an_order_that_is_being_issued_stays(world: World) {
     let account = world.account().await.id;
     let order = world.processing_order(account, NOW).await;
-    let serial = world.certificate(Some(order)).await;
     assert_eq!(prune(&world, ALL).await, Pruned::default());
-    world.storage.finalize_order(order, &serial).await.unwrap();
+    world.certificate(Some(order)).await;
     assert_eq!(prune(&world, ALL).await, Pruned { orders: 1, authorizations: 1, certificates: 1 });
 }
 
@@ -116,7 +114,6 @@ pub(crate) async fn a_certificate_goes_with_its_intent_and_after_its_order(world
     let account = world.account().await.id;
     let order = world.processing_order(account, NOW).await;
     let serial = world.certificate(Some(order)).await;
-    world.storage.finalize_order(order, &serial).await.unwrap();
     let listener = world.certificate(None).await;
     let end = crate::world::certificate(&serial).not_after;
     let certificates = |end| Ends { orders: None, certificates: Some(end) };
@@ -209,7 +206,7 @@ pub(crate) async fn what_was_pruned_is_as_what_never_was(world: World) {
     assert_eq!(world.storage.order(order).await, Ok(None));
     assert_eq!(world.storage.authorization(authorization).await, Ok(None));
     let storage = &world.storage;
-    assert_eq!(kind(storage.set_order_processing(order, WORKER, NOW).await), Some(ErrorKind::NotFound));
+    assert_eq!(kind(storage.set_order_processing(order, KEY, WORKER, NOW).await), Some(ErrorKind::NotFound));
     assert_eq!(kind(storage.deactivate_authorization(authorization, NOW).await), Some(ErrorKind::NotFound));
     let revocation = Revocation { at: NOW, reason: None };
     let revoked = storage.revoke_certificate(NewRevocation { serial, revocation, blocked_key: None }).await;
