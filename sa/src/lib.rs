@@ -48,6 +48,7 @@ mod measured;
 mod metrics;
 mod migration;
 mod rows;
+mod status;
 mod tables;
 mod upgrade;
 
@@ -60,4 +61,5 @@ pub use error::OpenError;
 pub use measured::Measured;
 pub use postgres::{NearReads, PostgresStorage, Roles};
 pub use sqlite::{SqliteStorage, backup};
+pub use status::{Status, Table, status};
 pub use upgrade::migrate;

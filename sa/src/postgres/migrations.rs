@@ -103,7 +103,7 @@ pub(super) async fn step(
 }
 
 /// The newest migration that the database has seen, and the oldest program that can live with it; 0 when it is empty.
-async fn version(db: &mut PgConnection) -> Result<(u32, u32), MigrationError> {
+pub(super) async fn version(db: &mut PgConnection) -> Result<(u32, u32), MigrationError> {
     let ours = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_version'), \
                 EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema())";
     let row = sqlx::query(ours).fetch_one(&mut *db).await?;

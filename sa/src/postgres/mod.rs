@@ -16,6 +16,7 @@ mod replica;
 mod connection;
 mod migrations;
 mod roles;
+mod status;
 mod target;
 
 mod accounts;
@@ -29,6 +30,7 @@ mod workers;
 pub(crate) use migrations::ALL as MIGRATIONS;
 pub use reads::NearReads;
 pub use roles::Roles;
+pub(crate) use status::status;
 pub(crate) use target::Target;
 
 use std::error::Error as StdError;

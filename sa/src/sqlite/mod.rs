@@ -13,6 +13,7 @@ mod connection;
 mod migrations;
 mod query;
 mod source;
+mod status;
 
 mod accounts;
 mod authorizations;
@@ -24,6 +25,7 @@ mod workers;
 
 pub(crate) use migrations::ALL as MIGRATIONS;
 pub(crate) use source::Source;
+pub(crate) use status::status;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -23,6 +23,7 @@ mod plans;
 mod replica;
 mod roles;
 mod schema;
+mod status;
 mod tls;
 mod workers;
 

@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use crate::database::{PATIENCE, config};
-use crate::world::{NOW, World, valid};
+use crate::world::{KEY, NOW, WORKER, World, valid};
 
 /// A primary, a standby that every commit waits for, and a server that reads from it.
 struct Pair {
@@ -100,23 +100,25 @@ fn contact(text: impl std::fmt::Display) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_standby_is_read_and_nobody_misses_what_was_acknowledged() {
     let pair = Pair::new().await;
+    let mut accounts = Vec::new();
+    for _ in 0..4 {
+        accounts.push(pair.world.account().await.id);
+    }
     pair.until_read_from_standby().await;
 
     // A standby that lags: whoever does not wait for it sees an old state there.
     pair.on_standby("ALTER SYSTEM SET recovery_min_apply_delay = '200ms'");
     pair.on_standby("SELECT pg_reload_conf()");
-    let clients = (0..4).map(|client| {
+    let clients = accounts.into_iter().enumerate().map(|(client, account)| {
         let (storage, near) = (pair.storage.clone(), pair.near.clone());
-        let account = pair.world.unstored_account();
         tokio::spawn(async move {
-            storage.new_account(account.clone()).await.unwrap();
             for change in 0..5 {
                 let contact = contact(format!("{client}-{change}"));
-                storage.set_contact(account.id, contact.clone()).await.unwrap();
-                assert_eq!(near.account(account.id).await.unwrap().unwrap().contact, contact);
+                storage.set_contact(account, contact.clone()).await.unwrap();
+                assert_eq!(near.account(account).await.unwrap().unwrap().contact, contact);
             }
-            storage.deactivate_account(account.id).await.unwrap();
-            near.account(account.id).await.unwrap().unwrap().status
+            storage.deactivate_account(account).await.unwrap();
+            near.account(account).await.unwrap().unwrap().status
         })
     });
     for client in clients.collect::<Vec<_>>() {
@@ -141,7 +143,7 @@ async fn every_read_agrees_with_the_primarys() {
         world.validate(*authorization, valid()).await;
         agree().await;
     }
-    storage.set_order_processing(order.id, crate::world::KEY, crate::world::WORKER, NOW).await.unwrap();
+    storage.set_order_processing(order.id, KEY, WORKER, NOW).await.unwrap();
     agree().await;
     let serial = world.certificate(Some(order.id)).await;
     agree().await;

@@ -60,10 +60,8 @@ pub(crate) async fn an_order_goes_some_time_after_its_end_whatever_became_of_it(
 pub(crate) async fn an_order_that_is_being_issued_stays(world: World) {
     let account = world.account().await.id;
     let order = world.processing_order(account, NOW).await;
-    let intent = world.intent(Some(order));
-    world.storage.record_intent(intent.clone()).await.unwrap();
     assert_eq!(prune(&world, ALL).await, Pruned::default());
-    world.storage.add_certificate(crate::world::certificate(&intent.serial)).await.unwrap();
+    world.certificate(Some(order)).await;
     assert_eq!(prune(&world, ALL).await, Pruned { orders: 1, authorizations: 1, certificates: 1 });
 }
 
