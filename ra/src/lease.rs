@@ -7,35 +7,50 @@
 //! that is not being issued any more. So the clocks of the processes need only agree to well below a lease.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cairn_core::{Error, ErrorKind, Result};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::Ra;
 
 /// How long after shutdown began what was asked before may still come: longer than listeners let a client finish its request.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
-/// Whether the others know that this process lives. Clones are the same one.
+/// How long what is asked for right after the start waits for the first sign of life: it takes one write, and is far less than callers wait.
+const FIRST_SIGN: Duration = Duration::from_secs(5);
+
+/// Whether the others know that this process lives; `None` before its first sign of life. Clones are the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Lease(Arc<AtomicBool>);
+pub(crate) struct Lease(Arc<watch::Sender<Option<bool>>>);
 
 impl Lease {
     /// A process that has no others beside it needs none.
     pub(crate) fn unneeded() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
+        Self(Arc::new(watch::Sender::new(Some(true))))
     }
 
     pub(crate) fn set(&self, held: bool) {
-        self.0.store(held, Ordering::Release);
+        self.0.send_replace(Some(held));
+    }
+
+    /// The first sign of life is yet to be given.
+    pub(crate) fn begin(&self) {
+        self.0.send_replace(None);
+    }
+
+    /// Waits for the first sign of life. Others may find a process that has just begun before its storage has heard of it.
+    pub(crate) async fn begun(&self) {
+        let mut held = self.0.subscribe();
+        // Whether it was given, `check` says.
+        let _given = timeout(FIRST_SIGN, held.wait_for(Option::is_some)).await;
     }
 
     /// Leave to begin work that others would otherwise take for left undone.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Acquire) {
+        if *self.0.borrow() == Some(true) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Unavailable, "the CA is not ready yet; try again in a moment"))

@@ -164,6 +164,7 @@ impl RegistrationAuthority for Ra {
     }
 
     async fn perform_validation(&self, request: PerformValidationRequest) -> Result<Authorization> {
+        self.lease.begun().await;
         let ra = self.clone();
         self.to_the_end(async move { validation::perform_validation(&ra, request).await }).await
     }
@@ -177,6 +178,7 @@ impl RegistrationAuthority for Ra {
     }
 
     async fn finalize_order(&self, request: FinalizeOrderRequest) -> Result<OrderWithAuthorizations> {
+        self.lease.begun().await;
         let ra = self.clone();
         self.to_the_end(async move { finalize::finalize_order(&ra, request).await }).await
     }

@@ -36,7 +36,10 @@ impl Ra {
     /// storage is this registration authority's alone (`All`), or others may work on it too (`Silent`): then this one gives signs of
     /// life, so that they leave its work alone, and begins none before they know of it.
     pub fn start_sweeper(&self, orphans: Orphans) {
-        self.lease.set(orphans == Orphans::All);
+        match orphans {
+            Orphans::All => self.lease.set(true),
+            Orphans::Silent => self.lease.begin(),
+        }
         let ra = self.clone();
         let sweeper = self.deps.tracker.spawn(async move {
             ra.sweep_and_log(orphans).await;
