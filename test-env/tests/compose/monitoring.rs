@@ -22,8 +22,8 @@ const WATCHED_LIMIT: Duration = Duration::from_secs(240);
 
 const CLIENTS: usize = 2;
 
-/// What nobody has who keeps everything in one PostgreSQL, for ever.
-const ELSEWHERE: [&str; 3] = ["cairn_sa_sqlite_", "cairn_sa_postgres_replica_", "cairn_sa_pruned_"];
+/// What nobody has who keeps everything in one PostgreSQL.
+const ELSEWHERE: [&str; 2] = ["cairn_sa_sqlite_", "cairn_sa_postgres_replica_"];
 
 /// What is counted from the first time on that it goes wrong.
 const OF_WHAT_GOES_WRONG: [&str; 3] =
