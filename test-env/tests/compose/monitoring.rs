@@ -22,8 +22,8 @@ const WATCHED_LIMIT: Duration = Duration::from_secs(240);
 
 const CLIENTS: usize = 2;
 
-/// What nobody has who keeps everything in PostgreSQL.
-const OF_ANOTHER_ENGINE: &str = "cairn_sa_sqlite_";
+/// What nobody has who keeps everything in one PostgreSQL.
+const ELSEWHERE: [&str; 2] = ["cairn_sa_sqlite_", "cairn_sa_postgres_replica_"];
 
 /// What is counted from the first time on that it goes wrong.
 const OF_WHAT_GOES_WRONG: [&str; 3] =
@@ -48,10 +48,9 @@ fn every_service_is_watched_and_the_dashboard_asks_for_what_is_there() -> Result
     })?;
 
     let (elsewhere, here): (Vec<_>, Vec<_>) =
-        expressions()?.into_iter().partition(|expression| expression.contains(OF_ANOTHER_ENGINE));
-    let (wrong, mut blank): (Vec<_>, Vec<_>) = here
-        .into_iter()
-        .partition(|expression| OF_WHAT_GOES_WRONG.iter().any(|part| expression.contains(part)));
+        expressions()?.into_iter().partition(|expression| is_one_of(&ELSEWHERE, expression));
+    let (wrong, mut blank): (Vec<_>, Vec<_>) =
+        here.into_iter().partition(|expression| is_one_of(&OF_WHAT_GOES_WRONG, expression));
     let filled = wait::until("the dashboard to be filled", WATCHED_LIMIT, || {
         let asked: Result<Vec<_>> = blank.iter().map(|expression| prometheus.knows(expression)).collect();
         let mut known = asked?.into_iter();
@@ -64,9 +63,13 @@ fn every_service_is_watched_and_the_dashboard_asks_for_what_is_there() -> Result
         prometheus.knows(expression)?;
     }
     for expression in &elsewhere {
-        ensure!(!prometheus.knows(expression)?, "{expression} knows of an engine that is not here");
+        ensure!(!prometheus.knows(expression)?, "{expression} knows of what is not here");
     }
     runtime.block_on(load.stop())
+}
+
+fn is_one_of(parts: &[&str], expression: &str) -> bool {
+    parts.iter().any(|part| expression.contains(part))
 }
 
 /// Prometheus, by its HTTP API.
