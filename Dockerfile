@@ -10,29 +10,35 @@ ARG DEBIAN_IMAGE=debian:bookworm-slim
 ARG RUST_IMAGE=rust:1-slim-bookworm
 
 
+# -- what cargo reads and nothing else, so that nothing else has everything built again
+
+# Apart from the compiler's image: after each step an engine may compare all files of the image, and those are many.
+FROM scratch AS source
+COPY Cargo.toml Cargo.lock /src/
+COPY .cargo /src/.cargo
+COPY cairn /src/cairn
+COPY wfe /src/wfe
+COPY ra /src/ra
+COPY va /src/va
+COPY ca /src/ca
+COPY sa /src/sa
+COPY pa /src/pa
+COPY proto /src/proto
+COPY core /src/core
+COPY jose /src/jose
+COPY x509 /src/x509
+COPY challtestsrv /src/challtestsrv
+COPY test-env /src/test-env
+COPY migrations /src/migrations
+
+
 # -- the programs
 
 FROM ${RUST_IMAGE} AS build
 # `release` takes some minutes and several gigabytes of memory (fat LTO); `dev` is quick, and for trying things out.
 ARG PROFILE=release
+COPY --from=source /src /src
 WORKDIR /src
-# What cargo reads and nothing else, so that nothing else has everything built again.
-COPY Cargo.toml Cargo.lock ./
-COPY .cargo .cargo
-COPY cairn cairn
-COPY wfe wfe
-COPY ra ra
-COPY va va
-COPY ca ca
-COPY sa sa
-COPY pa pa
-COPY proto proto
-COPY core core
-COPY jose jose
-COPY x509 x509
-COPY challtestsrv challtestsrv
-COPY test-env test-env
-COPY migrations migrations
 # Names of functions stay in, for backtraces; what a debugger wants does not.
 RUN cargo build --locked --profile "$PROFILE" --package cairn --package challtestsrv \
     && folder="${CARGO_TARGET_DIR:-target}/$(echo "$PROFILE" | sed 's/^dev$/debug/')" \
@@ -62,7 +68,7 @@ COPY --from=build /out/cairn /usr/local/bin/cairn
 USER cairn
 WORKDIR /var/lib/cairn
 EXPOSE 14000
-HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
 ENTRYPOINT ["cairn"]
 CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
@@ -105,7 +111,7 @@ USER postgres
 EXPOSE 5432
 # Ends sessions at once, and leaves nothing to recover; SIGTERM would wait for clients that never go.
 STOPSIGNAL SIGINT
-HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["pg_isready", "--quiet", "--host", "/run/postgresql"]
+HEALTHCHECK --interval=5s --timeout=10s --retries=12 CMD ["pg_isready", "--quiet", "--host", "/run/postgresql"]
 ENTRYPOINT ["postgres-server"]
 
 
@@ -119,7 +125,7 @@ COPY compose/haproxy.cfg /etc/haproxy/haproxy.cfg
 USER haproxy
 # Ends when its connections have, or after a bound that haproxy.cfg sets.
 STOPSIGNAL SIGUSR1
-HEALTHCHECK --interval=2s --timeout=5s --retries=30 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.. 200' <&3"]
+HEALTHCHECK --interval=10s --timeout=10s --retries=6 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8404 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && grep --quiet '^HTTP/1.. 200' <&3"]
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 

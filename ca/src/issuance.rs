@@ -3,7 +3,7 @@
 
 use cairn_core::api::ca::{IssuanceRequest, IssuedCertificate};
 use cairn_core::api::sa::{Intent, NewCertificate};
-use cairn_core::{Error, Identifier, Result, Serial, Timestamp};
+use cairn_core::{Error, ErrorKind, Identifier, Result, Serial, Timestamp};
 use cairn_x509::certificate::{CertificateError, SignError};
 use cairn_x509::{
     BuildError, Certificate, Finding, LeafInputs, PublicKey, SpkiError, SubjectAltName, TbsCertificate,
@@ -100,14 +100,21 @@ impl Ca {
             not_after: Timestamp::from_unix(validity.not_after),
             at: self.clock.now(),
         };
-        self.store
+        let ended_order = self
+            .store
             .add_certificate(stored)
             .await
             .inspect_err(|error| audit::not_stored(&serial, &certificate, error))?;
 
         self.metrics.issued(&request.profile);
 
-        // 10. Only now does anybody get it.
+        // 10. Only now does anybody get it: nobody does who gave up waiting for it.
+        if request.order.is_some() && !ended_order {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "the order was given up while its certificate was being made",
+            ));
+        }
         Ok(IssuedCertificate { serial, der: certificate.der().to_vec() })
     }
 

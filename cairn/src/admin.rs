@@ -11,6 +11,7 @@ mod files;
 pub mod place;
 mod restore;
 mod schema;
+mod status;
 
 use std::io::Write as _;
 
@@ -35,6 +36,7 @@ pub async fn run(command: AdminCommand) -> Result<()> {
         AdminCommand::Status(args) => say(&ask::status(args).await?),
         AdminCommand::Db(DbCommand::Copy(args)) => say(&copy::run(&args).await?),
         AdminCommand::Db(DbCommand::Migrate(args)) => say(&schema::migrate(&args).await?),
+        AdminCommand::Db(DbCommand::Status(args)) => say(&status::run(&args).await?),
         AdminCommand::Db(DbCommand::Roles(args)) => say(&schema::roles(&args)?),
     }
 }

@@ -69,7 +69,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
     /// The addresses to listen on. Default `["127.0.0.1:14000"]`: reachable from this machine alone, as behind a proxy; for clients
-    /// elsewhere write for example `["0.0.0.0:443", "[::]:443"]`.
+    /// elsewhere write for example `["0.0.0.0:443", "[::]:443"]`: all addresses of IPv4, and all of IPv6.
     pub listen: Vec<SocketAddr>,
     /// Where the listener's certificate comes from. `"self"` (default): the CA issues it for the host in `wfe.base_url` and renews it.
     /// `"files"`: `certificate` and `key`, read again when they change. `"off"`: plain HTTP, for a proxy in front that does TLS; name

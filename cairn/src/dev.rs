@@ -79,6 +79,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
     server::start(services, storage.orphans(), Some(&hierarchy), ListenerTls::SelfIssued, bound, &lifecycle)
         .await?;
 
+    storage.keep_pruned(cairn_sa::Config::default().keep, &lifecycle);
+
     let banner = Banner {
         made,
         api,

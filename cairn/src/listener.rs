@@ -24,8 +24,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulConnection;
 use ipnet::IpNet;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ use crate::proxy_protocol::{self, ProxyError};
 
 /// Connections that one listener holds at once; more wait in the kernel's queue. A connection costs some 30 KB with its TLS state.
 const MAX_CONNECTIONS: usize = 4096;
+/// Connections that wait in the kernel's queue.
+const BACKLOG: u32 = 1024;
 /// How long a proxy may take to say who its client is: its first packet, which may be lost once.
 const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a TLS handshake may take: a slow mobile client needs two seconds, and a silent one must not hold a place.
@@ -92,7 +95,7 @@ impl Sockets {
             Bind::Addresses(addresses) => {
                 let mut sockets = Vec::with_capacity(addresses.len());
                 for address in addresses {
-                    let socket = TcpListener::bind(address).await;
+                    let socket = listen(*address);
                     sockets.push(socket.with_context(|| bind_failed(what, &address.to_string()))?);
                 }
                 Ok(Self(sockets))
@@ -102,8 +105,8 @@ impl Sockets {
 
     async fn bind_loopback(port: u16) -> Result<Self> {
         for _ in 0..PORT_ATTEMPTS {
-            let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-            match TcpListener::bind((Ipv6Addr::LOCALHOST, v4.local_addr()?.port())).await {
+            let v4 = listen((Ipv4Addr::LOCALHOST, port).into())?;
+            match listen((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into()) {
                 Ok(v6) => return Ok(Self(vec![v4, v6])),
                 // The free port that IPv4 got may be taken on IPv6: try another.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && port == 0 => {}
@@ -125,6 +128,22 @@ impl Sockets {
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
+}
+
+/// A socket for exactly this address. That for all of IPv6 would on most systems take all of IPv4 too, and refuse to stand beside another
+/// one that does: with each for its own, both can be written.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if address.is_ipv6() {
+        SockRef::from(&socket).set_only_v6(true)?;
+    }
+    // A server that starts again need not wait for connections of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn bind_failed(what: &str, address: &str) -> String {
@@ -334,6 +353,21 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(says.as_bytes()).await.unwrap();
         stream
+    }
+
+    #[tokio::test]
+    async fn all_addresses_of_ipv4_and_all_of_ipv6_can_stand_side_by_side() {
+        // A port that is free on one may be taken on the other.
+        for _ in 0..PORT_ATTEMPTS {
+            let v4 =
+                Sockets::bind("test", &Bind::Addresses(vec!["0.0.0.0:0".parse().unwrap()])).await.unwrap();
+            let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, v4.addresses()[0].port()));
+            if let Ok(v6) = Sockets::bind("test", &Bind::Addresses(vec![v6])).await {
+                assert!(v6.addresses()[0].is_ipv6());
+                return;
+            }
+        }
+        panic!("no port is free on both");
     }
 
     const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";

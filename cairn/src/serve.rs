@@ -61,6 +61,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     let foundation = Foundation {
         roles: roles.clone(),
         storage: storage.as_ref().map(Storage::authority),
+        reads: storage.as_ref().and_then(Storage::reads),
         issuer,
         certificates: hierarchy.as_ref().map(Hierarchy::chain).unwrap_or_default(),
         listener_names,
@@ -81,6 +82,9 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     if server::unless_signalled(started, &lifecycle).await?.is_none() {
         server::end(&lifecycle, storage.as_ref()).await;
         return Ok(());
+    }
+    if let Some(storage) = &storage {
+        storage.keep_pruned(config.sa.keep, &lifecycle);
     }
     info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
     if let Some(file) = &args.ready_file {

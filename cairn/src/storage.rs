@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use cairn_core::api;
+use cairn_core::time::SystemClock;
 use cairn_ra::Orphans;
-use cairn_sa::config::Postgres;
-use cairn_sa::{Credentials, Engine, Measured, PostgresStorage, SqliteStorage};
+use cairn_sa::config::{Keep, Postgres};
+use cairn_sa::prune::{Prune, keep_pruned};
+use cairn_sa::{Credentials, Engine, Measured, NearReads, PostgresStorage, SqliteStorage};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::config::Config;
 use crate::hierarchy;
+use crate::lifecycle::Lifecycle;
 use crate::lock::DirectoryLock;
 
 /// An open storage. The services see none of this, only [`Storage::authority`].
@@ -35,6 +38,18 @@ impl Storage {
         }
     }
 
+    /// What front ends read, where that is not the same: a replica's rows, as far as they are good.
+    #[must_use]
+    pub fn reads(&self) -> Option<Arc<dyn api::StorageRead>> {
+        match self {
+            Self::Postgres(storage) if storage.has_replica() => {
+                let near = Arc::new(NearReads::new(Arc::clone(storage)));
+                Some(Arc::new(Measured::new(near)))
+            }
+            Self::Sqlite(_) | Self::Postgres(_) => None,
+        }
+    }
+
     /// What a registration authority finds in it that nobody is at work on: all, where it is the only one.
     #[must_use]
     pub fn orphans(&self) -> Orphans {
@@ -42,6 +57,16 @@ impl Storage {
             Self::Sqlite(_) => Orphans::All,
             Self::Postgres(_) => Orphans::Silent,
         }
+    }
+
+    /// Lets go of what is no longer to be kept, for as long as the process serves.
+    pub fn keep_pruned(&self, keep: Keep, lifecycle: &Lifecycle) {
+        let storage: Arc<dyn Prune> = match self {
+            Self::Sqlite(storage) => storage.clone(),
+            Self::Postgres(storage) => storage.clone(),
+        };
+        let stop = lifecycle.stopping.clone();
+        lifecycle.support.spawn(keep_pruned(storage, keep, Arc::new(SystemClock), stop));
     }
 
     /// Refuses further changes, and waits until those that were begun are stored.

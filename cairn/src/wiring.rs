@@ -47,6 +47,8 @@ pub struct Foundation {
     pub roles: Roles,
     /// Open storage; needed to play the storage authority.
     pub storage: Option<Arc<dyn Storage>>,
+    /// What front ends read, where that is not the storage itself.
+    pub reads: Option<Arc<dyn StorageRead>>,
     /// What signs; needed to play the certificate authority.
     pub issuer: Option<Issuer>,
     /// Root and intermediates, which the front end sends along.
@@ -76,6 +78,7 @@ impl Foundation {
         Self {
             roles: Roles::new(&[], &internal),
             storage: Some(storage),
+            reads: None,
             issuer: Some(issuer),
             certificates,
             listener_names,
@@ -100,12 +103,25 @@ pub struct Services {
     pub ca: Option<Arc<dyn CertificateAuthority>>,
     /// Remembers.
     pub sa: Option<Arc<dyn Storage>>,
+    /// What front ends read of it, where that is not the same.
+    pub near: Option<Arc<dyn StorageRead>>,
     /// Knows the policy.
     pub pa: Option<Arc<dyn PolicyAuthority>>,
     /// The other processes.
     pub peers: Peers,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Services {
+    /// What front ends read of the storage `sa`.
+    pub fn reads(&self, sa: &Arc<dyn Storage>) -> Arc<dyn StorageRead> {
+        reads(self.near.as_ref(), sa)
+    }
+}
+
+fn reads(near: Option<&Arc<dyn StorageRead>>, sa: &Arc<dyn Storage>) -> Arc<dyn StorageRead> {
+    near.map_or_else(|| sa.clone() as Arc<dyn StorageRead>, Arc::clone)
 }
 
 /// The front end.
@@ -123,9 +139,18 @@ pub struct FrontEnd {
 /// # Errors
 /// If a configuration is not valid, or a service is needed that is not played here nor known where.
 pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> Result<Services> {
-    let Foundation { roles, storage: sa, issuer, certificates, listener_names, peers, clock, random } =
-        foundation;
-    let wiring = Wiring { lifecycle, sa, peers, clock, random };
+    let Foundation {
+        roles,
+        storage: sa,
+        reads: near,
+        issuer,
+        certificates,
+        listener_names,
+        peers,
+        clock,
+        random,
+    } = foundation;
+    let wiring = Wiring { lifecycle, sa, near, peers, clock, random };
 
     let pa = roles.play(Role::Pa).then(|| Pa::new(configs.pa)).transpose().context("[pa]")?;
     let pa = pa.map(|pa| Arc::new(pa) as Arc<dyn PolicyAuthority>);
@@ -158,8 +183,8 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .play(Role::Wfe)
         .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
         .transpose()?;
-    let Wiring { sa, peers, clock, .. } = wiring;
-    Ok(Services { wfe, ra, va, remote_va, ca, sa, pa, peers, clock })
+    let Wiring { sa, near, peers, clock, .. } = wiring;
+    Ok(Services { wfe, ra, va, remote_va, ca, sa, near, pa, peers, clock })
 }
 
 /// A service of this process, or else a peer.
@@ -171,6 +196,7 @@ fn or<T: ?Sized>(own: &Option<Arc<T>>, peer: impl FnOnce() -> Result<Arc<T>>) ->
 struct Wiring<'a> {
     lifecycle: &'a Lifecycle,
     sa: Option<Arc<dyn Storage>>,
+    near: Option<Arc<dyn StorageRead>>,
     peers: Peers,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -228,7 +254,7 @@ impl Wiring<'_> {
     ) -> Result<FrontEnd> {
         config.validate().context("[wfe]")?;
         let sa: Arc<dyn StorageRead> = match &self.sa {
-            Some(sa) => sa.clone(),
+            Some(sa) => reads(self.near.as_ref(), sa),
             None => Arc::new(RemoteStorageRead::new(self.peers.channel(Role::Wfe, Role::Sa)?)),
         };
         let (ra, listener_certificates): (Arc<dyn RegistrationAuthority>, Arc<dyn ListenerCertificates>) =

@@ -22,7 +22,7 @@ const REPEATABLE: &[(&str, &str)] = &[
     ("/cairn.v1.RegistrationAuthority/UpdateAccount", "sets contacts to what they are then"),
     (
         "/cairn.v1.RegistrationAuthority/PerformValidation",
-        "a challenge that is being validated is left as it is",
+        "looks again at most, and changes nothing that is decided",
     ),
     ("/cairn.v1.ValidationAuthority/Validate", "looks and changes nothing"),
     ("/cairn.v1.PolicyAuthority/WillingToIssue", "computes"),
@@ -87,7 +87,6 @@ mod tests {
         ),
         ("/cairn.v1.StorageAuthority/DeactivateAuthorization", "says that it is final already"),
         ("/cairn.v1.StorageAuthority/SetOrderProcessing", "says that the order is being issued by another"),
-        ("/cairn.v1.StorageAuthority/FinalizeOrder", "says that the order is not processing"),
         ("/cairn.v1.StorageAuthority/SetOrderError", "says that the order is not processing"),
         ("/cairn.v1.StorageAuthority/RevokeCertificate", "says that it is revoked already"),
         ("/cairn.v1.StorageAuthority/RevokeAccount", "says that the account is closed already"),

@@ -7,4 +7,4 @@ mod read;
 
 pub use authority::{RemoteStorageAuthority, storage_authority_server};
 pub use certificates::{RemoteCertificateStore, certificate_store_server};
-pub use read::{RemoteStorageRead, storage_read_server};
+pub use read::{RemoteStorageRead, storage_read_server, storage_read_servers};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::ra::FinalizeOrderRequest;
+use cairn_core::api::sa::SubjectKey;
 use cairn_core::api::{IssuanceRequest, KeyUse};
 use cairn_core::{
     Error, ErrorKind, Identifier, Jwk, Order, OrderId, OrderProgress, OrderStatus, OrderWithAuthorizations,
@@ -43,13 +44,13 @@ pub(crate) async fn finalize_order(
     check_ready(found.status(ra.deps.clock.now()))?;
     let csr = Csr::parse(&request.csr).map_err(|error| bad_csr(error.to_string()))?;
     check_names(&csr, &found.order.identifiers)?;
-    check_key(ra, csr.public_key()).await?;
+    let key = check_key(ra, csr.public_key()).await?;
 
     let permit = ra.permit(&ra.issuances).inspect_err(|_| metrics::issuance_refused())?;
     let working = ra.issuing.begin(request.order).ok_or_else(being_finalized)?;
     let now = ra.deps.clock.now();
-    match ra.deps.sa.set_order_processing(request.order, ra.worker, now).await {
-        Err(error) if error.kind == ErrorKind::Conflict => return Err(being_finalized()),
+    match ra.deps.sa.set_order_processing(request.order, key, ra.worker, now).await {
+        Err(error) if error.kind == ErrorKind::Conflict => return Err(why_not_begun(ra, key).await?),
         outcome => outcome?,
     }
     found.order.progress = OrderProgress::Processing { since: now };
@@ -128,21 +129,32 @@ fn shown<'a>(names: impl Iterator<Item = &'a SubjectAltName>) -> Option<String> 
     }
 }
 
-async fn check_key(ra: &Ra, key: &PublicKey) -> Result<()> {
-    if let Err(error) = ra.deps.pa.good_key(key.der(), KeyUse::Certificate).await {
+/// The key, if policy has nothing against it. Whether it is known to others is for the storage to say.
+async fn check_key(ra: &Ra, key: &PublicKey) -> Result<SubjectKey> {
+    match ra.deps.pa.good_key(key.der(), KeyUse::Certificate).await {
+        // What does not read as a JWK is no account's.
+        Ok(()) => Ok(SubjectKey {
+            spki_sha256: key.sha256(),
+            thumbprint: Jwk::from_spki_der(key.der()).ok().map(|jwk| jwk.thumbprint()),
+        }),
         // It is the CSR that the client must make anew (RFC 8555 §7.4), and not its account key, as `badPublicKey` would say.
-        return Err(if error.kind == ErrorKind::BadPublicKey { bad_csr(error.detail) } else { error });
+        Err(error) if error.kind == ErrorKind::BadPublicKey => Err(bad_csr(error.detail)),
+        Err(error) => Err(error),
     }
-    if ra.deps.sa.key_blocked(key.sha256()).await? {
-        return Err(bad_csr("the CSR's key is known to be compromised; make a new one"));
+}
+
+/// Why the storage did not let an order begin that was ready a moment ago. Asked only then: of all keys, hardly any is refused.
+async fn why_not_begun(ra: &Ra, key: SubjectKey) -> Result<Error> {
+    if ra.deps.sa.key_blocked(key.spki_sha256).await? {
+        return Ok(bad_csr("the CSR's key is known to be compromised; make a new one"));
     }
-    // RFC 8555 §11.1: a CA SHOULD refuse a key that is some account's. What does not read as a JWK is no account's.
-    if let Ok(jwk) = Jwk::from_spki_der(key.der())
-        && ra.deps.sa.account_by_key(jwk.thumbprint()).await?.is_some()
+    // RFC 8555 §11.1: a CA SHOULD refuse a key that is some account's.
+    if let Some(thumbprint) = key.thumbprint
+        && ra.deps.sa.account_by_key(thumbprint).await?.is_some()
     {
-        return Err(bad_csr("the CSR's key is an account's key; make a new one for the certificate"));
+        return Ok(bad_csr("the CSR's key is an account's key; make a new one for the certificate"));
     }
-    Ok(())
+    Ok(being_finalized())
 }
 
 /// All that the certificate authority learns: the CSR ends here.
@@ -164,7 +176,7 @@ struct Issuance {
     working: Working<OrderId>,
 }
 
-/// Issues, stores the outcome, and gives the progress that the order then has; `None` if that is not known.
+/// Issues, sees that the outcome is stored, and gives the progress that the order then has; `None` if that is not known.
 #[tracing::instrument(level = "debug", skip_all, fields(order.id = %issuance.order))]
 async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     let began = Instant::now();
@@ -172,8 +184,12 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     // An order has one intent to sign at most: asking again after a call without an answer either issues for the first time, or is told
     // that it was begun.
     let attempts = ra.persist("issue a certificate", || ra.deps.ca.issue_certificate(request.clone()));
-    let outcome = match tokio::time::timeout(ISSUANCE_LIMIT, attempts).await {
-        Ok(Ok(certificate)) => Some(issued(&ra, order, certificate).await),
+    let progress = match tokio::time::timeout(ISSUANCE_LIMIT, attempts).await {
+        // It was stored together with its certificate.
+        Ok(Ok(IssuedCertificate { serial, .. })) => {
+            audit::issuance_done(order, &serial);
+            Some(OrderProgress::Issued { serial })
+        }
         // Issuance for this order was begun before, or it broke off, perhaps on the way back from another process: only the storage
         // knows how it went. The sweeper asks it when whatever still runs has ended.
         Ok(Err(error)) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Internal) => {
@@ -182,7 +198,7 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
         }
         Ok(Err(error)) => {
             audit::issuance_failed(order, &error);
-            Some(failed(&ra, order).await)
+            failed(&ra, order).await.ok()
         }
         Err(elapsed) => {
             audit::issuance_failed(order, &Error::internal("issuance took too long", elapsed));
@@ -190,7 +206,6 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
         }
     };
     drop((permit, working));
-    let progress = outcome.and_then(Result::ok);
     let ended = match &progress {
         Some(OrderProgress::Issued { .. }) => Ended::Issued,
         Some(_) => Ended::Failed,
@@ -198,13 +213,6 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     };
     metrics::issuance(ended, began);
     progress
-}
-
-async fn issued(ra: &Ra, order: OrderId, certificate: IssuedCertificate) -> Result<OrderProgress> {
-    let serial = certificate.serial;
-    audit::issuance_done(order, &serial);
-    ra.persist("end an order with its certificate", || ra.deps.sa.finalize_order(order, &serial)).await?;
-    Ok(OrderProgress::Issued { serial })
 }
 
 /// Ends an order for which nothing was issued. What went wrong stands in the log alone.

@@ -84,13 +84,13 @@ impl Ra {
         self.sweep_validations(silent_since).await
     }
 
-    /// Orders that have no certificate are given up if they were begun at `given_up` or before.
+    /// Orders are given up if they were begun at `given_up` or before.
     async fn sweep_orders(&self, silent_since: Timestamp, given_up: Timestamp) -> Result<()> {
         // What this process works on comes too, may be among the oldest, and must not crowd orphans out.
         let limit = BATCH.saturating_add(self.issuing.count());
         for order in self.deps.sa.take_abandoned_orders(self.worker, silent_since, limit).await? {
             let id = order.id;
-            if order.certificate.is_none() && order.since > given_up {
+            if order.since > given_up {
                 continue;
             }
             match self.end_order(order).await {
@@ -105,22 +105,14 @@ impl Ra {
         Ok(())
     }
 
-    /// With a certificate in the storage the order is done, whoever stored it. Without one the order is given up, and from then on
-    /// the storage takes no intent to sign one for it. (A process that was stalled between its intent and its signature may still
-    /// store a certificate, which then no order leads to.)
+    /// An order ends together with the storing of its certificate; so this one has none, and is given up. From then on the storage takes no
+    /// intent to sign one for it. (A process that was stalled between its intent and its signature may still store a certificate, which
+    /// then no order leads to.)
     async fn end_order(&self, order: ProcessingOrder) -> Result<()> {
         let Some(_working) = self.issuing.begin(order.id) else { return Ok(()) };
-        match order.certificate {
-            Some(serial) => {
-                self.deps.sa.finalize_order(order.id, &serial).await?;
-                audit::issuance_done(order.id, &serial);
-            }
-            None => {
-                finalize::failed(self, order.id).await?;
-                let cause = format!("left in processing since {}", order.since);
-                audit::issuance_failed(order.id, &Error::internal("the order was not ended", cause));
-            }
-        }
+        finalize::failed(self, order.id).await?;
+        let cause = format!("left in processing since {}", order.since);
+        audit::issuance_failed(order.id, &Error::internal("the order was not ended", cause));
         metrics::swept_order();
         Ok(())
     }

@@ -25,8 +25,9 @@ pub(crate) const VALIDATION_LIMIT: Duration = Duration::from_secs(120);
 /// 1. The authorization must be the account's and offer the challenge.
 /// 2. If one of its challenges was answered before, nothing is done (RFC 8555 §8.2: the server may be validating already).
 /// 3. It must not have expired, nor the challenge been switched off; and there must be a free slot.
-/// 4. The storage marks it as being validated; of two racing requests, one does.
-/// 5. The validation runs as a task. If it is quick, its outcome is the answer.
+/// 4. The validation runs as a task; in this process, one at a time for an authorization. If it is quick, its outcome is stored and is
+///    the answer: that the validation had begun was never of interest to anybody.
+/// 5. If it is not, the storage marks the authorization as being validated before the client is told so.
 #[tracing::instrument(level = "debug", skip_all, fields(authorization.id = %request.authorization, account.id = %request.account))]
 pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationRequest) -> Result<Authorization> {
     let authz = owned(ra, request.account, request.authorization).await?;
@@ -38,25 +39,24 @@ pub(crate) async fn perform_validation(ra: &Ra, request: PerformValidationReques
     }
     check_possible(ra, &authz, request.challenge).await?;
     let permit = ra.permit(&ra.validations).inspect_err(|_| metrics::validation_refused())?;
-    let Some(working) = ra.validating.begin(authz.id) else {
-        return owned(ra, request.account, authz.id).await;
-    };
-    let now = ra.deps.clock.now();
-    let begun = ra.deps.sa.set_authorization_processing(authz.id, request.challenge, ra.worker, now).await;
-    let thumbprint = match begun {
-        Ok(thumbprint) => thumbprint,
-        Err(error) if error.kind == ErrorKind::Conflict => return owned(ra, request.account, authz.id).await,
-        Err(error) => return Err(error),
-    };
-    let progress = AuthorizationProgress::Validating { challenge: request.challenge, since: now };
-    let validating = Authorization { progress, ..authz };
-    let validation =
-        Validation { authz: validating.clone(), challenge: request.challenge, thumbprint, permit, working };
-    let task = ra.deps.tracker.spawn(run(ra.clone(), validation).in_current_span());
-    // A task that is not finished goes on when its handle is dropped; one that panicked is left to the sweeper.
-    match tokio::time::timeout(ra.config.answer_grace.duration(), task).await {
-        Ok(Ok(Some(ended))) => Ok(ended),
-        _ => Ok(validating),
+    let PerformValidationRequest { challenge, thumbprint, .. } = request;
+    if let Some(working) = ra.validating.begin(authz.id) {
+        let validation = Validation { authz: authz.clone(), challenge, thumbprint, permit, working };
+        let task = ra.deps.tracker.spawn(run(ra.clone(), validation).in_current_span());
+        // A task that is not finished goes on when its handle is dropped.
+        if let Ok(Ok(Some(ended))) = tokio::time::timeout(ra.config.answer_grace.duration(), task).await {
+            return Ok(ended);
+        }
+    }
+    let since = ra.deps.clock.now();
+    // From here on the sweeper minds it, should the task or this process not come to an end.
+    match ra.deps.sa.set_authorization_processing(authz.id, challenge, ra.worker, since).await {
+        Ok(_) => {
+            Ok(Authorization { progress: AuthorizationProgress::Validating { challenge, since }, ..authz })
+        }
+        // It has ended just now, or was given up, or another process validates it.
+        Err(error) if error.kind == ErrorKind::Conflict => owned(ra, request.account, authz.id).await,
+        Err(error) => Err(error),
     }
 }
 
@@ -79,7 +79,7 @@ async fn check_possible(ra: &Ra, authz: &Authorization, challenge: ChallengeType
     Ok(())
 }
 
-/// A validation that is marked as running in the storage, with its slot.
+/// A validation to run, with its slot.
 pub(crate) struct Validation {
     pub(crate) authz: Authorization,
     pub(crate) challenge: ChallengeType,

@@ -4,9 +4,11 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use cairn_core::Period;
-use serde::Deserialize;
+use cairn_core::{Period, Timestamp};
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
+
+use crate::prune::Ends;
 
 /// More connections than this only share the same disk cache in smaller pieces.
 const READERS: RangeInclusive<usize> = 1..=16;
@@ -18,6 +20,8 @@ const HOSTS: RangeInclusive<usize> = 1..=8;
 const CONNECTIONS: RangeInclusive<u32> = 1..=500;
 /// Shorter than a busy server takes for nothing, or longer than a client waits.
 const TIMEOUTS: RangeInclusive<Period> = Period::from_millis(100)..=Period::from_secs(120);
+/// A client that comes back after a weekend still finds what became of its order; and what is longer has mistaken the unit.
+const KEPT: RangeInclusive<Period> = Period::from_days(7)..=Period::from_days(100 * 365);
 
 /// Where and how the storage keeps what it remembers.
 ///
@@ -51,8 +55,83 @@ pub struct Config {
     /// served; too long lets clients wait for minutes on a slow disk. Default: 1024.
     pub queue: usize,
 
+    /// What is deleted when it is long over, in a section of its own.
+    pub keep: Keep,
+
     /// With PostgreSQL: the database, in a section of its own.
     pub postgres: Postgres,
+}
+
+/// The `[sa.keep]` section: how long what is over is kept before it is deleted. Who asks for what is gone gets status 404, as for what never
+/// was. Deleting goes on in small steps, at most some ten minutes behind. Accounts, and keys that were blocked, are kept for ever.
+///
+/// ```toml
+/// orders = "2y"
+/// certificates = "forever"
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keep {
+    /// How long an order is kept after it has expired, whether a certificate came of it or not, `7d` or longer, or `"forever"`; its
+    /// authorizations, with what validation saw, are kept for as long as an order could name them. Strangers can place orders, so for ever
+    /// only does where few can ask. Default: `2y`, within which somebody will ask how a certificate came to be; a public CA must be able to
+    /// say it until two years after the certificate's end, and adds the lifetime of its certificates.
+    pub orders: Kept,
+
+    /// How long a certificate is kept after its end, with the record of the intent to sign it, or `"forever"`; not shorter than `orders`. With
+    /// the roles of `cairn admin db roles`, make these again after a change: servers may delete no certificate unless this says so.
+    /// Default: `forever`, since they are what a CA answers for, and one takes 2 to 3 KB.
+    pub certificates: Kept,
+}
+
+/// How long something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// So long after its end.
+    For(Period),
+    /// Always.
+    Forever,
+}
+
+impl Kept {
+    /// What ended before this may go at `now`.
+    fn end(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::For(period) => Some(now.plus(-period.seconds())),
+            Self::Forever => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let period = |text: &str| text.parse().map(Self::For).map_err(serde::de::Error::custom);
+        if text == "forever" { Ok(Self::Forever) } else { period(&text) }
+    }
+}
+
+impl Keep {
+    /// What may go at `now`.
+    pub(crate) fn ends(&self, now: Timestamp) -> Ends {
+        Ends { orders: self.orders.end(now), certificates: self.certificates.end(now) }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        if let Kept::For(period) = self.orders {
+            within("keep.orders", period, KEPT)?;
+        }
+        match (self.orders, self.certificates) {
+            (_, Kept::Forever) => Ok(()),
+            (Kept::For(orders), Kept::For(certificates)) if certificates >= orders => {
+                within("keep.certificates", certificates, KEPT)
+            }
+            _ => wrong(
+                "keep.certificates",
+                "is shorter than keep.orders, which need them; write a longer time",
+            ),
+        }
+    }
 }
 
 /// What keeps the rows.
@@ -78,6 +157,14 @@ pub struct Postgres {
     /// keeps sessions apart: pgbouncer's transaction mode would lose the lock by which a restore is kept from running servers. Default: `/var/run/postgresql`,
     /// where Debian's listens and lets in a user of the machine as the role of the same name.
     pub host: String,
+
+    /// A standby that answers reads of the front ends, written like one `host`. Nobody sees an older state there than on the primary:
+    /// with this setting a change is acknowledged only when the standby shows it (`synchronous_commit = remote_apply`). The standby must
+    /// be one that every commit waits for (first in `synchronous_standby_names`, with an `application_name` of its own), and all processes
+    /// on the database must have this setting, each with a standby of its choice. Cairn looks every second whether that is so, and reads from
+    /// the primary while it is not or the standby does not answer. It sees that with the right `pg_read_all_stats`, which
+    /// `cairn admin db roles` gives. What holds up the standby (long reports, a slow disk) holds up every change. Default: none.
+    pub replica: Option<String>,
 
     /// The port of hosts that are named without one; it is also in the socket's name. Default: 5432.
     pub port: u16,
@@ -199,8 +286,15 @@ impl Default for Config {
             path: PathBuf::from("cairn.db"),
             readers: 3,
             queue: 1024,
+            keep: Keep::default(),
             postgres: Postgres::default(),
         }
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { orders: Kept::For(Period::from_days(2 * 365)), certificates: Kept::Forever }
     }
 }
 
@@ -208,6 +302,7 @@ impl Default for Postgres {
     fn default() -> Self {
         Self {
             host: "/var/run/postgresql".to_owned(),
+            replica: None,
             port: 5432,
             database: "cairn".to_owned(),
             user: "cairn".to_owned(),
@@ -229,6 +324,7 @@ impl Config {
     /// The first value that makes no sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
         within("queue", self.queue, QUEUE)?;
+        self.keep.validate()?;
         match self.engine {
             Engine::Sqlite => self.validate_sqlite(),
             Engine::Postgres => self.validate_postgres(),
@@ -266,6 +362,11 @@ impl Postgres {
         self.host.split(',').filter_map(|text| Place::parse(text.trim(), self.port)).collect()
     }
 
+    /// The place that `replica` names.
+    pub(crate) fn replica_place(&self) -> Option<Place> {
+        Place::parse(self.replica.as_deref()?.trim(), self.port)
+    }
+
     fn validate(&self) -> Result<(), ConfigError> {
         let names = [
             ("postgres.host", &self.host),
@@ -282,6 +383,12 @@ impl Postgres {
             return wrong(
                 "postgres.host",
                 "has a part that is no host; write for example \"db.example\", or \"db-1.example, db-2.example:5433\" with 8 hosts at most",
+            );
+        }
+        if self.replica.is_some() && self.replica_place().is_none_or(|place| place.host.contains(',')) {
+            return wrong(
+                "postgres.replica",
+                "is no host; write for example \"db-2.example:5433\", a single one",
             );
         }
         if self.root_certificate.is_some()
@@ -355,6 +462,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_kept_is_said_in_words_and_not_too_short() {
+        let keep = |text: &str| {
+            let config =
+                toml::from_str::<Config>(&format!("[keep]\n{text}")).map_err(|error| error.to_string());
+            let Keep { orders, certificates } = config?.keep;
+            Keep { orders, certificates }.validate().map_err(|error| error.to_string())?;
+            Ok::<_, String>(Keep { orders, certificates }.ends(Timestamp::from_unix(100 * 86400)))
+        };
+        assert_eq!(keep("orders = \"2y\"\ncertificates = \"forever\""), keep(""));
+        let day = |day: i64| Some(Timestamp::from_unix(day * 86400));
+        let ends = Ends { orders: day(90), certificates: day(70) };
+        assert_eq!(keep("orders = \"10d\"\ncertificates = \"30d\""), Ok(ends));
+        assert_eq!(keep("orders = \"forever\""), Ok(Ends { orders: None, certificates: None }));
+        for (bad, why) in [
+            ("orders = \"1d\"", "choose one from"),
+            ("orders = \"30d\"\ncertificates = \"10d\"", "write a longer time"),
+            ("orders = \"forever\"\ncertificates = \"10y\"", "write a longer time"),
+            ("orders = \"never\"", "length of time"),
+        ] {
+            let error = keep(bad).unwrap_err();
+            assert!(error.contains(why), "{bad}: {error}");
+        }
+    }
+
     fn bad_postgres() -> Vec<(&'static str, Config)> {
         let good = Postgres { host: "db.example.com".to_owned(), ..Postgres::default() };
         let with = |postgres| Config { engine: Engine::Postgres, postgres, ..Config::default() };
@@ -369,6 +501,11 @@ mod tests {
             ("postgres.host", with(Postgres { host: "a.example:http".to_owned(), ..good.clone() })),
             ("postgres.host", with(Postgres { host: "[::1".to_owned(), ..good.clone() })),
             ("postgres.host", with(Postgres { host: ["a"; 9].join(","), ..good.clone() })),
+            (
+                "postgres.replica",
+                with(Postgres { replica: Some("a.example, b.example".to_owned()), ..good.clone() }),
+            ),
+            ("postgres.replica", with(Postgres { replica: Some(String::new()), ..good.clone() })),
             ("postgres.database", with(Postgres { database: String::new(), ..good.clone() })),
             ("postgres.user", with(Postgres { user: "a\0b".to_owned(), ..good.clone() })),
             (

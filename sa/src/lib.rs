@@ -21,7 +21,7 @@
 //! - `Unavailable` means that nothing was changed: too much waited already, the storage is closing, or the database
 //!   cannot be reached. `Internal` leaves that open: a connection that broke may have carried the change before;
 //! - a caller that goes away while it waits does not undo its change;
-//! - what a change has stored, every read that begins after it sees.
+//! - what a change has stored, every read that begins after it sees, until it is pruned ([`prune`]), long after its end.
 //!
 //! # How to add a method
 //!
@@ -41,12 +41,14 @@
 
 pub mod config;
 pub mod copy;
+pub mod prune;
 
 mod error;
 mod measured;
 mod metrics;
 mod migration;
 mod rows;
+mod status;
 mod tables;
 mod upgrade;
 
@@ -57,6 +59,7 @@ pub use crate::metrics::METRICS;
 pub use config::{Config, ConfigError, Credentials, Engine};
 pub use error::OpenError;
 pub use measured::Measured;
-pub use postgres::{PostgresStorage, Roles};
+pub use postgres::{NearReads, PostgresStorage, Roles};
 pub use sqlite::{SqliteStorage, backup};
+pub use status::{Status, Table, status};
 pub use upgrade::migrate;

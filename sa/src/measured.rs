@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
-    StorageAuthority, StorageRead,
+    StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
@@ -56,7 +56,7 @@ measured! {
     }
     impl CertificateStore {
         fn record_intent(intent: Intent) -> ();
-        fn add_certificate(certificate: NewCertificate) -> ();
+        fn add_certificate(certificate: NewCertificate) -> bool;
     }
     impl StorageAuthority {
         fn new_account(account: Account) -> Option<Account>;
@@ -73,8 +73,7 @@ measured! {
         fn finalize_authorization(authorization: AuthorizationId, progress: AuthorizationProgress, expires: Timestamp)
             -> ();
         fn deactivate_authorization(authorization: AuthorizationId, at: Timestamp) -> Authorization;
-        fn set_order_processing(order: OrderId, worker: WorkerId, at: Timestamp) -> ();
-        fn finalize_order(order: OrderId, serial: &Serial) -> ();
+        fn set_order_processing(order: OrderId, key: SubjectKey, worker: WorkerId, at: Timestamp) -> ();
         fn set_order_error(order: OrderId, problem: Problem) -> ();
         fn heartbeat(worker: WorkerId, at: Timestamp) -> ();
         fn retire(worker: WorkerId) -> ();

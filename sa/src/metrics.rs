@@ -6,10 +6,13 @@ use std::time::Instant;
 use cairn_core::{ErrorKind, Metric, Result};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
+use crate::prune::Pruned;
+
 /// Every metric of the storage. Those that begin with `cairn_sa_sqlite` and `cairn_sa_postgres` are of one engine.
 pub const METRICS: &[Metric] = &[
     CALLS,
     CALL_DURATION,
+    PRUNED_ROWS,
     QUEUE_LENGTH,
     GROUP_SIZE,
     COMMIT_DURATION,
@@ -17,6 +20,7 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS,
     WAITING,
     REPEATED,
+    REPLICA_READS,
 ];
 
 const CALLS: Metric = Metric::counter(
@@ -29,6 +33,11 @@ const CALL_DURATION: Metric = Metric::histogram(
     "cairn_sa_call_duration_seconds",
     &["call"],
     "How long callers waited. A change is on the disk when it returns.",
+);
+const PRUNED_ROWS: Metric = Metric::counter(
+    "cairn_sa_pruned_total",
+    &["table"],
+    "Rows that were deleted because they ended longer ago than sa.keep says. An intent goes with its certificate.",
 );
 const QUEUE_LENGTH: Metric = Metric::gauge(
     "cairn_sa_sqlite_queue_length",
@@ -60,6 +69,12 @@ const REPEATED: Metric = Metric::counter(
     "Statements that the server undid because they met another one, and that were run again.",
 );
 
+const REPLICA_READS: Metric = Metric::counter(
+    "cairn_sa_postgres_replica_reads_total",
+    &["server"],
+    "With sa.postgres.replica: reads that it answered, and reads that went to the primary instead.",
+);
+
 /// One method.
 pub(crate) struct Call {
     ok: Counter,
@@ -85,6 +100,27 @@ impl Call {
         }
         .increment(1);
         self.duration.record(began.elapsed());
+    }
+}
+
+/// What was let go.
+pub(crate) struct PrunedRows {
+    orders: Counter,
+    authorizations: Counter,
+    certificates: Counter,
+}
+
+pub(crate) static PRUNED: LazyLock<PrunedRows> = LazyLock::new(|| {
+    let [orders, authorizations, certificates] = ["orders", "authorizations", "certificates"]
+        .map(|table| counter!(PRUNED_ROWS.name, "table" => table));
+    PrunedRows { orders, authorizations, certificates }
+});
+
+impl PrunedRows {
+    pub(crate) fn went(&self, pruned: Pruned) {
+        self.orders.increment(pruned.orders);
+        self.authorizations.increment(pruned.authorizations);
+        self.certificates.increment(pruned.certificates);
     }
 }
 
@@ -135,6 +171,28 @@ pub(crate) static POOL: LazyLock<Pool> = LazyLock::new(|| Pool {
     waiting: gauge!(WAITING.name),
     repeated: counter!(REPEATED.name),
 });
+
+/// Reads that a replica might have answered.
+pub(crate) struct Reads {
+    replica: Counter,
+    primary: Counter,
+}
+
+pub(crate) static READS: LazyLock<Reads> = LazyLock::new(|| {
+    let [replica, primary] =
+        ["replica", "primary"].map(|server| counter!(REPLICA_READS.name, "server" => server));
+    Reads { replica, primary }
+});
+
+impl Reads {
+    pub(crate) fn by_replica(&self) {
+        self.replica.increment(1);
+    }
+
+    pub(crate) fn by_primary(&self) {
+        self.primary.increment(1);
+    }
+}
 
 /// Until dropped, one more.
 pub(crate) struct OneMore(&'static Gauge);

@@ -99,6 +99,16 @@ async fn a_certificate_that_cannot_be_stored_is_not_given_out() {
 }
 
 #[tokio::test]
+async fn a_certificate_whose_order_was_given_up_meanwhile_is_stored_and_not_given_out() {
+    let world = World::new();
+    *world.store.order_given_up.lock().unwrap() = true;
+    let request = request(&[("dns", "www.example.test")]);
+    assert_eq!(world.issue(request.clone()).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(world.journal.letters(), "ISC");
+    world.issue(IssuanceRequest { order: None, ..request }).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_issuer_in_its_last_hour_or_past_its_end_issues_nothing() {
     let world = World::with_hierarchy(Hierarchy::new(KeySpec::P256, 1));
     let request = IssuanceRequest { order: None, ..request(&[("dns", "www.example.test")]) };

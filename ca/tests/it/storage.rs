@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cairn_ca::{Ca, Config, Issuer};
 use cairn_core::api::IssuanceRequest;
 use cairn_core::api::ca::CertificateAuthority;
-use cairn_core::api::sa::{NewOrder, StorageAuthority, StorageRead};
+use cairn_core::api::sa::{NewOrder, StorageAuthority, StorageRead, SubjectKey};
 use cairn_core::random::SeededRandom;
 use cairn_core::time::FakeClock;
 use cairn_core::{
@@ -67,7 +67,8 @@ async fn begin(storage: &SqliteStorage, request: &IssuanceRequest) {
     storage.set_authorization_processing(authz_id, challenge, worker, NOW).await.unwrap();
     let valid = AuthorizationProgress::Valid { challenge, at: NOW, records: Vec::new() };
     storage.finalize_authorization(authz_id, valid, end).await.unwrap();
-    storage.set_order_processing(order_id, worker, NOW).await.unwrap();
+    let key = SubjectKey { spki_sha256: [7; 32], thumbprint: None };
+    storage.set_order_processing(order_id, key, worker, NOW).await.unwrap();
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ pub(crate) struct FakeStore {
     pub(crate) journal: Arc<Journal>,
     pub(crate) intent_fails: Mutex<Option<Error>>,
     pub(crate) certificate_fails: Mutex<Option<Error>>,
+    pub(crate) order_given_up: Mutex<bool>,
 }
 
 fn conflict() -> Error {
@@ -82,20 +83,18 @@ impl CertificateStore for FakeStore {
         Ok(())
     }
 
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         if let Some(error) = self.certificate_fails.lock().unwrap().clone() {
             return Err(error);
         }
-        let intended = self.journal.intents().iter().any(|intent| intent.serial == certificate.serial);
+        let intent = self.journal.intents().into_iter().find(|intent| intent.serial == certificate.serial);
         let stored =
             self.journal.events().iter().any(
                 |event| matches!(event, Event::Certificate(other) if other.serial == certificate.serial),
             );
-        if !intended || stored {
-            return Err(conflict());
-        }
+        let (Some(intent), false) = (intent, stored) else { return Err(conflict()) };
         self.journal.events().push(Event::Certificate(certificate));
-        Ok(())
+        Ok(intent.order.is_some() && !*self.order_given_up.lock().unwrap())
     }
 }
 

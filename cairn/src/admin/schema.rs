@@ -1,6 +1,7 @@
 //! `cairn admin db migrate` and `cairn admin db roles`: what the owner of a database does to it before servers of a new version start.
 
 use anyhow::{Context, Result, ensure};
+use cairn_sa::config::Kept;
 use cairn_sa::{Engine, Roles};
 
 use super::remark;
@@ -51,10 +52,12 @@ pub(super) fn roles(args: &RolesArgs) -> Result<String> {
         args.config.display()
     );
     let roles = Roles {
-        database: config.sa.postgres.database,
+        database: config.sa.postgres.database.clone(),
         owner: args.owner.clone(),
         sa: args.server.clone(),
         read: args.reader.clone(),
+        replica: config.sa.postgres.replica.is_some(),
+        prune_certificates: config.sa.keep.certificates != Kept::Forever,
     };
     Ok(roles.sql()?)
 }

@@ -52,6 +52,8 @@ pub enum DbCommand {
     /// Servers of the version before go on working meanwhile and afterwards. It runs as the owner of the tables, which is not who
     /// servers should be: --user names it.
     Migrate(MigrateArgs),
+    /// Show the schema, the server and the size of the database, and what to do next; servers may run meanwhile
+    Status(DbStatusArgs),
     /// Print the SQL that makes roles on PostgreSQL with no more rights than they need
     Roles(RolesArgs),
 }
@@ -98,6 +100,18 @@ pub struct MigrateArgs {
     /// With PostgreSQL: the file with that role's password
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+/// Options of `cairn admin db status`.
+#[derive(Args, Clone, Debug)]
+pub struct DbStatusArgs {
+    /// The server's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `cairn admin db roles`.

@@ -28,6 +28,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[ca]", "ca/src/config.rs", "Config"),
     ("[ca.profiles.NAME]", "ca/src/config.rs", "ProfileConfig"),
     ("[sa]", "sa/src/config.rs", "Config"),
+    ("[sa.keep]", "sa/src/config.rs", "Keep"),
     ("[sa.postgres]", "sa/src/config.rs", "Postgres"),
     ("[pa]", "pa/src/config.rs", "Config"),
 ];

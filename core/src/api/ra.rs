@@ -1,7 +1,7 @@
 //! The Registration Authority: the one service that decides what an account may do, and does it.
 
 use async_trait::async_trait;
-use cairn_jose::Jwk;
+use cairn_jose::{Jwk, Thumbprint};
 
 use crate::account::Account;
 use crate::api::ca::IssuedCertificate;
@@ -48,6 +48,8 @@ pub struct PerformValidationRequest {
     pub authorization: AuthorizationId,
     /// Which of its challenges.
     pub challenge: ChallengeType,
+    /// The thumbprint of the key that signed the request.
+    pub thumbprint: Thumbprint,
 }
 
 /// A request to issue, RFC 8555 §7.4.

@@ -28,7 +28,8 @@ pub trait StorageRead: Send + Sync {
     /// The account whose key has this thumbprint.
     async fn account_by_key(&self, thumbprint: Thumbprint) -> Result<Option<Account>>;
 
-    /// The order with this id, and its authorizations.
+    /// The order with this id, and its authorizations; without their records, of which a hundred hosts may have filled more than an answer
+    /// holds, and which [`authorization`](Self::authorization) tells.
     async fn order(&self, id: OrderId) -> Result<Option<OrderWithAuthorizations>>;
 
     /// The authorization with this id.
@@ -81,11 +82,12 @@ pub trait CertificateStore: Send + Sync {
     /// (any more): so an order that was given up cannot get a certificate.
     async fn record_intent(&self, intent: Intent) -> Result<()>;
 
-    /// Stores a signed certificate.
+    /// Stores a signed certificate, and ends the issuance of its order with it. Whether it did the latter: not if the order was given
+    /// up before, or the certificate is for none.
     ///
     /// # Errors
     /// `Conflict` unless there is an intent with its serial and no certificate yet.
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()>;
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool>;
 }
 
 /// A new order and those of its authorizations that are new too; the others exist already.
@@ -97,6 +99,15 @@ pub struct NewOrder {
     pub new_authorizations: Vec<Authorization>,
 }
 
+/// The key that a certificate is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubjectKey {
+    /// The SHA-256 of its SubjectPublicKeyInfo.
+    pub spki_sha256: [u8; 32],
+    /// Its thumbprint, if it can be written as a JWK: only then can it be an account's.
+    pub thumbprint: Option<Thumbprint>,
+}
+
 /// A validation that was begun and has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningValidation {
@@ -106,15 +117,13 @@ pub struct RunningValidation {
     pub thumbprint: Thumbprint,
 }
 
-/// An order that was finalized and has no result.
+/// An order that was finalized and has no result: no certificate is stored for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessingOrder {
     /// Which.
     pub id: OrderId,
     /// When it was finalized.
     pub since: Timestamp,
-    /// The certificate, if one is stored for it.
-    pub certificate: Option<Serial>,
 }
 
 /// A revocation to store.
@@ -143,7 +152,8 @@ pub trait StorageAuthority: StorageRead {
     /// Closes a valid account in the name of the CA: its status is then `revoked`.
     async fn revoke_account(&self, account: AccountId) -> Result<Account>;
 
-    /// An open order of the account for exactly these identifiers (sorted) by this profile that expires after `until`: the newest.
+    /// An open order of the account for exactly these identifiers (sorted) by this profile that expires after `until`: the newest. Its
+    /// authorizations come without their records.
     async fn order_for_identifiers(
         &self,
         account: AccountId,
@@ -174,7 +184,8 @@ pub trait StorageAuthority: StorageRead {
         at: Timestamp,
     ) -> Result<Thumbprint>;
 
-    /// Ends the validation of an authorization: `progress` is `Valid` or `Invalid`, `expires` its new end. Guarded by `Validating`.
+    /// Ends the validation of an authorization: `progress` is `Valid` or `Invalid`, `expires` its new end. Guarded by `Validating`, or by
+    /// `Pending`, for a validation that ended before anybody was told that it had begun.
     async fn finalize_authorization(
         &self,
         authorization: AuthorizationId,
@@ -190,11 +201,14 @@ pub trait StorageAuthority: StorageRead {
     ) -> Result<Authorization>;
 
     /// Marks an order as being issued by `worker`. Guarded by its being ready at `at`: open, unexpired, all its authorizations
-    /// valid.
-    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()>;
-
-    /// Ends the issuance of an order with its certificate. Guarded by `Processing`.
-    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()>;
+    /// valid; and by `key`, which must be neither blocked nor an account's.
+    async fn set_order_processing(
+        &self,
+        order: OrderId,
+        key: SubjectKey,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<()>;
 
     /// Ends the issuance of an order without one. Guarded by `Processing`.
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()>;

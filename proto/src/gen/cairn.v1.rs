@@ -2105,6 +2105,9 @@ pub struct PerformValidationRequest {
     pub authorization: ::prost::alloc::vec::Vec<u8>,
     #[prost(enumeration = "ChallengeType", tag = "3")]
     pub challenge: i32,
+    /// Of the key that signed the client's request: 32 octets.
+    #[prost(bytes = "vec", tag = "4")]
+    pub thumbprint: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeactivateAuthorizationRequest {
@@ -2978,6 +2981,12 @@ pub struct NewCertificate {
     #[prost(int64, optional, tag = "4")]
     pub at: ::core::option::Option<i64>,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddCertificateResponse {
+    /// Whether its order has ended with it.
+    #[prost(bool, optional, tag = "1")]
+    pub ended_order: ::core::option::Option<bool>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StorageNewAccountRequest {
     #[prost(message, optional, tag = "1")]
@@ -3071,13 +3080,12 @@ pub struct SetOrderProcessingRequest {
     /// Who issues: 16 octets.
     #[prost(bytes = "vec", tag = "3")]
     pub worker: ::prost::alloc::vec::Vec<u8>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct StorageFinalizeOrderRequest {
-    #[prost(bytes = "vec", tag = "1")]
-    pub order: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    pub serial: ::prost::alloc::vec::Vec<u8>,
+    /// The SHA-256 of the SubjectPublicKeyInfo to certify.
+    #[prost(bytes = "vec", tag = "4")]
+    pub spki_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// That key's thumbprint, 32 octets, if it can be written as a JWK.
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub thumbprint: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SetOrderErrorRequest {
@@ -3120,9 +3128,6 @@ pub struct ProcessingOrder {
     pub id: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, optional, tag = "2")]
     pub since: ::core::option::Option<i64>,
-    /// The serial of the certificate, if one is stored.
-    #[prost(bytes = "vec", optional, tag = "3")]
-    pub certificate: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AbandonedValidations {
@@ -3619,7 +3624,10 @@ pub mod certificate_store_server {
         async fn add_certificate(
             &self,
             request: tonic::Request<super::NewCertificate>,
-        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        ) -> std::result::Result<
+            tonic::Response<super::AddCertificateResponse>,
+            tonic::Status,
+        >;
     }
     /// Record what is signed: for the certificate authority, which may do nothing else.
     #[derive(Debug)]
@@ -3749,7 +3757,7 @@ pub mod certificate_store_server {
                         T: CertificateStore,
                     > tonic::server::UnaryService<super::NewCertificate>
                     for AddCertificateSvc<T> {
-                        type Response = super::Nothing;
+                        type Response = super::AddCertificateResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
@@ -3890,10 +3898,6 @@ pub mod storage_authority_server {
         async fn set_order_processing(
             &self,
             request: tonic::Request<super::SetOrderProcessingRequest>,
-        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
-        async fn finalize_order(
-            &self,
-            request: tonic::Request<super::StorageFinalizeOrderRequest>,
         ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
         async fn set_order_error(
             &self,
@@ -4537,52 +4541,6 @@ pub mod storage_authority_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetOrderProcessingSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/cairn.v1.StorageAuthority/FinalizeOrder" => {
-                    #[allow(non_camel_case_types)]
-                    struct FinalizeOrderSvc<T: StorageAuthority>(pub Arc<T>);
-                    impl<
-                        T: StorageAuthority,
-                    > tonic::server::UnaryService<super::StorageFinalizeOrderRequest>
-                    for FinalizeOrderSvc<T> {
-                        type Response = super::Nothing;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::StorageFinalizeOrderRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as StorageAuthority>::finalize_order(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = FinalizeOrderSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

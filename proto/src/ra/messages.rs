@@ -8,7 +8,7 @@ use cairn_core::api::ra::{
 use crate::reading::{BadMessage, Read, list, present, read, value, wire};
 use crate::v1;
 use crate::v1::revoke_certificate_request::Proof;
-use crate::vocabulary::{account_id, authorization_id, jwk, order_id};
+use crate::vocabulary::{account_id, authorization_id, jwk, order_id, thumbprint};
 
 impl From<NewAccountRequest> for v1::NewAccountRequest {
     fn from(request: NewAccountRequest) -> Self {
@@ -63,11 +63,12 @@ impl TryFrom<v1::NewOrderRequest> for NewOrderRequest {
 
 impl From<PerformValidationRequest> for v1::PerformValidationRequest {
     fn from(request: PerformValidationRequest) -> Self {
-        let PerformValidationRequest { account, authorization, challenge } = request;
+        let PerformValidationRequest { account, authorization, challenge, thumbprint } = request;
         Self {
             account: account.as_bytes().to_vec(),
             authorization: authorization.as_bytes().to_vec(),
             challenge: v1::ChallengeType::from(challenge).into(),
+            thumbprint: thumbprint.as_bytes().to_vec(),
         }
     }
 }
@@ -80,6 +81,7 @@ impl TryFrom<v1::PerformValidationRequest> for PerformValidationRequest {
             account: account_id("PerformValidationRequest.account", &it.account)?,
             authorization: authorization_id("PerformValidationRequest.authorization", &it.authorization)?,
             challenge: value::<v1::ChallengeType, _>("PerformValidationRequest.challenge", it.challenge)?,
+            thumbprint: thumbprint("PerformValidationRequest.thumbprint", &it.thumbprint)?,
         })
     }
 }

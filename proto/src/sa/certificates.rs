@@ -9,6 +9,7 @@ use cairn_core::api::sa::{Intent, NewCertificate};
 use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
+use crate::reading::present;
 use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::certificate_store_server as generated;
@@ -32,10 +33,11 @@ impl<T: Carrier> CertificateStore for RemoteCertificateStore<T> {
         Ok(())
     }
 
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         let certificate = v1::NewCertificate::from(certificate);
-        let v1::Nothing {} = self.0.call("/cairn.v1.CertificateStore/AddCertificate", certificate).await?;
-        Ok(())
+        let answer: v1::AddCertificateResponse =
+            self.0.call("/cairn.v1.CertificateStore/AddCertificate", certificate).await?;
+        Ok(present("AddCertificateResponse.ended_order", answer.ended_order)?)
     }
 }
 
@@ -57,10 +59,10 @@ impl generated::CertificateStore for Served<dyn CertificateStore> {
     async fn add_certificate(
         &self,
         request: Request<v1::NewCertificate>,
-    ) -> Result<Response<v1::Nothing>, Status> {
+    ) -> Result<Response<v1::AddCertificateResponse>, Status> {
         answer(async {
-            self.0.add_certificate(request.into_inner().try_into()?).await?;
-            Ok(v1::Nothing {})
+            let ended_order = self.0.add_certificate(request.into_inner().try_into()?).await?;
+            Ok(v1::AddCertificateResponse { ended_order: Some(ended_order) })
         })
         .await
     }

@@ -89,12 +89,8 @@ impl TryFrom<v1::NewOrderAndAuthorizationsRequest> for NewOrder {
 
 impl From<ProcessingOrder> for v1::ProcessingOrder {
     fn from(order: ProcessingOrder) -> Self {
-        let ProcessingOrder { id, since, certificate } = order;
-        Self {
-            id: id.as_bytes().to_vec(),
-            since: Some(since.unix()),
-            certificate: certificate.map(|serial| serial.as_bytes().to_vec()),
-        }
+        let ProcessingOrder { id, since } = order;
+        Self { id: id.as_bytes().to_vec(), since: Some(since.unix()) }
     }
 }
 
@@ -102,11 +98,9 @@ impl TryFrom<v1::ProcessingOrder> for ProcessingOrder {
     type Error = BadMessage;
 
     fn try_from(it: v1::ProcessingOrder) -> Read<Self> {
-        let certificate = it.certificate.map(|octets| serial("ProcessingOrder.certificate", &octets));
         Ok(Self {
             id: order_id("ProcessingOrder.id", &it.id)?,
             since: time("ProcessingOrder.since", it.since)?,
-            certificate: certificate.transpose()?,
         })
     }
 }

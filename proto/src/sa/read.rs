@@ -1,6 +1,7 @@
 //! [`StorageRead`] over gRPC.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use cairn_core::api::StorageRead;
@@ -8,11 +9,16 @@ use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, CertificateRecord, OrderId, OrderWithAuthorizations,
     Result, Serial, Thumbprint,
 };
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::server::NamedService;
 use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
 use crate::reading::maybe;
+use crate::role::Role;
 use crate::server::{Servable, Served, answer, serve};
+use crate::transport::Peer;
 use crate::v1;
 use crate::v1::storage_read_server as generated;
 use crate::vocabulary::{account_id, authorization_id, order_id, serial, thumbprint};
@@ -71,6 +77,46 @@ impl<T: Carrier> StorageRead for RemoteStorageRead<T> {
 /// Lets others read from `storage`.
 pub fn storage_read_server(storage: Arc<dyn StorageRead>) -> impl Servable {
     serve!(generated::StorageReadServer<_>, storage)
+}
+
+/// The same, with a storage of its own for front ends; everybody else reads from `storage`.
+pub fn storage_read_servers(
+    front_ends: Arc<dyn StorageRead>,
+    storage: Arc<dyn StorageRead>,
+) -> impl Servable {
+    ByCaller {
+        front_ends: serve!(generated::StorageReadServer<_>, front_ends),
+        others: serve!(generated::StorageReadServer<_>, storage),
+    }
+}
+
+/// A service of which front ends are given another one than everybody else.
+#[derive(Clone)]
+struct ByCaller<S> {
+    front_ends: S,
+    others: S,
+}
+
+impl<S: NamedService> NamedService for ByCaller<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for ByCaller<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    /// The generated services are always ready.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.front_ends.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> S::Future {
+        match request.extensions().get() {
+            Some(Peer { role: Role::Wfe, .. }) => self.front_ends.call(request),
+            _ => self.others.call(request),
+        }
+    }
 }
 
 #[async_trait]

@@ -51,7 +51,8 @@ async fn registration(world: &World) {
     let request = NewOrderRequest { account, identifiers: sample::identifiers() };
     same!(world, ra, RegistrationAuthority::new_order(request.clone()));
     let challenge = ChallengeType::Dns01;
-    let request = PerformValidationRequest { account, authorization, challenge };
+    let request =
+        PerformValidationRequest { account, authorization, challenge, thumbprint: key.thumbprint() };
     same!(world, ra, RegistrationAuthority::perform_validation(request));
     same!(world, ra, RegistrationAuthority::deactivate_authorization(account, authorization));
     let request = FinalizeOrderRequest { account, order, csr: vec![0x30, 0xff] };
@@ -107,8 +108,10 @@ async fn storage(world: &World) {
         same!(world, sa, StorageAuthority::finalize_authorization(authorization, progress.clone(), NOW));
     }
     same!(world, sa, StorageAuthority::deactivate_authorization(authorization, NOW));
-    same!(world, sa, StorageAuthority::set_order_processing(order, worker, NOW));
-    same!(world, sa, StorageAuthority::finalize_order(order, &serial));
+    for thumbprint in [None, Some(thumbprint)] {
+        let key = SubjectKey { spki_sha256: [5; 32], thumbprint };
+        same!(world, sa, StorageAuthority::set_order_processing(order, key, worker, NOW));
+    }
     same!(world, sa, StorageAuthority::set_order_error(order, sample::problem()));
     same!(world, sa, StorageAuthority::heartbeat(worker, NOW));
     same!(world, sa, StorageAuthority::retire(worker));

@@ -165,8 +165,8 @@ impl CertificateStore for Fake {
     async fn record_intent(&self, intent: Intent) -> Result<()> {
         self.answer("sa.record_intent", intent, ())
     }
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
-        self.answer("sa.add_certificate", certificate, ())
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
+        self.answer("sa.add_certificate", certificate, self.found(()).is_some())
     }
 }
 
@@ -230,11 +230,14 @@ impl StorageAuthority for Fake {
     ) -> Result<Authorization> {
         self.answer("sa.deactivate_authorization", (authorization, at), sample::authorization())
     }
-    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
-        self.answer("sa.set_order_processing", (order, worker, at), ())
-    }
-    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
-        self.answer("sa.finalize_order", (order, serial), ())
+    async fn set_order_processing(
+        &self,
+        order: OrderId,
+        key: SubjectKey,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.answer("sa.set_order_processing", (order, key, worker, at), ())
     }
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {
         self.answer("sa.set_order_error", (order, problem), ())

@@ -162,10 +162,7 @@ pub(crate) fn new_certificate() -> NewCertificate {
 
 pub(crate) fn processing_orders() -> Vec<ProcessingOrder> {
     let id = OrderId::from_bytes([3; 16]);
-    vec![
-        ProcessingOrder { id, since: NOW, certificate: Some(serial()) },
-        ProcessingOrder { id, since: NOW, certificate: None },
-    ]
+    vec![ProcessingOrder { id, since: NOW }]
 }
 
 pub(crate) fn running_validations() -> Vec<RunningValidation> {

@@ -5,9 +5,8 @@ use cairn_core::{
     AuthorizationId, AuthorizationProgress, AuthorizationStatus, ChallengeType, ErrorKind, OrderStatus,
     Period, ProblemType,
 };
-use rcgen::KeyPair;
 
-use crate::world::{DAY, START, World, answer, jwk, kind, refused_connection};
+use crate::world::{DAY, SIGNER, START, World, answer, kind, refused_connection};
 
 use ChallengeType::{Dns01, Http01, TlsAlpn01};
 
@@ -46,16 +45,15 @@ async fn a_slow_validation_goes_on_behind_the_answer() {
 }
 
 #[tokio::test]
-async fn the_validation_authority_looks_for_the_account_keys_authorization() {
+async fn the_validation_authority_looks_for_the_authorization_by_the_key_that_signed() {
     let world = World::new();
-    let key = KeyPair::generate().unwrap();
-    let account = world.account_with(&key).await;
+    let account = world.account().await;
     let authz = world.order(account, &["*.a.test"]).await.authorizations.remove(0);
     world.ra.perform_validation(answer(account, authz.id, Dns01)).await.unwrap();
     let requests = world.va.requests.lock().unwrap();
     assert_eq!(requests[0].identifier.to_string(), "a.test");
     assert_eq!(requests[0].challenge, Dns01);
-    assert_eq!(requests[0].key_authorization, authz.token.key_authorization(jwk(&key).thumbprint()));
+    assert_eq!(requests[0].key_authorization, authz.token.key_authorization(SIGNER));
 }
 
 #[tokio::test]
@@ -90,7 +88,7 @@ async fn a_second_answer_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn racing_answers_start_one_validation() {
+async fn racing_answers_start_one_validation_in_each_process_at_most() {
     let world = World::new();
     let another = world.another_ra();
     let account = world.account().await;
@@ -103,7 +101,7 @@ async fn racing_answers_start_one_validation() {
     );
     assert!([a, b, c].iter().all(Result::is_ok));
     world.quiet().await;
-    assert_eq!(world.va.calls(), 1);
+    assert!((1..=2).contains(&world.va.calls()), "{}", world.va.calls());
     assert_eq!(world.stored_authorization(id).await.status(START), AuthorizationStatus::Valid);
 }
 

@@ -18,7 +18,8 @@ use cairn_core::random::{SeededRandom, bytes};
 use cairn_core::time::FakeClock;
 use cairn_core::{
     AccountId, Authorization, AuthorizationId, ChallengeType, Clock, Error, ErrorKind, Identifier, IssuerId,
-    Jwk, OrderId, OrderWithAuthorizations, Period, Problem, ProblemType, Random, Result, Serial, Timestamp,
+    Jwk, OrderId, OrderWithAuthorizations, Period, Problem, ProblemType, Random, Result, Serial, Thumbprint,
+    Timestamp,
 };
 use cairn_pa::Pa;
 use cairn_ra::{Config, Deps, Ra};
@@ -172,12 +173,15 @@ pub(crate) fn jwk(key: &KeyPair) -> Jwk {
     Jwk::from_spki_der(&key.subject_public_key_info()).unwrap()
 }
 
+/// The thumbprint of the key that signs the answers to challenges.
+pub(crate) const SIGNER: Thumbprint = Thumbprint::from_bytes([8; 32]);
+
 pub(crate) fn answer(
     account: AccountId,
     authorization: AuthorizationId,
     challenge: ChallengeType,
 ) -> PerformValidationRequest {
-    PerformValidationRequest { account, authorization, challenge }
+    PerformValidationRequest { account, authorization, challenge, thumbprint: SIGNER }
 }
 
 /// The DER of a CSR for `names` with a new key.
@@ -380,8 +384,11 @@ impl FakeCa {
         self.sa.record_intent(intent).await?;
         let not_after = now.plus(90 * DAY - 1);
         let certificate = NewCertificate { serial: serial.clone(), der: der.clone(), not_after, at: now };
-        self.sa.add_certificate(certificate).await?;
+        let ended_order = self.sa.add_certificate(certificate).await?;
         self.issued.lock().unwrap().push(der.clone());
+        if request.order.is_some() && !ended_order {
+            return Err(Error::new(ErrorKind::Conflict, "the order was given up"));
+        }
         Ok(IssuedCertificate { serial, der })
     }
 }

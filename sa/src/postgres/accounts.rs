@@ -4,7 +4,8 @@ use cairn_core::{Account, AccountId, Thumbprint};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, Lookup, arguments, statements};
+use super::replica::following;
 use crate::error::DbError;
 use crate::rows::AccountRow;
 
@@ -14,8 +15,15 @@ macro_rules! columns {
     };
 }
 
+macro_rules! by_id {
+    () => {
+        concat!("SELECT ", columns!(), " FROM accounts WHERE id = $1")
+    };
+}
+
 statements! {
-    BY_ID = concat!("SELECT ", columns!(), " FROM accounts WHERE id = $1");
+    BY_ID = by_id!();
+    BY_ID_FOLLOWING = following!(by_id!());
     BY_KEY = concat!("SELECT ", columns!(), " FROM accounts WHERE key_thumbprint = $1");
     EXISTS = "SELECT 1 FROM accounts WHERE id = $1";
     /// Of two that bring the same key, the second waits for the first to be committed, and then does nothing.
@@ -45,8 +53,8 @@ fn account(row: &PgRow) -> Result<Account, DbError> {
     Ok(Account::try_from(row)?)
 }
 
-pub(super) async fn by_id(db: &Db, id: AccountId) -> Result<Option<Account>, DbError> {
-    db.one(BY_ID, arguments!(id.as_bytes())).await?.as_ref().map(account).transpose()
+pub(super) async fn by_id(from: &impl Lookup, id: AccountId) -> Result<Option<Account>, DbError> {
+    from.lookup(BY_ID, BY_ID_FOLLOWING, id.as_bytes()).await?.first().map(account).transpose()
 }
 
 pub(super) async fn by_key(db: &Db, key: Thumbprint) -> Result<Option<Account>, DbError> {

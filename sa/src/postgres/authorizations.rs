@@ -8,27 +8,44 @@ use cairn_core::{
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, Lookup, arguments, statements};
+use super::replica::following;
 use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
 
-/// The columns that [`row`] reads. Queries for orders join them to an order's.
-macro_rules! columns {
-    () => {
-        "authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, \
-         authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, \
-         authorizations.status, authorizations.challenge, authorizations.at, authorizations.records, \
-         authorizations.problem"
+/// The columns that [`row`] reads, with the records as `$records` gives them. Queries for orders join them to an order's.
+macro_rules! columns_with {
+    ($records:literal) => {
+        concat!(
+            "authorizations.id, authorizations.account_id, authorizations.identifier, authorizations.wildcard, \
+             authorizations.created, authorizations.expires, authorizations.token, authorizations.challenges, \
+             authorizations.status, authorizations.challenge, authorizations.at, ",
+            $records,
+            ", authorizations.problem"
+        )
     };
 }
-pub(super) use columns;
+pub(super) use columns_with;
+
+macro_rules! columns {
+    () => {
+        columns_with!("authorizations.records")
+    };
+}
 
 /// How many columns those are: what a query adds comes behind.
 pub(super) const COLUMNS: usize = 13;
 
+macro_rules! by_id {
+    () => {
+        concat!("SELECT ", columns!(), " FROM authorizations WHERE id = $1")
+    };
+}
+
 statements! {
-    BY_ID = concat!("SELECT ", columns!(), " FROM authorizations WHERE id = $1");
+    BY_ID = by_id!();
+    BY_ID_FOLLOWING = following!(by_id!());
     EXISTS = "SELECT 1 FROM authorizations WHERE id = $1";
     /// One lookup for each identifier. `status = 'valid'` stands here as it does in the index `valid_authorizations`:
     /// only so is the index used.
@@ -58,7 +75,7 @@ statements! {
     FINALIZE =
         "UPDATE authorizations SET status = $2, challenge = $3, at = $4, records = $5, problem = $6, expires = $7, \
              worker = NULL \
-         WHERE id = $1 AND status = 'validating' RETURNING 1";
+         WHERE id = $1 AND status IN ('pending', 'validating') RETURNING 1";
     DEACTIVATE = concat!(
         "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = $2, records = NULL, worker = NULL \
          WHERE id = $1 AND status IN ('pending', 'validating', 'valid') RETURNING ", columns!()
@@ -87,9 +104,9 @@ pub(super) fn authorization(row: &PgRow, first: usize) -> Result<Authorization, 
     Ok(Authorization::try_from(row)?)
 }
 
-pub(super) async fn by_id(db: &Db, id: AuthorizationId) -> Result<Option<Authorization>, DbError> {
-    let found = db.one(BY_ID, arguments!(id.as_bytes())).await?;
-    found.map(|row| authorization(&row, 0)).transpose()
+pub(super) async fn by_id(from: &impl Lookup, id: AuthorizationId) -> Result<Option<Authorization>, DbError> {
+    let found = from.lookup(BY_ID, BY_ID_FOLLOWING, id.as_bytes()).await?;
+    found.first().map(|row| authorization(row, 0)).transpose()
 }
 
 pub(super) async fn valid_for(
@@ -145,7 +162,7 @@ pub(super) async fn set_processing(
     Ok(row.try_get(0).map(Thumbprint::from_bytes)?)
 }
 
-/// Guarded by `validating`: an authorization that was deactivated meanwhile stays so.
+/// Guarded by its status: an authorization that was deactivated meanwhile stays so.
 pub(super) async fn finalize(
     db: &Db,
     id: AuthorizationId,

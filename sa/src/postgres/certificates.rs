@@ -5,14 +5,21 @@ use cairn_core::{CertificateRecord, Serial};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, Lookup, arguments, statements};
+use super::replica::following;
 use crate::error::{DbError, Inconsistency};
 use crate::rows::CertificateRow;
 
-statements! {
-    BY_SERIAL =
+macro_rules! by_serial {
+    () => {
         "SELECT serial, order_id, account_id, issuer, der, not_after, revoked_at, revocation_reason \
-         FROM certificates WHERE serial = $1";
+         FROM certificates WHERE serial = $1"
+    };
+}
+
+statements! {
+    BY_SERIAL = by_serial!();
+    BY_SERIAL_FOLLOWING = following!(by_serial!());
     /// Serial and order are unique: of two intents for either, the second waits for the first to be committed, and fails.
     /// Inserts nothing if the order is not being issued. One that is given up at the same moment was given up after this.
     INTEND =
@@ -21,9 +28,20 @@ statements! {
          WHERE $2::bytea IS NULL OR EXISTS (SELECT 1 FROM orders WHERE id = $2::bytea AND status = 'processing') \
          RETURNING 1";
     /// Inserts nothing if there was no intent. Intents do not change: what is read of one is what it is.
+    /// Whether the order has ended with it comes back: one that was given up has not.
     INSERT =
-        "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
-         SELECT serial, order_id, account_id, issuer, $2, $3, $4 FROM intents WHERE serial = $1 RETURNING 1";
+        "WITH added AS ( \
+             INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
+             SELECT serial, order_id, account_id, issuer, $2, $3, $4 FROM intents WHERE serial = $1 \
+             RETURNING serial, order_id \
+         ), ended AS ( \
+             UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = added.serial \
+             FROM added WHERE orders.id = added.order_id AND orders.status = 'processing' RETURNING 1 \
+         ) \
+         SELECT EXISTS (SELECT 1 FROM ended) FROM added";
+    HAS_ENDED_ORDER =
+        "SELECT 1 FROM certificates JOIN orders ON orders.id = certificates.order_id \
+         WHERE certificates.serial = $1 AND orders.serial = $1";
 }
 
 fn certificate(row: &PgRow) -> Result<CertificateRecord, DbError> {
@@ -42,8 +60,12 @@ fn certificate(row: &PgRow) -> Result<CertificateRecord, DbError> {
     Ok(CertificateRecord::try_from(row)?)
 }
 
-pub(super) async fn by_serial(db: &Db, serial: &Serial) -> Result<Option<CertificateRecord>, DbError> {
-    db.one(BY_SERIAL, arguments!(serial.as_bytes())).await?.as_ref().map(certificate).transpose()
+pub(super) async fn by_serial(
+    from: &impl Lookup,
+    serial: &Serial,
+) -> Result<Option<CertificateRecord>, DbError> {
+    let found = from.lookup(BY_SERIAL, BY_SERIAL_FOLLOWING, serial.as_bytes()).await?;
+    found.first().map(certificate).transpose()
 }
 
 pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {
@@ -60,7 +82,7 @@ pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {
 
 /// When the connection breaks, the certificate may be stored and only the answer lost. Its order would be given up then,
 /// though it was issued; so the storage looks.
-pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<(), DbError> {
+pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<bool, DbError> {
     let values = arguments!(
         certificate.serial.as_bytes(),
         &certificate.der,
@@ -68,9 +90,11 @@ pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<(), 
         certificate.at.unix(),
     );
     match db.change(INSERT, values).await {
-        Ok(inserted) => inserted.map(|_| ()).ok_or(DbError::Conflict),
+        Ok(inserted) => Ok(inserted.ok_or(DbError::Conflict)?.try_get(0)?),
         Err(error @ DbError::Engine(_)) => match by_serial(db, &certificate.serial).await {
-            Ok(Some(stored)) if stored.der == certificate.der => Ok(()),
+            Ok(Some(stored)) if stored.der == certificate.der => {
+                db.exists(HAS_ENDED_ORDER, arguments!(certificate.serial.as_bytes())).await
+            }
             _ => Err(error),
         },
         Err(error) => Err(error),

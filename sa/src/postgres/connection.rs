@@ -33,11 +33,22 @@ pub(super) const PLANNER: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
+/// What our sessions are called on the server, unless reads of a replica depend on how they commit ([`super::replica`]): then they have
+/// another name, so that servers with and without it can be told apart.
+pub(super) const PLAIN: &str = "cairn";
+const REPLICATED: &str = "cairn, replicated";
+
 /// What to connect to, and as whom.
 pub(super) fn options(config: &Postgres, credentials: &Credentials) -> Hosts {
     let host =
         |place: Place| Host { name: place.to_string(), options: options_for(&place, config, credentials) };
     Hosts { all: config.places().into_iter().map(host).collect(), limit: config.connect_timeout.duration() }
+}
+
+/// The replica that reads may come from.
+pub(super) fn replica(config: &Postgres, credentials: &Credentials) -> Option<Host> {
+    let place = config.replica_place()?;
+    Some(Host { name: place.to_string(), options: options_for(&place, config, credentials) })
 }
 
 /// Everything is said, so that none of libpq's variables in the environment decides it;
@@ -48,10 +59,13 @@ fn options_for(place: &Place, config: &Postgres, credentials: &Credentials) -> P
         .username(&config.user)
         .password(credentials.password.as_deref().map_or("", String::as_str))
         .database(&config.database)
-        .application_name("cairn")
+        .application_name(if config.replica.is_some() { REPLICATED } else { PLAIN })
         .statement_cache_capacity(PREPARED)
         .options([("statement_timeout", config.statement_timeout.duration().as_millis())])
         .options(PLANNER);
+    // A commit is answered when the replica shows it.
+    let commit = config.replica.is_some().then_some(("synchronous_commit", "remote_apply"));
+    let options = options.options(commit);
     if place.is_socket() {
         return options.socket(&place.host).ssl_mode(PgSslMode::Disable);
     }

@@ -18,6 +18,11 @@ pub(crate) const ALL: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0002_workers.sql"),
         oldest_program: 1,
     },
+    Migration {
+        name: "0003_pruning",
+        sql: include_str!("../../../migrations/postgres/0003_pruning.sql"),
+        oldest_program: 1,
+    },
 ];
 
 /// The key of the advisory lock: "cairn", and which of its locks.
@@ -98,7 +103,7 @@ pub(super) async fn step(
 }
 
 /// The newest migration that the database has seen, and the oldest program that can live with it; 0 when it is empty.
-async fn version(db: &mut PgConnection) -> Result<(u32, u32), MigrationError> {
+pub(super) async fn version(db: &mut PgConnection) -> Result<(u32, u32), MigrationError> {
     let ours = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_version'), \
                 EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema())";
     let row = sqlx::query(ours).fetch_one(&mut *db).await?;

@@ -10,20 +10,27 @@ mod query;
 mod hosts;
 mod lock;
 
+mod reads;
+mod replica;
+
 mod connection;
 mod migrations;
 mod roles;
+mod status;
 mod target;
 
 mod accounts;
 mod authorizations;
 mod certificates;
 mod orders;
+mod prune;
 mod revocations;
 mod workers;
 
 pub(crate) use migrations::ALL as MIGRATIONS;
+pub use reads::NearReads;
 pub use roles::Roles;
+pub(crate) use status::status;
 pub(crate) use target::Target;
 
 use std::error::Error as StdError;
@@ -34,7 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
-    StorageAuthority, StorageRead,
+    StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
@@ -51,9 +58,11 @@ use self::hosts::{Host, Hosts};
 use self::lock::{Hold, Keeper, LockError};
 use self::migrations::MigrationError;
 use self::query::Db;
+use self::replica::Replica;
 use crate::config::{Config, Credentials, Postgres};
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
+use crate::prune::{Ends, Prune, Pruned};
 use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
 
 /// Why callers are refused when too many wait already.
@@ -63,6 +72,8 @@ const CROWDED: DbError = DbError::Busy("too much waits for a connection");
 /// begun is stored.
 pub struct PostgresStorage {
     db: Arc<Db>,
+    /// Where reads are made first.
+    replica: Replica,
     /// Whether the database's lock is ours; its keeper says so.
     held: Arc<AtomicBool>,
     /// Ends the keeper; also when the storage is dropped.
@@ -105,11 +116,19 @@ impl PostgresStorage {
             migrations::check(&mut first, migrations::ALL).await
         };
         ready.map_err(|error| refusal(postgres, error))?;
-        Ok(Self::start(config, hosts, &host, hold, first))
+        let replica = Replica::new(postgres, connection::replica(postgres, credentials));
+        Ok(Self::start(config, hosts, &host, hold, first, replica))
     }
 
     /// With a connection that has the lock.
-    fn start(config: &Config, hosts: Hosts, host: &Host, hold: Hold, first: PgConnection) -> Self {
+    fn start(
+        config: &Config,
+        hosts: Hosts,
+        host: &Host,
+        hold: Hold,
+        first: PgConnection,
+        replica: Replica,
+    ) -> Self {
         let postgres = &config.postgres;
         let (look, held) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
         let (keeper, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -124,9 +143,11 @@ impl PostgresStorage {
             stop: stop.clone(),
         };
         keeper.spawn(keep.keep(first));
+        keeper.spawn(replica.clone().watch(Arc::clone(&db), stop.clone()));
         let connections = usize::try_from(postgres.connections).unwrap_or(usize::MAX);
         Self {
             db,
+            replica,
             held,
             stop,
             keeper,
@@ -135,13 +156,19 @@ impl PostgresStorage {
         }
     }
 
+    /// Whether it has a replica, which [`NearReads`] ask.
+    pub fn has_replica(&self) -> bool {
+        self.replica.is_configured()
+    }
+
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 6] = [
+        let files: [&[&str]; 7] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
             certificates::STATEMENTS,
             orders::STATEMENTS,
+            prune::STATEMENTS,
             revocations::STATEMENTS,
             workers::STATEMENTS,
         ];
@@ -276,9 +303,16 @@ fn rows(limit: usize) -> i64 {
 }
 
 #[async_trait]
+impl Prune for PostgresStorage {
+    async fn prune(&self, ends: Ends) -> Result<Pruned> {
+        self.change(move |db| async move { prune::prune(&db, ends).await }).await
+    }
+}
+
+#[async_trait]
 impl StorageRead for PostgresStorage {
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
-        self.read(accounts::by_id(&self.db, id)).await
+        self.read(accounts::by_id(self.db.as_ref(), id)).await
     }
 
     async fn account_by_key(&self, thumbprint: Thumbprint) -> Result<Option<Account>> {
@@ -286,15 +320,15 @@ impl StorageRead for PostgresStorage {
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<OrderWithAuthorizations>> {
-        self.read(orders::by_id(&self.db, id)).await
+        self.read(orders::by_id(self.db.as_ref(), id)).await
     }
 
     async fn authorization(&self, id: AuthorizationId) -> Result<Option<Authorization>> {
-        self.read(authorizations::by_id(&self.db, id)).await
+        self.read(authorizations::by_id(self.db.as_ref(), id)).await
     }
 
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
-        self.read(certificates::by_serial(&self.db, serial)).await
+        self.read(certificates::by_serial(self.db.as_ref(), serial)).await
     }
 
     async fn ping(&self) -> Result<()> {
@@ -310,7 +344,7 @@ impl CertificateStore for PostgresStorage {
         self.change(|db| async move { certificates::intend(&db, &intent).await }).await
     }
 
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         self.change(|db| async move { certificates::insert(&db, &certificate).await }).await
     }
 }
@@ -396,13 +430,14 @@ impl StorageAuthority for PostgresStorage {
         self.change(|db| async move { authorizations::deactivate(&db, authorization, at).await }).await
     }
 
-    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
-        self.change(|db| async move { orders::set_processing(&db, order, worker, at).await }).await
-    }
-
-    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
-        let serial = serial.clone();
-        self.change(|db| async move { orders::finalize(&db, order, &serial).await }).await
+    async fn set_order_processing(
+        &self,
+        order: OrderId,
+        key: SubjectKey,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.change(move |db| async move { orders::set_processing(&db, order, key, worker, at).await }).await
     }
 
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {

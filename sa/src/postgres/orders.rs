@@ -1,25 +1,24 @@
 //! Orders, RFC 8555 §7.1.3.
 
-use cairn_core::api::sa::ProcessingOrder;
-use cairn_core::{
-    AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Serial, Timestamp, WorkerId,
-};
+use cairn_core::api::sa::{ProcessingOrder, SubjectKey};
+use cairn_core::{AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Timestamp, WorkerId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::authorizations::{self, columns as authorization_columns};
-use super::query::{Db, arguments, statements};
+use super::authorizations::{self, columns_with as authorization_columns_with};
+use super::query::{Db, Lookup, arguments, statements};
+use super::replica::following;
 use super::workers::abandoned;
 use crate::error::{DbError, Inconsistency};
-use crate::rows::{AuthorizationRow, NewOrderRows, OrderRow, request_hash, serial};
+use crate::rows::{AuthorizationRow, NewOrderRows, OrderRow, request_hash};
 
 /// Reads an order together with its authorizations in one statement, which sees one state of them: a row for each
-/// authorization, with its place. What may be long stands in the first row alone.
+/// authorization, with its place. What may be long stands in the first row alone, and what was seen of each host in none.
 macro_rules! with_authorizations {
     ($orders:expr) => {
         concat!(
             "SELECT ",
-            authorization_columns!(),
+            authorization_columns_with!("CASE WHEN authorizations.records IS NULL THEN NULL ELSE '[]' END"),
             ", place.n, orders.id, orders.account_id, \
              CASE WHEN place.n > 1 THEN NULL ELSE orders.identifiers END, \
              CASE WHEN place.n > 1 THEN NULL ELSE orders.authorization_ids END, \
@@ -33,8 +32,15 @@ macro_rules! with_authorizations {
     };
 }
 
+macro_rules! by_id {
+    () => {
+        with_authorizations!("(SELECT * FROM orders WHERE id = $1) AS orders")
+    };
+}
+
 statements! {
-    BY_ID = with_authorizations!("(SELECT * FROM orders WHERE id = $1) AS orders");
+    BY_ID = by_id!();
+    BY_ID_FOLLOWING = following!(by_id!());
     EXISTS = "SELECT 1 FROM orders WHERE id = $1";
     /// The newest is taken to be the one that expires last: so the index alone finds it, and of the many that an
     /// account may have let expire none is looked at.
@@ -48,13 +54,11 @@ statements! {
         "UPDATE orders SET worker = $1 WHERE id = ANY(ARRAY( \
              SELECT id FROM orders WHERE status = 'processing' AND ", abandoned!("orders"), " \
              ORDER BY processing_since LIMIT $3 FOR UPDATE SKIP LOCKED \
-         )) RETURNING id, processing_since, \
-         (SELECT certificates.serial FROM intents JOIN certificates ON certificates.serial = intents.serial \
-          WHERE intents.order_id = orders.id)"
+         )) RETURNING id, processing_since"
     );
-    /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. Neither
-    /// an authorization's existence nor its account ever changes, and an account that is closed at the same moment was
-    /// closed after the order came.
+    /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. An
+    /// authorization's account never changes, and it goes only long after the end before which orders can name it; an account
+    /// that is closed at the same moment was closed after the order came.
     INSERT =
         "WITH owner AS ( \
              SELECT id FROM accounts WHERE id = $2 AND status = 'valid' AND cardinality($13::bytea[]) = ( \
@@ -72,17 +76,16 @@ statements! {
          SELECT $1::bytea, owner.id, $3::text, $4::bytea[], $5::text, $6::bigint, $7::bigint, $8::text, $9::bigint, \
              $10::bytea, $11::text, $12::bytea FROM owner RETURNING 1";
     /// The order and all its authorizations are looked at in the state in which this statement begins; an authorization
-    /// that is deactivated at the same moment was deactivated after the order began.
+    /// that is deactivated at the same moment was deactivated after the order began, and so with a key that is blocked.
     SET_PROCESSING =
         "UPDATE orders SET status = 'processing', processing_since = $2, worker = $3 \
          WHERE id = $1 AND status = 'open' AND expires > $2 AND NOT EXISTS ( \
              SELECT 1 FROM unnest(orders.authorization_ids) AS needed (id) WHERE NOT EXISTS ( \
                  SELECT 1 FROM authorizations WHERE authorizations.id = needed.id \
                      AND authorizations.status = 'valid' AND authorizations.expires > $2)) \
+             AND NOT EXISTS (SELECT 1 FROM blocked_keys WHERE spki_sha256 = $4) \
+             AND NOT EXISTS (SELECT 1 FROM accounts WHERE key_thumbprint = $5) \
          RETURNING 1";
-    FINALIZE =
-        "UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = $2 \
-         WHERE id = $1 AND status = 'processing' RETURNING 1";
     SET_ERROR =
         "UPDATE orders SET status = 'failed', processing_since = NULL, worker = NULL, problem = $2 \
          WHERE id = $1 AND status = 'processing' RETURNING 1";
@@ -128,8 +131,11 @@ fn order_with_authorizations(rows: Vec<PgRow>) -> Result<Option<OrderWithAuthori
     Ok(Some(OrderWithAuthorizations { order, authorizations }))
 }
 
-pub(super) async fn by_id(db: &Db, id: OrderId) -> Result<Option<OrderWithAuthorizations>, DbError> {
-    order_with_authorizations(db.all(BY_ID, arguments!(id.as_bytes())).await?)
+pub(super) async fn by_id(
+    from: &impl Lookup,
+    id: OrderId,
+) -> Result<Option<OrderWithAuthorizations>, DbError> {
+    order_with_authorizations(from.lookup(BY_ID, BY_ID_FOLLOWING, id.as_bytes()).await?)
 }
 
 pub(super) async fn for_identifiers(
@@ -154,11 +160,9 @@ pub(super) async fn take_abandoned(
 ) -> Result<Vec<ProcessingOrder>, DbError> {
     let rows = db.all(TAKE_ABANDONED, arguments!(worker.as_bytes(), silent_since.unix(), limit)).await?;
     let order = |row: &PgRow| {
-        let certificate: Option<Vec<u8>> = row.try_get(2)?;
         Ok(ProcessingOrder {
             id: OrderId::from_bytes(row.try_get(0)?),
             since: Timestamp::from_unix(row.try_get(1)?),
-            certificate: certificate.map(|bytes| serial(&bytes, "certificates")).transpose()?,
         })
     };
     let mut orders = rows.iter().map(order).collect::<Result<Vec<_>, DbError>>()?;
@@ -218,17 +222,13 @@ fn add_columns(
 pub(super) async fn set_processing(
     db: &Db,
     id: OrderId,
+    key: SubjectKey,
     worker: WorkerId,
     at: Timestamp,
 ) -> Result<(), DbError> {
-    let values = arguments!(id.as_bytes(), at.unix(), worker.as_bytes());
+    let thumbprint = key.thumbprint.map(|key| *key.as_bytes());
+    let values = arguments!(id.as_bytes(), at.unix(), worker.as_bytes(), key.spki_sha256, thumbprint);
     db.change_or_refuse(SET_PROCESSING, values, EXISTS, id.as_bytes()).await?;
-    Ok(())
-}
-
-pub(super) async fn finalize(db: &Db, id: OrderId, serial: &Serial) -> Result<(), DbError> {
-    let values = arguments!(id.as_bytes(), serial.as_bytes());
-    db.change_or_refuse(FINALIZE, values, EXISTS, id.as_bytes()).await?;
     Ok(())
 }
 

@@ -58,6 +58,23 @@ macro_rules! arguments {
 }
 pub(super) use arguments;
 
+/// A server that can be asked for what a key names.
+pub(super) trait Lookup: Sync {
+    /// The rows that `sql` finds by `key`; of the replica those of `following`, which is the same lookup with a condition.
+    fn lookup(
+        &self,
+        sql: &'static str,
+        following: &'static str,
+        key: &[u8],
+    ) -> impl Future<Output = Result<Vec<PgRow>, DbError>> + Send;
+}
+
+impl Lookup for Db {
+    async fn lookup(&self, sql: &'static str, _: &'static str, key: &[u8]) -> Result<Vec<PgRow>, DbError> {
+        self.all(sql, arguments!(key)).await
+    }
+}
+
 /// The connections, and how they are used.
 pub(super) struct Db {
     /// Its size is the number of statements that the server has to do at once. Waiting for a connection has its bound.
@@ -127,7 +144,8 @@ impl Db {
     }
 
     /// A change that starts from a status: `Conflict` if the row has another one, `NotFound` if `lookup` finds no row with
-    /// this key at all. The second look needs no transaction with the first: rows are never deleted.
+    /// this key at all. The second look needs no transaction with the first: a row that was
+    /// pruned in between is found no more, which is what the caller is told.
     pub(super) async fn change_or_refuse(
         &self,
         sql: &'static str,

@@ -14,7 +14,17 @@ pub struct Roles {
     pub sa: String,
     /// Who only reads.
     pub read: String,
+    /// Whether servers shall delete certificates when they are long over (`sa.keep.certificates`).
+    pub prune_certificates: bool,
+    /// Whether servers shall see that a replica is good to be read (`sa.postgres.replica`).
+    pub replica: bool,
 }
+
+/// What is appended where servers read a replica.
+const REPLICA: &str = "
+-- To see whether every change waits for the replica. It wants a superuser, or who may give this role away.
+GRANT pg_read_all_stats TO {sa};
+";
 
 impl Roles {
     /// SQL that makes the roles that are not there, and gives and takes their rights.
@@ -29,6 +39,9 @@ impl Roles {
             ("{read}", &self.read),
         ];
         let mut sql = include_str!("roles.sql").to_owned();
+        if self.replica {
+            sql.push_str(REPLICA);
+        }
         for (place, name) in names {
             // PostgreSQL cuts longer names off; and a line break would end the comment that names the role.
             if name.is_empty() || name.len() > 63 || name.contains(|c: char| c.is_control()) {
@@ -39,6 +52,14 @@ impl Roles {
             let quoted = format!("\"{}\"", name.replace('"', "\"\""));
             sql = sql.replace(place, &quoted);
         }
+        let (deletable, prunable) = match self.prune_certificates {
+            true => (
+                "certificates and their intents, since these are not kept for ever",
+                ", certificates, intents",
+            ),
+            false => ("nothing", ""),
+        };
+        sql = sql.replace("{deletable}", deletable).replace("{prunable}", prunable);
         for (place, name) in [("{sa_text}", &self.sa), ("{read_text}", &self.read)] {
             sql = sql.replace(place, &format!("'{}'", name.replace('\'', "''")));
         }
@@ -52,7 +73,14 @@ mod tests {
 
     fn roles(sa: &str) -> Roles {
         let name = str::to_owned;
-        Roles { database: name("cairn"), owner: name("cairn"), sa: name(sa), read: name("cairn_read") }
+        Roles {
+            database: name("cairn"),
+            owner: name("cairn"),
+            sa: name(sa),
+            read: name("cairn_read"),
+            prune_certificates: false,
+            replica: false,
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 -- `cairn admin db migrate`, which may have made tables. Running it twice does no harm.
 --
 --   {owner}  makes and changes tables: `cairn admin db migrate`, and nothing that runs all the time.
---   {sa}  what servers use, with `migrate_at_start = false`. It can delete nothing that was issued or promised, and
---       change nothing but what changes in the life of a thing: no certificate, no intent, no key.
+--   {sa}  what servers use, with `migrate_at_start = false`. It can change nothing but what changes in the life of a
+--       thing: no certificate, no intent, no key. Of what was issued or promised it can delete {deletable}.
 --   {read}  looks: for reports and monitoring.
 --
 -- Passwords are not set here: ALTER ROLE … PASSWORD does that, or pg_hba.conf says how else they are known.
@@ -29,3 +29,4 @@ GRANT UPDATE (status, processing_since, worker, serial, problem) ON orders TO {s
 GRANT UPDATE (status, challenge, at, worker, records, problem, expires) ON authorizations TO {sa};
 GRANT UPDATE (revoked_at, revocation_reason) ON certificates TO {sa};
 GRANT UPDATE, DELETE ON workers TO {sa};
+GRANT DELETE ON orders, authorizations{prunable} TO {sa};

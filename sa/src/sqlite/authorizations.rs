@@ -12,10 +12,20 @@ use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
 
+/// The columns that [`row`] reads, with the records as `$records` gives them.
+macro_rules! columns_with {
+    ($records:literal) => {
+        concat!(
+            "id, account_id, identifier, wildcard, created, expires, token, challenges, status, challenge, at, ",
+            $records,
+            ", problem"
+        )
+    };
+}
+
 macro_rules! columns {
     () => {
-        "id, account_id, identifier, wildcard, created, expires, token, challenges, status, challenge, at, records, \
-         problem"
+        columns_with!("records")
     };
 }
 
@@ -24,6 +34,9 @@ const COLUMNS: usize = 13;
 
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM authorizations WHERE id = ?1");
+    OF_ORDER = concat!(
+        "SELECT ", columns_with!("iif(records IS NULL, NULL, '[]')"), " FROM authorizations WHERE id = ?1"
+    );
     EXISTS = "SELECT 1 FROM authorizations WHERE id = ?1";
     OWNED = "SELECT 1 FROM authorizations WHERE id = ?1 AND account_id = ?2";
     VALID_AT = "SELECT 1 FROM authorizations WHERE id = ?1 AND status = 'valid' AND expires > ?2";
@@ -50,7 +63,7 @@ statements! {
     FINALIZE =
         "UPDATE authorizations SET status = ?2, challenge = ?3, at = ?4, records = ?5, problem = ?6, expires = ?7, \
              worker = NULL \
-         WHERE id = ?1 AND status = 'validating'";
+         WHERE id = ?1 AND status IN ('pending', 'validating')";
     DEACTIVATE =
         "UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = ?2, records = NULL, worker = NULL \
          WHERE id = ?1 AND status IN ('pending', 'validating', 'valid')";
@@ -78,6 +91,12 @@ fn row(row: &Row<'_>) -> rusqlite::Result<AuthorizationRow> {
 
 pub(super) fn by_id(db: &Connection, id: AuthorizationId) -> Result<Option<Authorization>, DbError> {
     let found = query::one(db, BY_ID, [id.as_bytes()], row)?;
+    Ok(found.map(Authorization::try_from).transpose()?)
+}
+
+/// As an order tells it: without what was seen of the host.
+pub(super) fn of_order(db: &Connection, id: AuthorizationId) -> Result<Option<Authorization>, DbError> {
+    let found = query::one(db, OF_ORDER, [id.as_bytes()], row)?;
     Ok(found.map(Authorization::try_from).transpose()?)
 }
 
@@ -166,7 +185,7 @@ pub(super) fn set_processing(
     accounts::valid_key(db, &account)?.ok_or(DbError::Conflict)
 }
 
-/// Guarded by `validating`: an authorization that was deactivated meanwhile stays so.
+/// Guarded by its status: an authorization that was deactivated meanwhile stays so.
 pub(super) fn finalize(
     db: &Connection,
     id: AuthorizationId,

@@ -23,6 +23,9 @@ statements! {
     /// Inserts nothing if there was no intent.
     INSERT = "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
               SELECT serial, order_id, account_id, issuer, ?2, ?3, ?4 FROM intents WHERE serial = ?1";
+    END_ORDER =
+        "UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = ?1 \
+         WHERE id = (SELECT order_id FROM certificates WHERE serial = ?1) AND status = 'processing'";
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
@@ -64,12 +67,16 @@ pub(super) fn intend(db: &Connection, intent: &Intent) -> Result<(), DbError> {
     )
 }
 
-pub(super) fn insert(db: &Connection, certificate: &NewCertificate) -> Result<(), DbError> {
+/// Ends the order in the same transaction; whether it did.
+pub(super) fn insert(db: &Connection, certificate: &NewCertificate) -> Result<bool, DbError> {
     let values = params![
         certificate.serial.as_bytes(),
         certificate.der,
         certificate.not_after.unix(),
         certificate.at.unix(),
     ];
-    if query::changes(db, INSERT, values)? { Ok(()) } else { Err(DbError::Conflict) }
+    if !query::changes(db, INSERT, values)? {
+        return Err(DbError::Conflict);
+    }
+    query::changes(db, END_ORDER, [certificate.serial.as_bytes()])
 }

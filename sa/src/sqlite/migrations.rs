@@ -16,6 +16,11 @@ pub(crate) const ALL: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0002_workers.sql"),
         oldest_program: 1,
     },
+    Migration {
+        name: "0003_pruning",
+        sql: include_str!("../../../migrations/sqlite/0003_pruning.sql"),
+        oldest_program: 1,
+    },
 ];
 
 /// Why the schema could not be brought up to date.

@@ -13,16 +13,19 @@ mod connection;
 mod migrations;
 mod query;
 mod source;
+mod status;
 
 mod accounts;
 mod authorizations;
 mod certificates;
 mod orders;
+mod prune;
 mod revocations;
 mod workers;
 
 pub(crate) use migrations::ALL as MIGRATIONS;
 pub(crate) use source::Source;
+pub(crate) use status::status;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -31,7 +34,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
-    StorageAuthority, StorageRead,
+    StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
@@ -46,6 +49,7 @@ use self::writer::Writer;
 use crate::config::Config;
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
+use crate::prune::{Ends, Prune, Pruned};
 use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
@@ -157,6 +161,13 @@ fn rows(limit: usize) -> i64 {
 }
 
 #[async_trait]
+impl Prune for SqliteStorage {
+    async fn prune(&self, ends: Ends) -> Result<Pruned> {
+        self.change(move |db| prune::prune(db, ends)).await
+    }
+}
+
+#[async_trait]
 impl StorageRead for SqliteStorage {
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         self.read(|db| accounts::by_id(db, id))
@@ -193,7 +204,7 @@ impl CertificateStore for SqliteStorage {
         self.change(move |db| certificates::intend(db, &intent)).await
     }
 
-    async fn add_certificate(&self, certificate: NewCertificate) -> Result<()> {
+    async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         self.change(move |db| certificates::insert(db, &certificate)).await
     }
 }
@@ -275,13 +286,14 @@ impl StorageAuthority for SqliteStorage {
         self.change(move |db| authorizations::deactivate(db, authorization, at)).await
     }
 
-    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
-        self.change(move |db| orders::set_processing(db, order, worker, at)).await
-    }
-
-    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
-        let serial = serial.clone();
-        self.change(move |db| orders::finalize(db, order, &serial)).await
+    async fn set_order_processing(
+        &self,
+        order: OrderId,
+        key: SubjectKey,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.change(move |db| orders::set_processing(db, order, key, worker, at)).await
     }
 
     async fn set_order_error(&self, order: OrderId, problem: Problem) -> Result<()> {
@@ -336,6 +348,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
         authorizations::STATEMENTS,
         certificates::STATEMENTS,
         orders::STATEMENTS,
+        prune::STATEMENTS,
         revocations::STATEMENTS,
         workers::STATEMENTS,
     ]

@@ -1,16 +1,14 @@
 //! Orders, RFC 8555 §7.1.3.
 
-use cairn_core::api::sa::ProcessingOrder;
-use cairn_core::{
-    AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Serial, Timestamp, WorkerId,
-};
+use cairn_core::api::sa::{ProcessingOrder, SubjectKey};
+use cairn_core::{AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Timestamp, WorkerId};
 use rusqlite::{Connection, Row, params};
 
 use super::query::{self, statements};
 use super::workers::abandoned;
-use super::{accounts, authorizations};
+use super::{accounts, authorizations, revocations};
 use crate::error::{DbError, Inconsistency};
-use crate::rows::{NewOrderRows, OrderRow, authorization_ids, request_hash, serial};
+use crate::rows::{NewOrderRows, OrderRow, authorization_ids, request_hash};
 
 macro_rules! columns {
     () => {
@@ -30,9 +28,7 @@ statements! {
          ORDER BY expires DESC, id DESC LIMIT 1"
     );
     ABANDONED = concat!(
-        "SELECT id, processing_since, \
-         (SELECT certificates.serial FROM intents JOIN certificates ON certificates.serial = intents.serial \
-          WHERE intents.order_id = orders.id), worker IS ?1 \
+        "SELECT id, processing_since, worker IS ?1 \
          FROM orders WHERE status = 'processing' AND ", abandoned!("orders"), " ORDER BY processing_since LIMIT ?3"
     );
     TAKE = "UPDATE orders SET worker = ?2 WHERE id = ?1 AND status = 'processing'";
@@ -45,9 +41,6 @@ statements! {
         "SELECT authorization_ids FROM orders WHERE id = ?1 AND status = 'open' AND expires > ?2";
     SET_PROCESSING =
         "UPDATE orders SET status = 'processing', processing_since = ?2, worker = ?3 WHERE id = ?1 AND status = 'open'";
-    FINALIZE =
-        "UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = ?2 \
-         WHERE id = ?1 AND status = 'processing'";
     SET_ERROR =
         "UPDATE orders SET status = 'failed', processing_since = NULL, worker = NULL, problem = ?2 \
          WHERE id = ?1 AND status = 'processing'";
@@ -97,7 +90,7 @@ pub(super) fn for_identifiers(
 /// One lookup for each authorization: as many as the order has names.
 fn with_authorizations(db: &Connection, order: Order) -> Result<OrderWithAuthorizations, DbError> {
     let missing = || Inconsistency::on("orders", "authorization_ids").row(order.id);
-    let lookup = |id| Ok(authorizations::by_id(db, id)?.ok_or_else(missing)?);
+    let lookup = |id| Ok(authorizations::of_order(db, id)?.ok_or_else(missing)?);
     let authorizations = order.authorizations.iter().copied().map(lookup).collect::<Result<_, DbError>>()?;
     Ok(OrderWithAuthorizations { order, authorizations })
 }
@@ -114,19 +107,15 @@ pub(super) fn take_abandoned(
     silent_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<ProcessingOrder>, DbError> {
-    type Columns = ([u8; 16], i64, Option<Vec<u8>>, bool);
+    type Columns = ([u8; 16], i64, bool);
     let key = params![worker.as_bytes(), silent_since.unix(), limit];
     let rows: Vec<Columns> =
-        query::all(db, ABANDONED, key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    let order = |(id, since, certificate, taken): Columns| {
+        query::all(db, ABANDONED, key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let order = |(id, since, taken): Columns| {
         if !taken {
             query::change(db, TAKE, params![id, worker.as_bytes()])?;
         }
-        Ok(ProcessingOrder {
-            id: OrderId::from_bytes(id),
-            since: Timestamp::from_unix(since),
-            certificate: certificate.map(|bytes| serial(&bytes, "certificates")).transpose()?,
-        })
+        Ok(ProcessingOrder { id: OrderId::from_bytes(id), since: Timestamp::from_unix(since) })
     };
     rows.into_iter().map(order).collect()
 }
@@ -168,11 +157,12 @@ pub(super) fn insert(db: &Connection, new: &NewOrderRows) -> Result<(), DbError>
 pub(super) fn set_processing(
     db: &Connection,
     id: OrderId,
+    key: SubjectKey,
     worker: WorkerId,
     at: Timestamp,
 ) -> Result<(), DbError> {
-    let key = params![id.as_bytes(), at.unix()];
-    let Some(ids) = query::one(db, OPEN_AT, key, |row| row.get::<_, Vec<u8>>(0))? else {
+    let open = params![id.as_bytes(), at.unix()];
+    let Some(ids) = query::one(db, OPEN_AT, open, |row| row.get::<_, Vec<u8>>(0))? else {
         return Err(if query::exists(db, EXISTS, [id.as_bytes()])? {
             DbError::Conflict
         } else {
@@ -185,12 +175,11 @@ pub(super) fn set_processing(
             return Err(DbError::Conflict);
         }
     }
+    let of_account = key.thumbprint.map(|key| accounts::by_key(db, key)).transpose()?.flatten().is_some();
+    if of_account || revocations::key_blocked(db, key.spki_sha256)? {
+        return Err(DbError::Conflict);
+    }
     query::change(db, SET_PROCESSING, params![id.as_bytes(), at.unix(), worker.as_bytes()])
-}
-
-pub(super) fn finalize(db: &Connection, id: OrderId, serial: &Serial) -> Result<(), DbError> {
-    let values = params![id.as_bytes(), serial.as_bytes()];
-    query::change_or_refuse(db, FINALIZE, values, EXISTS, [id.as_bytes()])
 }
 
 pub(super) fn set_error(db: &Connection, id: OrderId, problem: &str) -> Result<(), DbError> {

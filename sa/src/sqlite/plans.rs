@@ -36,6 +36,7 @@ fn lookups_among_open_and_running_things_use_their_partial_indexes() {
         "valid_authorizations (account_id=? AND identifier=? AND wildcard=? AND expires>?)",
         "USING INDEX validating_authorizations",
         "seen_workers (seen<?)",
+        "expiring_certificates (not_after<?)",
     ] {
         assert!(plans.contains(index), "nothing uses {index}:\n{plans}");
     }

@@ -4,13 +4,14 @@ use std::any::Any;
 use std::sync::Arc;
 
 use cairn_core::api::Storage;
-use cairn_core::api::sa::{Intent, NewCertificate, NewOrder};
+use cairn_core::api::sa::{Intent, NewCertificate, NewOrder, SubjectKey};
 use cairn_core::random::{SeededRandom, bytes};
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType,
     Error, ErrorKind, Identifier, IssuerId, Order, OrderId, OrderProgress, OrderWithAuthorizations, Problem,
     ProblemType, Result, Serial, Thumbprint, Timestamp, Token, ValidationRecord, WorkerId,
 };
+use cairn_sa::prune::Prune;
 
 /// When everything happens.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -22,15 +23,23 @@ pub(crate) const ORDER_END: Timestamp = NOW.plus(500);
 /// Whoever works on what is being worked on.
 pub(crate) const WORKER: WorkerId = WorkerId::from_bytes([1; 16]);
 
+/// All that an engine does.
+pub(crate) trait Engine: Storage + Prune {}
+
+impl<T: Storage + Prune> Engine for T {}
+
 pub(crate) struct World {
-    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<dyn Engine>,
     random: SeededRandom,
     /// What must live as long as the storage: a folder, a server.
     _ground: Box<dyn Any + Send + Sync>,
 }
 
+/// A key that nobody knows.
+pub(crate) const KEY: SubjectKey = SubjectKey { spki_sha256: [1; 32], thumbprint: None };
+
 impl World {
-    pub(crate) fn new(storage: Arc<dyn Storage>, ground: impl Any + Send + Sync) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Engine>, ground: impl Any + Send + Sync) -> Self {
         Self { storage, random: SeededRandom::new(1), _ground: Box::new(ground) }
     }
 
@@ -74,16 +83,26 @@ impl World {
 
     /// An order of which nothing is stored, and its authorizations, all new.
     pub(crate) fn unstored_order(&self, account: AccountId, names: &[&str]) -> OrderWithAuthorizations {
+        self.unstored_order_at(NOW, account, names)
+    }
+
+    /// The same, placed at another time.
+    pub(crate) fn unstored_order_at(
+        &self,
+        placed: Timestamp,
+        account: AccountId,
+        names: &[&str],
+    ) -> OrderWithAuthorizations {
         let identifiers = identifiers(names);
         let authorizations: Vec<_> =
             identifiers.iter().map(|identifier| self.unstored_authorization(account, identifier)).collect();
         let order = Order {
-            id: OrderId::new(NOW, &self.random),
+            id: OrderId::new(placed, &self.random),
             account,
             identifiers,
             authorizations: authorizations.iter().map(|authorization| authorization.id).collect(),
             profile: "default".to_owned(),
-            created: NOW,
+            created: placed,
             expires: ORDER_END,
             progress: OrderProgress::Open,
         };
@@ -124,7 +143,7 @@ impl World {
     /// A stored order that is being issued.
     pub(crate) async fn processing_order(&self, account: AccountId, since: Timestamp) -> OrderId {
         let order = self.ready_order(account, &["a.test"]).await;
-        self.storage.set_order_processing(order, WORKER, since).await.unwrap();
+        self.storage.set_order_processing(order, KEY, WORKER, since).await.unwrap();
         order
     }
 

@@ -63,7 +63,6 @@ async fn fill(world: &World) -> Things {
     storage.set_order_error(failed, problem()).await.unwrap();
     let issued = world.processing_order(account.id, NOW).await;
     let serial = world.certificate(Some(issued)).await;
-    storage.finalize_order(issued, &serial).await.unwrap();
 
     let states = world.order(account.id, &["b.test", "c.test", "d.test", "e.test"]).await;
     let [validating, given_up, good, bad] = states.order.authorizations[..] else { panic!() };

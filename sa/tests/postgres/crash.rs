@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, block_in_place};
 use tokio::time::timeout;
 
 use crate::database::{PATIENCE, config, open};
-use crate::world::{World, certificate, kind};
+use crate::world::{NOW, World, certificate, kind};
 
 const CALLERS: usize = 8;
 const ROUNDS: u64 = 3;
@@ -81,7 +81,8 @@ async fn a_certificate_that_is_stored_when_the_connection_breaks_counts_as_store
     server.create_database("cairn").unwrap();
     let before = open(&config(&server, "cairn")).await.unwrap();
     let world = World::new(before.clone(), ());
-    let intent = world.intent(None);
+    let order = world.processing_order(world.account().await.id, NOW).await;
+    let intent = world.intent(Some(order));
     world.storage.record_intent(intent.clone()).await.unwrap();
     before.close().await;
 
@@ -100,5 +101,5 @@ async fn a_certificate_that_is_stored_when_the_connection_breaks_counts_as_store
     let new = certificate(&intent.serial);
     let (stored, ended) = tokio::join!(storage.add_certificate(new), timeout(PATIENCE, end));
     ended.expect("the server answered before anything could break");
-    assert_eq!(stored, Ok(()));
+    assert_eq!(stored, Ok(true));
 }

@@ -20,8 +20,10 @@ mod limits;
 mod lock;
 mod open;
 mod plans;
+mod replica;
 mod roles;
 mod schema;
+mod status;
 mod tls;
 mod workers;
 

@@ -65,6 +65,7 @@ async fn every_statement_finds_its_rows_by_an_index_and_in_order() {
         "valid_authorizations",
         "validating_authorizations",
         "seen_workers",
+        "expiring_certificates",
     ] {
         let used = ["using", "Backward using"].iter().any(|how| all.contains(&format!("{how} {index}")));
         assert!(used, "nothing uses {index}:\n{all}");

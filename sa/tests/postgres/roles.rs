@@ -1,18 +1,37 @@
 //! Roles with no more rights than they need: the whole contract holds with them, and what they must not do they cannot.
 
+use cairn_core::Timestamp;
 use cairn_core::api::StorageRead;
+use cairn_sa::prune::{Ends, Prune};
 use cairn_sa::{Config, Credentials, OpenError, Roles};
 use cairn_test_env::postgres::USER;
 
 use crate::database::{Database, open};
-use crate::world::World;
+use crate::world::{NOW, World};
 
 mod least {
     contract!(crate::roles::world);
 }
 
+#[tokio::test]
+async fn a_server_prunes_certificates_only_if_its_role_was_made_for_that() {
+    for (prune_certificates, expected) in [(false, None), (true, Some(1))] {
+        let (database, config) = prepared_with(prune_certificates).await;
+        let storage = open(&config).await.unwrap();
+        let world = World::new(storage.clone(), database);
+        let serial = world.certificate(None).await;
+        let ends = Ends { orders: Some(NOW), certificates: Some(Timestamp::from_unix(i64::MAX)) };
+        assert_eq!(storage.prune(ends).await.ok().map(|pruned| pruned.certificates), expected);
+        assert_eq!(storage.certificate(&serial).await.unwrap().is_some(), expected.is_none());
+    }
+}
+
 /// A database that its owner has made and a server uses as another role.
 async fn prepared() -> (Database, Config) {
+    prepared_with(false).await
+}
+
+async fn prepared_with(prune_certificates: bool) -> (Database, Config) {
     let database = Database::new().await;
     let mut config = database.config();
     cairn_sa::migrate(&config, &Credentials::default(), &mut |_, _| {}).await.unwrap();
@@ -23,6 +42,8 @@ async fn prepared() -> (Database, Config) {
         sa: format!("{name}_sa"),
         read: format!("{name}_read"),
         database: name,
+        prune_certificates,
+        replica: false,
     };
     let sql = roles.sql().unwrap();
     database.sql(&sql);
@@ -33,7 +54,7 @@ async fn prepared() -> (Database, Config) {
 }
 
 pub(crate) async fn world() -> World {
-    let (database, config) = prepared().await;
+    let (database, config) = prepared_with(true).await;
     World::new(open(&config).await.unwrap(), database)
 }
 
@@ -53,9 +74,7 @@ async fn a_server_cannot_take_back_what_was_issued_nor_change_the_schema() {
         "UPDATE intents SET lint_certificate = ''",
         "DELETE FROM accounts",
         "UPDATE accounts SET jwk = ''",
-        "DELETE FROM orders",
         "UPDATE orders SET identifiers = ''",
-        "DELETE FROM authorizations",
         "UPDATE authorizations SET identifier = ''",
         "DELETE FROM blocked_keys",
         "INSERT INTO schema_version VALUES (1000, '', 1000)",
@@ -98,19 +117,19 @@ async fn a_server_that_may_not_change_the_schema_refuses_one_that_is_too_old_and
     let mut config = database.config();
     config.postgres.migrate_at_start = false;
     let error = open(&config).await.err().unwrap();
-    assert!(matches!(error, OpenError::TooOld { found: 0, needed: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::TooOld { found: 0, needed: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("run `cairn admin db migrate`"), "{error}");
     assert_eq!(database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
 
     let none = Credentials::default();
     let mut told = Vec::new();
     let newest = cairn_sa::migrate(&config, &none, &mut |number, name| told.push((number, name))).await;
-    assert_eq!(newest.unwrap(), 2);
-    assert_eq!(told, [(1, "0001_initial"), (2, "0002_workers")]);
+    assert_eq!(newest.unwrap(), 3);
+    assert_eq!(told, [(1, "0001_initial"), (2, "0002_workers"), (3, "0003_pruning")]);
     open(&config).await.unwrap().ping().await.unwrap();
 
     let again = cairn_sa::migrate(&config, &none, &mut |_, name| panic!("{name} was run again")).await;
-    assert_eq!(again.unwrap(), 2);
+    assert_eq!(again.unwrap(), 3);
     // A newer schema is as good, unless it says otherwise.
     database.sql("INSERT INTO schema_version VALUES (1000, '1000_future', 1)");
     open(&config).await.unwrap().ping().await.unwrap();

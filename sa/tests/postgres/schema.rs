@@ -30,38 +30,42 @@ async fn both_engines_have_the_same_tables_and_columns() {
     assert_eq!(postgres.lines().collect::<Vec<_>>(), sqlite);
 }
 
-/// The first schema alone, as its program left it.
+/// The schemas before the newest one, each as its program left it, and what that program runs.
+const BEFORE: [(&[&str], &str); 2] =
+    [(&[FIRST], FIRST_STATEMENTS), (&[FIRST, SECOND], include_str!("../statements/0002.postgres.sql"))];
 const FIRST: &str = include_str!("../../../migrations/postgres/0001_initial.sql");
-/// What that program runs.
 const FIRST_STATEMENTS: &str = include_str!("../statements/0001.postgres.sql");
+const SECOND: &str = include_str!("../../../migrations/postgres/0002_workers.sql");
 
 #[tokio::test]
-async fn every_statement_of_the_step_before_is_good_on_the_newest_schema() {
+async fn every_statement_of_the_steps_before_is_good_on_the_newest_schema() {
     let database = Database::new().await;
     database.open().await.close().await;
-    assert_eq!(database.sql("SELECT max(oldest_program) FROM schema_version"), "1");
-    let mut hand = database.other_hand().await;
-    for (number, sql) in FIRST_STATEMENTS.split_terminator(";\n").enumerate() {
-        run(&mut hand, &format!("PREPARE s{number} AS {sql}")).await;
-    }
+    assert_eq!(database.sql("SELECT max(version) || ' ' || max(oldest_program) FROM schema_version"), "3 1");
+    for (migrations, statements) in BEFORE {
+        let mut hand = database.other_hand().await;
+        for (number, sql) in statements.split_terminator(";\n").enumerate() {
+            run(&mut hand, &format!("PREPARE s{number} AS {sql}")).await;
+        }
 
-    // It adds rows without a value for what it does not know.
-    let columns = "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'";
-    let needed = format!("{columns} AND is_nullable = 'NO' AND column_default IS NULL");
-    let old = Database::new().await;
-    old.sql(FIRST);
-    let before = old.sql(columns);
-    let tables: Vec<_> =
-        before.lines().filter_map(|name| name.split_once('.')).map(|(table, _)| table).collect();
-    for name in database.sql(&needed).lines() {
-        let known = before.lines().any(|old| old == name);
-        assert!(known || !tables.contains(&name.split_once('.').unwrap().0), "{name} must have a value");
+        // It adds rows without a value for what it does not know.
+        let columns = "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'";
+        let needed = format!("{columns} AND is_nullable = 'NO' AND column_default IS NULL");
+        let old = Database::new().await;
+        migrations.iter().for_each(|sql| drop(old.sql(sql)));
+        let before = old.sql(columns);
+        let tables: Vec<_> =
+            before.lines().filter_map(|name| name.split_once('.')).map(|(table, _)| table).collect();
+        for name in database.sql(&needed).lines() {
+            let known = before.lines().any(|old| old == name);
+            assert!(known || !tables.contains(&name.split_once('.').unwrap().0), "{name} must have a value");
+        }
+        // Nor do new constraints refuse what it writes.
+        let constraints = "SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
+                           WHERE conrelid::regclass::text = ANY(string_to_array('accounts,orders,authorizations,intents,certificates,blocked_keys', ',')) \
+                           ORDER BY 1";
+        assert_eq!(database.sql(constraints), old.sql(constraints));
     }
-    // Nor do new constraints refuse what it writes.
-    let constraints = "SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
-                       WHERE conrelid::regclass::text = ANY(string_to_array('accounts,orders,authorizations,intents,certificates,blocked_keys', ',')) \
-                       ORDER BY 1";
-    assert_eq!(database.sql(constraints), old.sql(constraints));
 }
 
 #[tokio::test]

@@ -191,6 +191,29 @@ impl Cairn {
         format!("http://{}{path}", self.ready.dns_management)
     }
 
+    /// How `cairn admin` reaches it: the option and its value.
+    #[must_use]
+    pub fn admin(&self) -> [String; 2] {
+        match &self.running {
+            Running::Dev(dev) => {
+                let socket = dev.world.data_dir().join("admin.sock");
+                ["--socket".to_owned(), socket.display().to_string()]
+            }
+            Running::Deployed(split) => split.admin(),
+        }
+    }
+
+    /// What the process has logged that decides: the registration authority's, where it has one of its own.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn deciders_log(&self) -> Result<String> {
+        match &self.running {
+            Running::Dev(dev) => Ok(fs::read_to_string(dev.world.path("log"))?),
+            Running::Deployed(split) => split.deciders_log(),
+        }
+    }
+
     /// What a `cairn dev` printed for the person who started it.
     ///
     /// # Errors

@@ -18,6 +18,13 @@ pub enum Database {
     /// What `psql` takes for a database: its name, `host=… dbname=…`, or a `postgresql://` URL. Passwords come from where psql looks for
     /// them, such as `~/.pgpass`.
     Postgres(String),
+    /// The same in a Docker container, for the `psql` that is in there.
+    Container {
+        /// Its name or id.
+        container: String,
+        /// As for [`Database::Postgres`].
+        connection: String,
+    },
 }
 
 impl Database {
@@ -47,14 +54,14 @@ impl Database {
     pub(super) fn literal(&self, hex: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("x'{hex}'"),
-            Self::Postgres(_) => format!("'\\x{hex}'::bytea"),
+            Self::Postgres(_) | Self::Container { .. } => format!("'\\x{hex}'::bytea"),
         }
     }
 
     const fn now(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "unixepoch()",
-            Self::Postgres(_) => "extract(epoch FROM now())::bigint",
+            Self::Postgres(_) | Self::Container { .. } => "extract(epoch FROM now())::bigint",
         }
     }
 
@@ -67,7 +74,7 @@ impl Database {
                  UNION ALL SELECT order_id, account_id, substr(rest, 17) FROM part WHERE length(rest) > 16) \
                  SELECT order_id, account_id, substr(rest, 1, 16) AS authorization_id FROM part)"
             }
-            Self::Postgres(_) => {
+            Self::Postgres(_) | Self::Container { .. } => {
                 "(SELECT id AS order_id, account_id, unnest(authorization_ids) AS authorization_id \
                  FROM orders WHERE status = 'issued')"
             }
@@ -77,9 +84,14 @@ impl Database {
     fn run(&self, sql: &str) -> Result<String> {
         let mut shell = match self {
             Self::Sqlite(file) => sqlite3(file)?,
-            Self::Postgres(connection) => psql(connection)?,
+            Self::Postgres(connection) => psql(Command::new(postgres::program("psql")?), connection),
+            Self::Container { container, connection } => psql(within(container), connection),
         };
         shell.arg(sql).stdin(Stdio::null());
+        if !matches!(self, Self::Sqlite(_)) {
+            // psql warns where its user may not enter the current folder, which it does not need.
+            shell.current_dir("/");
+        }
         let output =
             shell.output().with_context(|| format!("cannot start {}", shell.get_program().display()))?;
         // What a shell warns of must not be taken for rows, nor be passed over.
@@ -98,6 +110,7 @@ impl std::fmt::Display for Database {
         match self {
             Self::Sqlite(file) => write!(f, "SQLite's {}", file.display()),
             Self::Postgres(_) => f.write_str("PostgreSQL"),
+            Self::Container { container, .. } => write!(f, "PostgreSQL in {container}"),
         }
     }
 }
@@ -110,11 +123,16 @@ fn sqlite3(file: &Path) -> Result<Command> {
     Ok(shell)
 }
 
-fn psql(connection: &str) -> Result<Command> {
-    let mut shell = Command::new(postgres::program("psql")?);
+fn within(container: &str) -> Command {
+    let mut shell = Command::new("docker");
+    shell.args(["exec", container, "psql"]);
+    shell
+}
+
+fn psql(mut shell: Command, connection: &str) -> Command {
     shell.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password"]);
     shell.args(["--field-separator=,", "--set", "ON_ERROR_STOP=1", "--dbname", connection, "--command"]);
-    Ok(shell)
+    shell
 }
 
 /// A column without what the shells write around blobs and texts: `X'01'`, `\x01`, `'text'`.

@@ -16,9 +16,10 @@ mod given_out;
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::ledger::Entry;
+use crate::wait;
 
 pub use database::Database;
 
@@ -63,6 +64,18 @@ pub fn check(database: &Database, limits: Limits, ledger: Option<&[Entry]>) -> R
         findings.extend(given_out::compare(database, ledger)?);
     }
     Ok(Report(findings))
+}
+
+/// Looks after everything has healed, with nobody asking for anything any more: everything holds, and comes to its end in so long a time.
+///
+/// # Errors
+/// If it does not.
+pub fn settle(database: &Database, ledger: &[Entry], within: Duration) -> Result<()> {
+    let check = |processing| check(database, Limits { processing, given_up: true }, Some(ledger));
+    let report = check(within)?;
+    ensure!(report.holds(), "{report}");
+    // What was begun for nobody, since its client was told that it failed, ends too.
+    wait::until("everything to come to its end", within, || Ok(check(Duration::ZERO)?.holds().then_some(())))
 }
 
 impl Report {

@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) database: String,
     /// All hosts of it, as the configuration has them.
     pub(super) database_hosts: String,
+    /// How long answers wait for what may be quick, as a setting.
+    pub(super) answer_grace: &'static str,
 }
 
 /// What one process is told.
@@ -38,7 +40,7 @@ pub(super) struct Own {
 
 /// The file's text. It lies in the folder that `cairn init` and `cairn internal-pki init` have filled.
 pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
-    let Shared { front, http_port, tls_port, resolver, database, database_hosts } = shared;
+    let Shared { front, http_port, tls_port, resolver, database, database_hosts, answer_grace } = shared;
     let Own { api, internal, role, serial_prefix, others } = own;
     let front = front.port();
     let mut text = format!(
@@ -60,6 +62,7 @@ base_url = "https://localhost:{front}"
 retry_after = "1s"
 
 [ra]
+answer_grace = "{answer_grace}"
 # Each order is validated anew: that is what a test wants to see.
 reuse_orders = false
 reuse_authorizations = false
@@ -93,7 +96,10 @@ resolvers = ["{resolver}"]
 allowed_networks = ["0.0.0.0/0", "::/0"]
 "#
     );
-    let Some(role) = role else { return Ok(text) };
+    let Some(role) = role else {
+        write!(text, "\n[admin]\nsocket = \"admin.sock\"\n")?;
+        return Ok(text);
+    };
     for (_, addresses) in others.iter().filter(|(other, _)| *other == Role::RemoteVa) {
         for (number, address) in addresses.iter().enumerate() {
             write!(

@@ -15,6 +15,8 @@ pub struct Layout {
     pub(super) own_database: bool,
     /// Whether it has a standby.
     pub(super) standby: bool,
+    /// Whether answers wait for what is slow.
+    pub(super) patient: bool,
 }
 
 impl Layout {
@@ -44,6 +46,13 @@ impl Layout {
     #[must_use]
     pub fn relayed(mut self, from: Role, to: Role) -> Self {
         self.relayed.push((from, to));
+        self
+    }
+
+    /// With answers that wait for validation and issuance however slow the machine is: each client then makes the same requests.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.patient = true;
         self
     }
 

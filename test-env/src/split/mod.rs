@@ -10,6 +10,7 @@ mod role;
 mod background;
 mod config;
 mod database;
+mod operator;
 mod process;
 
 use std::fs;
@@ -33,6 +34,9 @@ pub use self::layout::Layout;
 pub use self::process::Process;
 pub use self::role::Role;
 
+/// What an operator's command reads who reaches a Cairn over the network.
+const OPERATORS_CONFIG: &str = "operator/cairn.toml";
+
 /// A running Cairn. A story ends with [`Split::stop`]; one that drops it without has failed, and the logs are shown.
 #[derive(Debug)]
 pub struct Split {
@@ -47,7 +51,9 @@ pub struct Split {
     dns: FakeDns,
     database: Database,
     management: Vec<SocketAddr>,
+    management_inside: Vec<SocketAddr>,
     root_sha256: String,
+    ras: Vec<SocketAddr>,
     folder: TempDir,
     _background: Background,
     show_logs: bool,
@@ -91,6 +97,7 @@ impl Split {
                 Some(relay) => relay.address().to_string(),
                 None => database.hosts(),
             },
+            answer_grace: if layout.patient { "60s" } else { "50ms" },
         };
         let folder = tempfile::Builder::new().prefix("cairn-split-").tempdir()?;
         let ca = folder.path().join("ca");
@@ -130,6 +137,11 @@ impl Split {
         }
         let fronts: Vec<SocketAddr> =
             plans.iter().filter(|plan| plan.role == Some(Role::Wfe)).map(|plan| plan.api).collect();
+        let ras: Vec<SocketAddr> =
+            plans.iter().filter(|plan| plan.role == Some(Role::Ra)).map(|plan| plan.internal).collect();
+        if !ras.is_empty() {
+            operator::equip(&folder.path().join(OPERATORS_CONFIG), &ca.join("internal-pki"), &ras)?;
+        }
         let inside = plans.iter().map(|plan| plan.internal.port()).chain([database.port]).collect();
         let balancer = if fronts.is_empty() {
             None
@@ -150,7 +162,9 @@ impl Split {
             dns,
             database,
             management: Vec::new(),
+            management_inside: Vec::new(),
             root_sha256: String::new(),
+            ras,
             folder,
             _background: background,
             show_logs: true,
@@ -166,11 +180,14 @@ impl Split {
             process.spawn()?;
         }
         self.management.clear();
+        self.management_inside.clear();
         for process in &mut self.processes {
             let ready = process.ready()?;
             if process.role().is_none_or(|role| role == Role::Wfe) {
                 self.management.extend(ready.management);
                 self.root_sha256 = ready.root_sha256.unwrap_or_default();
+            } else {
+                self.management_inside.extend(ready.management);
             }
         }
         Ok(())
@@ -261,6 +278,37 @@ impl Split {
         self.database.seen_from_outside()
     }
 
+    /// The certificates of all roles, and the key that makes more.
+    #[must_use]
+    pub fn internal_pki(&self) -> PathBuf {
+        self.folder.path().join("ca/internal-pki")
+    }
+
+    /// Where the registration authorities listen for the others; nowhere if everything is one process.
+    #[must_use]
+    pub fn registration_authorities(&self) -> &[SocketAddr] {
+        &self.ras
+    }
+
+    /// How `cairn admin` reaches it: the option and its value.
+    #[must_use]
+    pub fn admin(&self) -> [String; 2] {
+        let (option, file) = match self.ras.as_slice() {
+            [] => ("--socket", "ca/admin.sock"),
+            _ => ("--config", OPERATORS_CONFIG),
+        };
+        [option.to_owned(), self.folder.path().join(file).display().to_string()]
+    }
+
+    /// What those processes have logged that decide, and so are asked by operators.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn deciders_log(&self) -> Result<String> {
+        let decide = |process: &&Process| process.role().is_none_or(|role| role == Role::Ra);
+        self.processes.iter().filter(decide).map(Process::log).collect()
+    }
+
     /// The ACME directory's URL.
     #[must_use]
     pub fn directory(&self) -> String {
@@ -328,6 +376,12 @@ impl Split {
     #[must_use]
     pub fn inside(&self) -> &[u16] {
         &self.inside
+    }
+
+    /// Where the management listeners of all others listen, without TLS.
+    #[must_use]
+    pub fn management_inside(&self) -> &[SocketAddr] {
+        &self.management_inside
     }
 
     /// Where the management listeners of the front ends listen.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use cairn_jose::{Algorithm, sign::SigningKey};
 use cairn_test_env::acme::{Account, CertificateRequest, Certified, Client, Endpoint, Identifier, certify};
-use cairn_test_env::challenges::{Dns01, Http01, Responder};
+use cairn_test_env::challenges::{Dns01, Responder};
 use tokio::runtime::Runtime;
 
 use crate::in_turn;
-use crate::project::Project;
+use crate::project::{Project, SERVICES};
 
 #[test]
 fn a_fresh_environment_issues_to_clients_in_it_and_beside_it() -> Result<()> {
@@ -20,8 +20,7 @@ fn a_fresh_environment_issues_to_clients_in_it_and_beside_it() -> Result<()> {
     let mut subscriber = runtime.block_on(Subscriber::new(&project, &endpoint))?;
 
     runtime.block_on(async {
-        let gateway = format!("{}:{}", project.gateway(), project.http_port()).parse()?;
-        let http = Responder::Http01(Arc::new(Http01::start_at(gateway).await?));
+        let http = Responder::Http01(Arc::new(project.http01().await?));
         subscriber.certificate(&http, &["host.test", "www.host.test"]).await?;
         let dns = format!("127.0.0.1:{}", project.dns_management()).parse()?;
         let dns = Responder::Dns01(Arc::new(Dns01::new(dns)?));
@@ -74,7 +73,7 @@ fn services_have_neither_routes_nor_rights_nor_keys_that_they_do_not_need() -> R
     let (_turn, runtime) = (in_turn(), Runtime::new()?);
     let project = Project::up("walls")?;
     project.endpoint(runtime.handle())?;
-    for service in ["wfe-1", "wfe-2", "ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa"] {
+    for service in SERVICES {
         let outside = !project.only_internal_networks(service)?;
         ensure!(outside == service.contains("va"), "{service} has a way out, or none");
         // Not only by name: the fake DNS stands where only those can go who validate.

@@ -13,6 +13,9 @@
 mod project;
 
 mod everyday;
+mod monitoring;
+
+mod bad_days;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

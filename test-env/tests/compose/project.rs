@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use cairn_test_env::acme::{Client, Endpoint};
+use cairn_test_env::challenges::Http01;
+use cairn_test_env::invariants::Database;
+use cairn_test_env::load::{Site, Temper};
 use cairn_test_env::{port, wait};
 use tokio::runtime::Handle;
 
@@ -18,6 +21,13 @@ const UP_LIMIT: Duration = Duration::from_secs(240);
 
 /// The second octets that are tried for the networks' addresses `10.N`.
 const SUBNETS: std::ops::Range<u8> = 180..250;
+
+/// Every Cairn in it.
+pub(crate) const SERVICES: [&str; 9] =
+    ["wfe-1", "wfe-2", "ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa"];
+
+/// What belongs to it though `up` does not start it.
+const PROFILES: [&str; 4] = ["--profile", "test", "--profile", "monitoring"];
 
 /// A running environment.
 #[derive(Debug)]
@@ -30,6 +40,7 @@ pub(crate) struct Project {
     dns_port: u16,
     http_port: u16,
     tls_port: u16,
+    prometheus_port: u16,
     /// What to type for it: `docker compose`, or `docker-compose`.
     compose: &'static [&'static str],
 }
@@ -44,6 +55,7 @@ impl Project {
             dns_port: port::free()?,
             http_port: port::free()?,
             tls_port: port::free()?,
+            prometheus_port: port::free()?,
             compose: compose()?,
         };
         project.subnet = free_subnet()?;
@@ -58,13 +70,13 @@ impl Project {
 
     /// `down`: containers and networks go, volumes stay.
     pub(crate) fn down(&self) -> Result<()> {
-        self.compose(&["--profile", "test", "down"]).map(drop)
+        self.compose(&[&PROFILES[..], &["down"]].concat()).map(drop)
     }
 
-    /// The root that clients trust, PEM.
+    /// The root that clients trust, PEM, had as README.md says.
     pub(crate) fn root(&self) -> Result<String> {
         wait::until("the root in a running wfe-1", UP_LIMIT, || {
-            let read = self.exec("wfe-1", &["cat", "/etc/cairn/public/root.pem"]);
+            let read = self.compose(&["exec", "-T", "wfe-1", "cat", "/etc/cairn/public/root.pem"]);
             Ok(read.ok().filter(|root| root.contains("END CERTIFICATE")))
         })
     }
@@ -73,12 +85,12 @@ impl Project {
         format!("https://localhost:{}/dir", self.api_port)
     }
 
-    /// The API, when it answers.
+    /// The API, when every service is healthy and it answers.
     pub(crate) fn endpoint(&self, runtime: &Handle) -> Result<Arc<Endpoint>> {
         let endpoint = Arc::new(Endpoint::new(&self.directory(), &self.root()?)?);
-        let answers = wait::until("the directory to answer", UP_LIMIT, || {
-            let connected = runtime.block_on(Client::connect(Arc::clone(&endpoint), &self.directory()));
-            Ok(connected.ok().map(drop))
+        let answers = wait::until("a directory that answers, and healthy services", UP_LIMIT, || {
+            let connects = || runtime.block_on(Client::connect(Arc::clone(&endpoint), &self.directory()));
+            Ok((self.is_healthy()? && connects().is_ok()).then_some(()))
         });
         match answers {
             Ok(()) => Ok(endpoint),
@@ -86,9 +98,16 @@ impl Project {
         }
     }
 
-    /// The address that the fake DNS gives every name: this machine's in the network of the VA.
-    pub(crate) fn gateway(&self) -> String {
-        format!("{}.4.1", self.subnet)
+    /// The answers of clients on this machine, where the validation looks for them: the fake DNS gives every name this machine's address in
+    /// the network of the VA.
+    pub(crate) async fn http01(&self) -> Result<Http01> {
+        let gateway = format!("{}.4.1:{}", self.subnet, self.http_port).parse()?;
+        Ok(Http01::start_at(gateway).await?)
+    }
+
+    /// Clients on this machine.
+    pub(crate) async fn site(&self, temper: Temper) -> Result<Arc<Site>> {
+        Site::answering(&self.directory(), &self.root()?, self.http01().await?, temper)
     }
 
     /// The fake DNS in the network of the VA.
@@ -113,9 +132,13 @@ impl Project {
         self.dns_port
     }
 
+    pub(crate) fn prometheus_port(&self) -> u16 {
+        self.prometheus_port
+    }
+
     /// Runs a program in a running container, and gives what it printed.
     pub(crate) fn exec(&self, service: &str, command: &[&str]) -> Result<String> {
-        self.compose(&[&["exec", "-T", service], command].concat())
+        docker(&[&["exec", &self.container(service)?], command].concat())
     }
 
     /// Starts the service with the foreign clients.
@@ -123,10 +146,64 @@ impl Project {
         self.compose(&["--profile", "test", "up", "--detach", "--no-build", "client"]).map(drop)
     }
 
+    /// Starts Prometheus.
+    pub(crate) fn start_prometheus(&self) -> Result<()> {
+        self.compose(&["--profile", "monitoring", "up", "--detach", "--no-build", "prometheus"]).map(drop)
+    }
+
+    /// Ends a container at once, as a crash would; the engine leaves it so.
+    pub(crate) fn kill(&self, service: &str) -> Result<()> {
+        docker(&["kill", &self.container(service)?]).map(drop)
+    }
+
+    /// Ends a container in good order.
+    pub(crate) fn stop(&self, service: &str) -> Result<()> {
+        docker(&["stop", &self.container(service)?]).map(drop)
+    }
+
+    pub(crate) fn start_again(&self, service: &str) -> Result<()> {
+        docker(&["start", &self.container(service)?]).map(drop)
+    }
+
+    /// Takes a service out of a network: what is sent to it or by it there is lost, and nobody is told.
+    pub(crate) fn disconnect(&self, service: &str, network: &str) -> Result<()> {
+        docker(&["network", "disconnect", &self.network(network), &self.container(service)?]).map(drop)
+    }
+
+    /// Puts it back, under its name.
+    pub(crate) fn connect(&self, service: &str, network: &str) -> Result<()> {
+        let container = self.container(service)?;
+        docker(&["network", "connect", "--alias", service, &self.network(network), &container]).map(drop)
+    }
+
+    /// The database, asked in its own container.
+    pub(crate) fn database(&self) -> Result<Database> {
+        let container = self.container("postgres")?;
+        Ok(Database::Container { container, connection: "host=/run/postgresql dbname=cairn".to_owned() })
+    }
+
+    /// Whether Docker's own health checks say so of every service.
+    fn is_healthy(&self) -> Result<bool> {
+        let service = "{{.Label \"com.docker.compose.service\"}}";
+        let healthy = self.containers(&["--filter", "health=healthy", "--format", service])?;
+        Ok(SERVICES.iter().all(|service| healthy.lines().any(|healthy| healthy == *service)))
+    }
+
+    fn network(&self, network: &str) -> String {
+        format!("{}_{network}", self.name)
+    }
+
     fn container(&self, service: &str) -> Result<String> {
-        let id = self.compose(&["ps", "--quiet", service])?;
+        let label = format!("label=com.docker.compose.service={service}");
+        let id = self.containers(&["--all", "--quiet", "--filter", &label])?;
         ensure!(!id.trim().is_empty(), "there is no container of {service}");
         Ok(id.trim().to_owned())
+    }
+
+    /// Its containers, as `docker ps` tells of them.
+    fn containers(&self, options: &[&str]) -> Result<String> {
+        let label = format!("label=com.docker.compose.project={}", self.name);
+        docker(&[&["ps", "--filter", &label], options].concat())
     }
 
     /// What a person would want to see when something is wrong.
@@ -146,6 +223,7 @@ impl Project {
             ("CAIRN_DNS_PORT", self.dns_port),
             ("CAIRN_HTTP_PORT", self.http_port),
             ("CAIRN_TLS_PORT", self.tls_port),
+            ("CAIRN_PROMETHEUS_PORT", self.prometheus_port),
         ] {
             command.env(variable, port.to_string());
         }
@@ -158,9 +236,8 @@ impl Drop for Project {
         if std::thread::panicking() {
             println!("{}", self.state());
         }
-        if let Err(error) =
-            self.compose(&["--profile", "test", "down", "--volumes", "--remove-orphans", "--timeout", "2"])
-        {
+        let down = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
+        if let Err(error) = self.compose(&[&PROFILES[..], &down].concat()) {
             println!("{} is left behind: {error:#}", self.name);
         }
     }

@@ -68,7 +68,7 @@ pub(crate) fn of(markdown: &str) -> Result<Vec<Block>> {
                 right_below = false;
             }
             _ => {
-                let kind = kind(info).with_context(|| format!("line {line} of README.md"))?;
+                let kind = kind(info).with_context(|| format!("line {line}"))?;
                 right_below = matches!(kind, Kind::Run | Kind::Server);
                 blocks.push(Block { line, kind, text, prints: String::new() });
             }

@@ -1,6 +1,6 @@
-//! Runs README.md: what it tells a newcomer to type is typed here.
+//! Runs README.md and docs/OPERATIONS.md: what they tell somebody to type is typed here.
 //!
-//! The words that open a fenced block in README.md say what happens to it:
+//! The words that open a fenced block say what happens to it:
 //!
 //! - `sh`: run by bash, stopping at the first command that fails, in the folder of a fresh checkout. Blocks run in their
 //!   order, each in a shell of its own.
@@ -11,8 +11,9 @@
 //! - `sh not-run: …`: nobody runs it; the rest of the line is the reason.
 //! - any other word (`toml`, …), and `text` elsewhere: no command.
 //!
-//! The second word is not shown where README.md is rendered. `./test-env/test readme` makes the fresh checkout, installs
-//! the clients that README.md uses, and names the folder in `CAIRN_CHECKOUT`.
+//! The second word is not shown where the page is rendered. `./test-env/test readme` makes the fresh checkout, installs the clients that
+//! README.md uses, and names the folder in `CAIRN_CHECKOUT`. What docs/OPERATIONS.md says would change the machine that it is typed on:
+//! `./test-env/test operate` starts another one (`test-env/machine`), and names it in `CAIRN_MACHINE`.
 
 mod blocks;
 mod terminal;
@@ -26,15 +27,29 @@ use terminal::{FirstTerminal, Terminal};
 
 #[test]
 fn the_readme_does_what_it_says() -> Result<()> {
-    let folder = env::var_os("CAIRN_CHECKOUT").map(PathBuf::from);
-    let folder = folder.context("CAIRN_CHECKOUT is not set; run `./test-env/test readme`")?;
-    let terminal = Terminal::in_folder(&folder);
+    let checkout = named("CAIRN_CHECKOUT", "readme")?;
+    follow("README.md", &Terminal::in_folder(&checkout))
+}
+
+#[test]
+fn the_operations_page_does_what_it_says() -> Result<()> {
+    let (checkout, machine) = (named("CAIRN_CHECKOUT", "operate")?, named("CAIRN_MACHINE", "operate")?);
+    follow("docs/OPERATIONS.md", &Terminal::on_machine(&checkout, &machine))
+}
+
+fn named(variable: &str, part: &str) -> Result<PathBuf> {
+    let folder = env::var_os(variable).map(PathBuf::from);
+    folder.with_context(|| format!("{variable} is not set; run `./test-env/test {part}`"))
+}
+
+/// Types what a page of the checkout says.
+fn follow(page: &str, terminal: &Terminal) -> Result<()> {
     let mut first_terminal: Option<FirstTerminal> = None;
     let mut commands_run = 0;
 
-    for Block { line, kind, text, prints } in blocks::of(&fs::read_to_string(folder.join("README.md"))?)? {
-        println!("README.md line {line}: {kind}");
-        let at = || format!("in the block at line {line} of README.md:\n{text}");
+    for Block { line, kind, text, prints } in blocks::of(&fs::read_to_string(terminal.file(page))?)? {
+        println!("{page} line {line}: {kind}");
+        let at = || format!("in the block at line {line} of {page}:\n{text}");
         match kind {
             Kind::Run => terminal.run(&text, &prints).with_context(at)?,
             Kind::Server => {
@@ -46,6 +61,6 @@ fn the_readme_does_what_it_says() -> Result<()> {
         commands_run += 1;
     }
     first_terminal.take().map_or(Ok(()), FirstTerminal::stop)?;
-    ensure!(commands_run > 0, "README.md has no block that can be run");
+    ensure!(commands_run > 0, "{page} has no block that can be run");
     Ok(())
 }

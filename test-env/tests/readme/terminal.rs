@@ -1,4 +1,4 @@
-//! The terminals of the person who follows README.md.
+//! The terminals of the person who follows a page.
 
 use std::{
     env,
@@ -21,19 +21,32 @@ const READY_LIMIT: Duration = Duration::from_secs(2400);
 /// Where `dev` and `serve` say that they are ready, if nothing else is configured.
 const READY_URL: &str = "https://localhost:15000/readyz";
 
-/// From then until it has printed what README.md says it prints.
+/// From then until it has printed what the page says it prints.
 const PRINTED_LIMIT: Duration = Duration::from_secs(10);
 
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where blocks are run one after the other.
 pub(crate) struct Terminal {
+    /// The checkout.
     folder: PathBuf,
+    /// That of the machine on which the checkout is seen, if it is another than this one.
+    machine: Option<PathBuf>,
 }
 
 impl Terminal {
     pub(crate) fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), machine: None }
+    }
+
+    /// As root, on a machine of its own.
+    pub(crate) fn on_machine(folder: &Path, machine: &Path) -> Self {
+        Self { folder: folder.to_owned(), machine: Some(machine.to_owned()) }
+    }
+
+    /// A file of the checkout.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// Runs a block, which must end well and print what is expected.
@@ -73,9 +86,16 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// `program` in this folder, without what cargo has told this test: a cargo that README.md calls is another.
+    /// `program` in the checkout, without what cargo has told this test: a cargo that README.md calls is another.
     fn shell(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match &self.machine {
+            Some(machine) => {
+                let mut command = Command::new(self.file("test-env/machine"));
+                command.arg("do").arg(machine).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
         command.current_dir(&self.folder).stdin(Stdio::null());
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();

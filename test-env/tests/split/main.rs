@@ -14,6 +14,8 @@
 
 mod world;
 
+mod admin;
+mod cost;
 mod database;
 mod kills;
 mod loss;

@@ -23,8 +23,8 @@ pub(crate) async fn challenge(
 ) -> Answer {
     let authz = match signed.payload {
         Some(ChallengeResponse {}) => {
-            let request =
-                PerformValidationRequest { account: signed.signer.id, authorization: id, challenge };
+            let (account, thumbprint) = (signed.signer.id, signed.signer.thumbprint());
+            let request = PerformValidationRequest { account, authorization: id, challenge, thumbprint };
             wfe.ra.perform_validation(request).await?
         }
         None => authorization::own(&wfe, &signed.signer, id).await?,

@@ -1,7 +1,7 @@
 //! The side that calls.
 
 use async_trait::async_trait;
-use cairn_core::api::sa::{NewOrder, NewRevocation, ProcessingOrder, RunningValidation};
+use cairn_core::api::sa::{NewOrder, NewRevocation, ProcessingOrder, RunningValidation, SubjectKey};
 use cairn_core::api::{StorageAuthority, StorageRead};
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
@@ -163,23 +163,22 @@ impl<T: Carrier> StorageAuthority for RemoteStorageAuthority<T> {
         Ok(authorization.try_into()?)
     }
 
-    async fn set_order_processing(&self, order: OrderId, worker: WorkerId, at: Timestamp) -> Result<()> {
+    async fn set_order_processing(
+        &self,
+        order: OrderId,
+        key: SubjectKey,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<()> {
+        let SubjectKey { spki_sha256, thumbprint } = key;
         let request = v1::SetOrderProcessingRequest {
             order: order.as_bytes().to_vec(),
             at: Some(at.unix()),
             worker: worker.as_bytes().to_vec(),
+            spki_sha256: spki_sha256.to_vec(),
+            thumbprint: thumbprint.map(|thumbprint| thumbprint.as_bytes().to_vec()),
         };
         let path = "/cairn.v1.StorageAuthority/SetOrderProcessing";
-        let v1::Nothing {} = self.authority.call(path, request).await?;
-        Ok(())
-    }
-
-    async fn finalize_order(&self, order: OrderId, serial: &Serial) -> Result<()> {
-        let request = v1::StorageFinalizeOrderRequest {
-            order: order.as_bytes().to_vec(),
-            serial: serial.as_bytes().to_vec(),
-        };
-        let path = "/cairn.v1.StorageAuthority/FinalizeOrder";
         let v1::Nothing {} = self.authority.call(path, request).await?;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cairn_core::api::StorageAuthority;
+use cairn_core::api::sa::SubjectKey;
 use cairn_core::{Identifier, Result, Timestamp, WorkerId};
 use tonic::{Request, Response, Status};
 
@@ -11,7 +12,7 @@ use crate::reading::{BadMessage, Read, list, present, read, time, value, wire};
 use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::storage_authority_server as generated;
-use crate::vocabulary::{account_id, authorization_id, order_id, serial, sha256, worker_id};
+use crate::vocabulary::{account_id, authorization_id, order_id, sha256, thumbprint, worker_id};
 
 /// Lets others change what is in `storage`. Those who may do that may read, too: mount [`storage_read_server`](crate::storage_read_server)
 /// beside it.
@@ -165,20 +166,14 @@ impl generated::StorageAuthority for Served<dyn StorageAuthority> {
             let it = request.into_inner();
             let order = order_id("SetOrderProcessingRequest.order", &it.order)?;
             let worker = worker_id("SetOrderProcessingRequest.worker", &it.worker)?;
-            self.0.set_order_processing(order, worker, time("SetOrderProcessingRequest.at", it.at)?).await?;
-            Ok(v1::Nothing {})
-        })
-        .await
-    }
-
-    async fn finalize_order(
-        &self,
-        request: Request<v1::StorageFinalizeOrderRequest>,
-    ) -> Result<Response<v1::Nothing>, Status> {
-        answer(async {
-            let it = request.into_inner();
-            let order = order_id("StorageFinalizeOrderRequest.order", &it.order)?;
-            self.0.finalize_order(order, &serial("StorageFinalizeOrderRequest.serial", &it.serial)?).await?;
+            let thumbprint = it
+                .thumbprint
+                .map(|key| thumbprint("SetOrderProcessingRequest.thumbprint", &key))
+                .transpose()?;
+            let spki_sha256 = sha256("SetOrderProcessingRequest.spki_sha256", &it.spki_sha256)?;
+            let (key, at) =
+                (SubjectKey { spki_sha256, thumbprint }, time("SetOrderProcessingRequest.at", it.at)?);
+            self.0.set_order_processing(order, key, worker, at).await?;
             Ok(v1::Nothing {})
         })
         .await

@@ -79,14 +79,21 @@ pub(crate) async fn a_validation_ends_as_valid_or_invalid_with_its_facts(world: 
     }
 }
 
-pub(crate) async fn a_validation_that_did_not_begin_or_has_ended_cannot_end(world: World) {
+pub(crate) async fn a_validation_that_has_ended_cannot_end_again(world: World) {
     let id = pending(&world).await.id;
     let end = |id, progress| world.storage.finalize_authorization(id, progress, AUTHORIZATION_END);
-    assert_eq!(kind(end(id, valid()).await), Some(ErrorKind::Conflict));
     assert_eq!(kind(end(AuthorizationId::from_bytes([0; 16]), valid()).await), Some(ErrorKind::NotFound));
     world.validate(id, invalid()).await;
     assert_eq!(kind(end(id, valid()).await), Some(ErrorKind::Conflict));
     assert_eq!(progress(&world, id).await, invalid());
+}
+
+pub(crate) async fn a_validation_may_end_before_anybody_was_told_that_it_had_begun(world: World) {
+    let id = pending(&world).await.id;
+    world.storage.finalize_authorization(id, valid(), AUTHORIZATION_END).await.unwrap();
+    assert_eq!(progress(&world, id).await, valid());
+    let late = world.storage.set_authorization_processing(id, ChallengeType::Dns01, WORKER, NOW).await;
+    assert_eq!(kind(late.map(drop)), Some(ErrorKind::Conflict));
 }
 
 pub(crate) async fn a_validation_cannot_end_as_anything_else(world: World) {

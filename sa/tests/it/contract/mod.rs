@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod authorizations;
 pub(crate) mod certificates;
 pub(crate) mod orders;
+pub(crate) mod pruning;
 pub(crate) mod races;
 pub(crate) mod revocations;
 pub(crate) mod workers;
@@ -43,7 +44,8 @@ stories! {
         an_expired_authorization_is_not_validated
         a_validation_for_a_deactivated_account_is_refused_and_leaves_the_authorization_pending
         a_validation_ends_as_valid_or_invalid_with_its_facts
-        a_validation_that_did_not_begin_or_has_ended_cannot_end
+        a_validation_that_has_ended_cannot_end_again
+        a_validation_may_end_before_anybody_was_told_that_it_had_begun
         a_validation_cannot_end_as_anything_else
         an_authorization_deactivated_during_validation_stays_deactivated
         an_open_or_valid_authorization_can_be_deactivated_and_a_final_one_not
@@ -58,12 +60,14 @@ stories! {
         an_order_of_a_deactivated_or_unknown_account_is_refused
         an_order_is_stored_once
         an_open_order_is_found_by_exactly_its_identifiers_and_profile
+        an_order_comes_without_what_was_seen_of_its_hosts
         the_newest_of_several_open_orders_is_found
         an_order_that_is_no_longer_open_is_not_found_for_its_identifiers
         only_a_ready_order_begins_to_be_issued
         an_order_with_an_expired_or_deactivated_authorization_is_not_ready
         an_order_ends_with_its_certificate_or_its_problem_and_only_once
         what_does_not_exist_cannot_change
+        an_order_is_not_begun_for_a_key_that_is_blocked_or_an_accounts
     }
     certificates {
         a_certificate_reads_back_with_what_its_intent_said
@@ -81,8 +85,20 @@ stories! {
         a_refused_revocation_blocks_no_key
         a_key_is_blocked_without_a_revocation_too
     }
+    pruning {
+        an_order_goes_some_time_after_its_end_whatever_became_of_it
+        an_order_that_is_being_issued_stays
+        an_authorization_stays_as_long_as_an_order_that_is_kept_could_name_it
+        a_validation_that_runs_stays
+        a_certificate_goes_with_its_intent_and_after_its_order
+        an_intent_without_a_certificate_stays
+        what_is_kept_for_ever_stays
+        a_batch_is_small_and_the_oldest_go_first
+        of_several_that_prune_at_once_each_row_goes_once_and_nobody_waits
+        what_was_pruned_is_as_what_never_was
+    }
     workers {
-        abandoned_orders_are_taken_oldest_first_with_their_certificates
+        abandoned_orders_are_taken_oldest_first
         abandoned_validations_are_taken_oldest_first_with_their_thumbprints
         what_a_living_worker_has_is_left_alone_until_it_falls_silent
         what_was_taken_is_the_takers_as_long_as_it_lives
@@ -102,7 +118,7 @@ stories! {
         of_many_that_take_what_was_abandoned_each_gets_others
         of_intents_for_an_order_and_its_ends_one_of_each_wins_at_most
         one_revocation_wins
-        of_deactivation_and_finalization_exactly_one_wins
+        of_deactivations_one_wins_and_has_the_last_word
         changes_that_fail_do_not_disturb_those_beside_them
     }
 }

@@ -1,12 +1,13 @@
 //! Orders.
 
-use cairn_core::api::sa::NewOrder;
+use cairn_core::api::sa::{NewOrder, SubjectKey};
 use cairn_core::{
-    AccountId, AuthorizationId, ErrorKind, Order, OrderId, OrderProgress, OrderWithAuthorizations,
+    AccountId, AuthorizationId, AuthorizationProgress, ErrorKind, Order, OrderId, OrderProgress,
+    OrderWithAuthorizations, Thumbprint,
 };
 
 use crate::world::{
-    AUTHORIZATION_END, NOW, ORDER_END, WORKER, World, identifiers, invalid, kind, problem, valid,
+    AUTHORIZATION_END, KEY, NOW, ORDER_END, WORKER, World, identifiers, invalid, kind, problem, valid,
 };
 
 async fn progress(world: &World, id: OrderId) -> OrderProgress {
@@ -83,6 +84,23 @@ pub(crate) async fn an_open_order_is_found_by_exactly_its_identifiers_and_profil
     assert_eq!(find(other, &names, "default", NOW).await, None);
 }
 
+pub(crate) async fn an_order_comes_without_what_was_seen_of_its_hosts(world: World) {
+    let account = world.account().await.id;
+    let stored = world.order(account, &["a.test", "b.test"]).await;
+    world.validate(stored.authorizations[0].id, valid()).await;
+    let AuthorizationProgress::Valid { challenge, at, records } = valid() else { panic!("it is valid") };
+    assert!(!records.is_empty());
+    let mut expected = stored.clone();
+    expected.authorizations[0] =
+        world.storage.authorization(stored.authorizations[0].id).await.unwrap().unwrap();
+    assert_eq!(expected.authorizations[0].progress, valid());
+    expected.authorizations[0].progress = AuthorizationProgress::Valid { challenge, at, records: Vec::new() };
+    assert_eq!(world.storage.order(stored.order.id).await, Ok(Some(expected.clone())));
+    let asked = identifiers(&["a.test", "b.test"]);
+    let found = world.storage.order_for_identifiers(account, &asked, "default", NOW).await;
+    assert_eq!(found, Ok(Some(expected)));
+}
+
 pub(crate) async fn the_newest_of_several_open_orders_is_found(world: World) {
     let account = world.account().await.id;
     let mut newest = None;
@@ -108,7 +126,7 @@ pub(crate) async fn an_order_that_is_no_longer_open_is_not_found_for_its_identif
         found.unwrap().map(|found| found.order.id)
     };
     assert_eq!(find().await, Some(order));
-    world.storage.set_order_processing(order, WORKER, NOW).await.unwrap();
+    world.storage.set_order_processing(order, KEY, WORKER, NOW).await.unwrap();
     assert_eq!(find().await, None);
     world.storage.set_order_error(order, problem()).await.unwrap();
     assert_eq!(find().await, None);
@@ -117,7 +135,7 @@ pub(crate) async fn an_order_that_is_no_longer_open_is_not_found_for_its_identif
 pub(crate) async fn only_a_ready_order_begins_to_be_issued(world: World) {
     let account = world.account().await.id;
     let order = world.order(account, &["a.test", "b.test"]).await.order;
-    let begin = |at| world.storage.set_order_processing(order.id, WORKER, at);
+    let begin = |at| world.storage.set_order_processing(order.id, KEY, WORKER, at);
     assert_eq!(kind(begin(NOW).await), Some(ErrorKind::Conflict), "both are pending");
     world.validate(order.authorizations[0], valid()).await;
     assert_eq!(kind(begin(NOW).await), Some(ErrorKind::Conflict), "one is pending");
@@ -136,29 +154,30 @@ pub(crate) async fn an_order_with_an_expired_or_deactivated_authorization_is_not
     world.store(&long).await.unwrap();
     let (order, authorization) = (long.order.id, long.authorizations[0].id);
     world.validate(authorization, valid()).await;
-    let expired = world.storage.set_order_processing(order, WORKER, AUTHORIZATION_END).await;
+    let expired = world.storage.set_order_processing(order, KEY, WORKER, AUTHORIZATION_END).await;
     assert_eq!(kind(expired), Some(ErrorKind::Conflict));
     world.storage.deactivate_authorization(authorization, NOW).await.unwrap();
-    assert_eq!(kind(world.storage.set_order_processing(order, WORKER, NOW).await), Some(ErrorKind::Conflict));
+    assert_eq!(
+        kind(world.storage.set_order_processing(order, KEY, WORKER, NOW).await),
+        Some(ErrorKind::Conflict)
+    );
 
     let failed = world.order(account, &["b.test"]).await.order;
     world.validate(failed.authorizations[0], invalid()).await;
     assert_eq!(
-        kind(world.storage.set_order_processing(failed.id, WORKER, NOW).await),
+        kind(world.storage.set_order_processing(failed.id, KEY, WORKER, NOW).await),
         Some(ErrorKind::Conflict)
     );
 }
 
 pub(crate) async fn an_order_ends_with_its_certificate_or_its_problem_and_only_once(world: World) {
     let account = world.account().await.id;
-    let serial = world.serial();
     let open = world.ready_order(account, &["open.test"]).await;
     let (good, bad) =
         (world.processing_order(account, NOW).await, world.processing_order(account, NOW).await);
-    world.storage.finalize_order(good, &serial).await.unwrap();
+    let serial = world.certificate(Some(good)).await;
     world.storage.set_order_error(bad, problem()).await.unwrap();
     for order in [open, good, bad] {
-        assert_eq!(kind(world.storage.finalize_order(order, &serial).await), Some(ErrorKind::Conflict));
         assert_eq!(kind(world.storage.set_order_error(order, problem()).await), Some(ErrorKind::Conflict));
     }
     assert_eq!(progress(&world, open).await, OrderProgress::Open);
@@ -169,9 +188,22 @@ pub(crate) async fn an_order_ends_with_its_certificate_or_its_problem_and_only_o
 pub(crate) async fn what_does_not_exist_cannot_change(world: World) {
     let nothing = OrderId::from_bytes([0; 16]);
     assert_eq!(
-        kind(world.storage.set_order_processing(nothing, WORKER, NOW).await),
+        kind(world.storage.set_order_processing(nothing, KEY, WORKER, NOW).await),
         Some(ErrorKind::NotFound)
     );
-    assert_eq!(kind(world.storage.finalize_order(nothing, &world.serial()).await), Some(ErrorKind::NotFound));
     assert_eq!(kind(world.storage.set_order_error(nothing, problem()).await), Some(ErrorKind::NotFound));
+}
+
+pub(crate) async fn an_order_is_not_begun_for_a_key_that_is_blocked_or_an_accounts(world: World) {
+    let account = world.account().await;
+    let order = world.ready_order(account.id, &["a.test"]).await;
+    world.storage.block_key([9; 32], NOW).await.unwrap();
+    let blocked = SubjectKey { spki_sha256: [9; 32], ..KEY };
+    let of_account = SubjectKey { thumbprint: Some(account.thumbprint()), ..KEY };
+    let of_none = SubjectKey { thumbprint: Some(Thumbprint::from_bytes([9; 32])), ..KEY };
+    let begin = |key| world.storage.set_order_processing(order, key, WORKER, NOW);
+    assert_eq!(kind(begin(blocked).await), Some(ErrorKind::Conflict));
+    assert_eq!(kind(begin(of_account).await), Some(ErrorKind::Conflict));
+    assert_eq!(progress(&world, order).await, OrderProgress::Open);
+    begin(of_none).await.unwrap();
 }
