@@ -26,8 +26,15 @@ const CLIENTS: usize = 2;
 const ELSEWHERE: [&str; 2] = ["cairn_sa_sqlite_", "cairn_sa_postgres_replica_"];
 
 /// What is counted from the first time on that it goes wrong.
-const OF_WHAT_GOES_WRONG: [&str; 3] =
-    ["status=~\"5..\"", "cairn_rpc_server_calls_refused_total", "cairn_rpc_client_retries_total"];
+const OF_WHAT_GOES_WRONG: [&str; 7] = [
+    "status=~\"5..\"",
+    "result!=\"ok\"",
+    "code!=\"OK\"",
+    "cairn_rpc_server_calls_refused_total",
+    "cairn_rpc_server_handshakes_refused_total",
+    "cairn_rpc_client_retries_total",
+    "cairn_rpc_client_connect_failures_total",
+];
 
 #[test]
 fn every_service_is_watched_and_the_dashboard_asks_for_what_is_there() -> Result<()> {
