@@ -24,8 +24,10 @@ const PREPARED: usize = 64;
 /// Every statement looks rows up by keys, so that its best plan follows from the schema alone. Left to itself, the server chooses by how
 /// many rows it believes there are, and keeps a plan for as long as a connection lasts: one made while a table was all but empty reads
 /// the whole table when it is large.
-pub(super) const PLANNER: [(&str, &str); 5] = [
+pub(super) const PLANNER: [(&str, &str); 7] = [
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_material", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("plan_cache_mode", "force_generic_plan"),

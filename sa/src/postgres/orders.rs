@@ -75,14 +75,16 @@ statements! {
              processing_since, serial, problem, request_hash) \
          SELECT $1::bytea, owner.id, $3::text, $4::bytea[], $5::text, $6::bigint, $7::bigint, $8::text, $9::bigint, \
              $10::bytea, $11::text, $12::bytea FROM owner RETURNING 1";
-    /// The order and all its authorizations are looked at in the state in which this statement begins; an authorization
-    /// that is deactivated at the same moment was deactivated after the order began, and so with a key that is blocked.
+    /// Each authorization is looked up by its id: a question for a value, unlike one for existence, is never made a join, for
+    /// which all that are valid could be read. The order and all its authorizations are looked at in the state in which this
+    /// statement begins; an authorization that is deactivated at the same moment was deactivated after the order began, and so
+    /// with a key that is blocked.
     SET_PROCESSING =
         "UPDATE orders SET status = 'processing', processing_since = $2, worker = $3 \
          WHERE id = $1 AND status = 'open' AND expires > $2 AND NOT EXISTS ( \
-             SELECT 1 FROM unnest(orders.authorization_ids) AS needed (id) WHERE NOT EXISTS ( \
-                 SELECT 1 FROM authorizations WHERE authorizations.id = needed.id \
-                     AND authorizations.status = 'valid' AND authorizations.expires > $2)) \
+             SELECT 1 FROM unnest(orders.authorization_ids) AS needed (id) WHERE ( \
+                 SELECT authorizations.status = 'valid' AND authorizations.expires > $2 FROM authorizations \
+                 WHERE authorizations.id = needed.id) IS NOT TRUE) \
              AND NOT EXISTS (SELECT 1 FROM blocked_keys WHERE spki_sha256 = $4) \
              AND NOT EXISTS (SELECT 1 FROM accounts WHERE key_thumbprint = $5) \
          RETURNING 1";

@@ -9,7 +9,7 @@ use cairn_core::{Account, Revocation};
 use cairn_sa::config::Tls;
 use cairn_sa::{Config, Credentials, NearReads, PostgresStorage};
 use cairn_test_env::postgres::{PASSWORD, Server};
-use tokio::task::block_in_place;
+use tokio::task::{JoinSet, block_in_place};
 use tokio::time::timeout;
 
 use crate::database::{PATIENCE, config};
@@ -109,9 +109,10 @@ async fn the_standby_is_read_and_nobody_misses_what_was_acknowledged() {
     // A standby that lags: whoever does not wait for it sees an old state there.
     pair.on_standby("ALTER SYSTEM SET recovery_min_apply_delay = '200ms'");
     pair.on_standby("SELECT pg_reload_conf()");
-    let clients = accounts.into_iter().enumerate().map(|(client, account)| {
+    let mut clients = JoinSet::new();
+    for (client, account) in accounts.into_iter().enumerate() {
         let (storage, near) = (pair.storage.clone(), pair.near.clone());
-        tokio::spawn(async move {
+        clients.spawn(async move {
             for change in 0..5 {
                 let contact = contact(format!("{client}-{change}"));
                 storage.set_contact(account, contact.clone()).await.unwrap();
@@ -119,10 +120,10 @@ async fn the_standby_is_read_and_nobody_misses_what_was_acknowledged() {
             }
             storage.deactivate_account(account).await.unwrap();
             near.account(account).await.unwrap().unwrap().status
-        })
-    });
-    for client in clients.collect::<Vec<_>>() {
-        assert_eq!(client.await.unwrap(), cairn_core::AccountStatus::Deactivated);
+        });
+    }
+    for status in clients.join_all().await {
+        assert_eq!(status, cairn_core::AccountStatus::Deactivated);
     }
     pair.until_read_from_standby().await;
 }

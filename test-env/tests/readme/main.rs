@@ -15,6 +15,9 @@
 //! README.md uses, and names the folder in `CAIRN_CHECKOUT`. What docs/OPERATIONS.md says would change the machine that it is typed on:
 //! `./test-env/test operate` starts another one (`test-env/machine`), and names it in `CAIRN_MACHINE`.
 
+// Redundant to the compiler; it tells clippy that the functions in here are test code too.
+#![cfg(test)]
+
 mod blocks;
 mod terminal;
 
