@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) database: String,
     /// All hosts of it, as the configuration has them.
     pub(super) database_hosts: String,
+    /// Where those listen of them that name no port, as a socket's folder does not.
+    pub(super) database_port: u16,
     /// How long answers wait for what may be quick, as a setting.
     pub(super) answer_grace: &'static str,
 }
@@ -40,7 +42,16 @@ pub(super) struct Own {
 
 /// The file's text. It lies in the folder that `cairn init` and `cairn internal-pki init` have filled.
 pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
-    let Shared { front, http_port, tls_port, resolver, database, database_hosts, answer_grace } = shared;
+    let Shared {
+        front,
+        http_port,
+        tls_port,
+        resolver,
+        database,
+        database_hosts,
+        database_port,
+        answer_grace,
+    } = shared;
     let Own { api, internal, role, serial_prefix, others } = own;
     let front = front.port();
     let mut text = format!(
@@ -83,6 +94,7 @@ engine = "postgres"
 
 [sa.postgres]
 host = "{database_hosts}"
+port = {database_port}
 user = "{USER}"
 database = "{database}"
 password_file = "database.password"

@@ -1,5 +1,6 @@
 //! The PostgreSQL database of one Cairn: on a server that all of this process's share, or on one of its own.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +16,7 @@ const SETTINGS: &[&str] = &["max_connections=500"];
 #[derive(Debug)]
 pub(super) struct Database {
     own: Option<Server>,
+    socket: PathBuf,
     standby: Option<Server>,
     /// The port on 127.0.0.1.
     pub(super) port: u16,
@@ -47,13 +49,19 @@ impl Database {
     fn on(server: &Server, name: String) -> Result<Self> {
         server.create_database(&name)?;
         let connection = connection(server, &name);
-        Ok(Self { own: None, standby: None, port: server.port(), name, connection })
+        let (socket, port) = (server.socket_folder().to_owned(), server.port());
+        Ok(Self { own: None, socket, standby: None, port, name, connection })
     }
 
     /// Where it may be: the standby comes first, so that it must be passed over.
     pub(super) fn hosts(&self) -> String {
         let ports = self.standby.iter().map(Server::port).chain([self.port]);
         ports.map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The folder of its socket.
+    pub(super) fn socket(&self) -> String {
+        self.socket.display().to_string()
     }
 
     /// Makes the standby the primary.

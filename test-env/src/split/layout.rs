@@ -15,6 +15,8 @@ pub struct Layout {
     pub(super) own_database: bool,
     /// Whether it has a standby.
     pub(super) standby: bool,
+    /// Whether it is reached through its socket, not over the network.
+    pub(super) by_socket: bool,
     /// Whether answers wait for what is slow.
     pub(super) patient: bool,
 }
@@ -46,6 +48,13 @@ impl Layout {
     #[must_use]
     pub fn relayed(mut self, from: Role, to: Role) -> Self {
         self.relayed.push((from, to));
+        self
+    }
+
+    /// With the database reached through its socket, as on one machine, instead of over the network.
+    #[must_use]
+    pub fn by_socket(mut self) -> Self {
+        self.by_socket = true;
         self
     }
 

@@ -95,8 +95,10 @@ impl Split {
             database: database.name.clone(),
             database_hosts: match &database_relay {
                 Some(relay) => relay.address().to_string(),
+                None if layout.by_socket => database.socket(),
                 None => database.hosts(),
             },
+            database_port: database.port,
             answer_grace: if layout.patient { "60s" } else { "50ms" },
         };
         let folder = tempfile::Builder::new().prefix("cairn-split-").tempdir()?;

@@ -110,7 +110,7 @@ pub(crate) enum Measure {
 pub(crate) enum Form {
     /// `cairn dev`: one process, on SQLite
     Dev,
-    /// `cairn serve`: one process, on a PostgreSQL server of its own
+    /// `cairn serve`: one process, on a PostgreSQL server of its own through its socket
     Postgres,
     /// `cairn serve --role …`: a process for each role, on a PostgreSQL server of its own
     Split,
@@ -121,8 +121,8 @@ impl Form {
     pub(crate) const fn description(self) -> &'static str {
         match self {
             Self::Dev => "cairn dev, on SQLite",
-            Self::Postgres => "one process, on PostgreSQL",
-            Self::Split => "a process for each role, on PostgreSQL",
+            Self::Postgres => "one process, on PostgreSQL through its socket",
+            Self::Split => "a process for each role, on PostgreSQL over TCP",
         }
     }
 }

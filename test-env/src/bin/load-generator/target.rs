@@ -99,7 +99,7 @@ pub(crate) fn start_own(form: Form, fronts: u8) -> Result<Cairn> {
     machine::refuse_memory_disks(&std::env::temp_dir())?;
     match form {
         Form::Dev => Cairn::dev().start(),
-        Form::Postgres => Cairn::laid_out(&Layout::one_process().with_own_database()),
+        Form::Postgres => Cairn::laid_out(&Layout::one_process().with_own_database().by_socket()),
         Form::Split => {
             let scaled = [Role::Wfe, Role::Ra, Role::Va];
             let layout =
