@@ -182,3 +182,43 @@ impl generated::StorageRead for Served<dyn StorageRead> {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+
+    /// Answers with its name.
+    struct Named(&'static str);
+
+    impl Service<http::Request<Body>> for Named {
+        type Response = &'static str;
+        type Error = Infallible;
+        type Future = Ready<Result<&'static str, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            ready(Ok(self.0))
+        }
+    }
+
+    #[tokio::test]
+    async fn front_ends_alone_are_given_a_storage_of_their_own() {
+        let mut service = ByCaller { front_ends: Named("near"), others: Named("primary") };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let callers = Role::ALL.into_iter().map(|role| Some(Peer { role, address })).chain([None]);
+        for caller in callers {
+            let mut request = http::Request::new(Body::empty());
+            caller.and_then(|caller| request.extensions_mut().insert(caller));
+            let near = caller.is_some_and(|caller| caller.role == Role::Wfe);
+            let expected = if near { "near" } else { "primary" };
+            assert_eq!(service.call(request).await, Ok(expected), "{caller:?}");
+        }
+    }
+}
