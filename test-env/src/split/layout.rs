@@ -58,7 +58,7 @@ impl Layout {
         self
     }
 
-    /// With answers that wait for validation and issuance however slow the machine is: each client then makes the same requests.
+    /// With answers that wait for validation and issuance on slow machines too: each client then makes the same requests.
     #[must_use]
     pub fn patient(mut self) -> Self {
         self.patient = true;

@@ -99,7 +99,7 @@ impl Split {
                 None => database.hosts(),
             },
             database_port: database.port,
-            answer_grace: if layout.patient { "60s" } else { "50ms" },
+            answer_grace: if layout.patient { "10s" } else { "50ms" },
         };
         let folder = tempfile::Builder::new().prefix("cairn-split-").tempdir()?;
         let ca = folder.path().join("ca");
