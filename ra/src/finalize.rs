@@ -191,7 +191,7 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
             Some(OrderProgress::Issued { serial })
         }
         // Issuance for this order was begun before, or it broke off, perhaps on the way back from another process: only the storage
-        // knows how it went. The sweeper asks it when whatever still runs has ended.
+        // knows how it went. Either the order has ended with its certificate, or the sweeper gives it up when whatever still runs has ended.
         Ok(Err(error)) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Internal) => {
             audit::issuance_failed(order, &error);
             None

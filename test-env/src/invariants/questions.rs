@@ -52,11 +52,11 @@ const QUESTIONS: &[Question] = &[
                     WHERE o.status = 'issued' AND c.order_id IS DISTINCT FROM o.id",
     },
     Question {
-        // One in processing is about to know it. An order may be gone, a week after its end at the soonest.
+        // They are stored together. An order may be gone, a week after its end at the soonest.
         invariant: "a certificate's order knows it",
         about: CERTIFICATES,
         offenders: "SELECT c.serial FROM certificates c LEFT JOIN orders o ON o.id = c.order_id \
-                    WHERE c.order_id IS NOT NULL AND o.status IS DISTINCT FROM 'processing' AND {not_given_up} \
+                    WHERE c.order_id IS NOT NULL AND {not_given_up} \
                     AND (o.status IS DISTINCT FROM 'issued' OR o.serial IS DISTINCT FROM c.serial) \
                     AND (o.id IS NOT NULL OR c.at > {now} - 86400)",
     },
