@@ -8,7 +8,6 @@ use cairn_core::random::{SeededRandom, SystemRandom, bytes};
 use cairn_test_env::invariants::{self, Limits};
 use cairn_test_env::load::{Site, Temper, Trouble};
 use cairn_test_env::split::{Layout, Split};
-use cairn_test_env::wait;
 use tokio::task::block_in_place;
 
 /// Rounds of a story that is told again and again; `CAIRN_SPLIT_ROUNDS` sets another number.
@@ -64,26 +63,19 @@ impl World {
         let given = *self.site.told.given.borrow();
         if given >= 2 * self.looked_at.get() {
             self.looked_at.set(given);
-            self.check();
+            let given = self.site.told.certificates().unwrap();
+            let limits = Limits { processing: TAKEN_UP, given_up: true };
+            let report =
+                block_in_place(|| invariants::check(&self.split.database(), limits, Some(&given))).unwrap();
+            assert!(report.holds(), "{report}");
         }
-    }
-
-    fn check(&self) {
-        let given = self.site.told.certificates().unwrap();
-        let limits = Limits { processing: TAKEN_UP, given_up: true };
-        let report =
-            block_in_place(|| invariants::check(&self.split.database(), limits, Some(&given))).unwrap();
-        assert!(report.holds(), "{report}");
     }
 
     /// All clients are done: what they were told is so, nothing is wrong in the database, and nothing is under way any more.
     pub(crate) async fn verify(&self) {
         self.site.verify().await.unwrap();
-        self.check();
-        // What was begun for nobody, since its client was told that it failed, ends too.
-        let limits = Limits { processing: Duration::ZERO, given_up: true };
-        let settled = || Ok(invariants::check(&self.split.database(), limits, None)?.holds().then_some(()));
-        block_in_place(|| wait::until("everything to come to its end", TAKEN_UP, settled)).unwrap();
+        let given = self.site.told.certificates().unwrap();
+        block_in_place(|| invariants::settle(&self.split.database(), &given, TAKEN_UP)).unwrap();
     }
 
     /// Since `before`, clients have been refused and left without an answer no more often than in `most`; what they met. Orders that
