@@ -114,7 +114,7 @@ pub struct DevArgs {
 /// Keys and lifetimes of the hierarchy that `cairn dev` makes when there is none.
 #[derive(Args, Clone, Debug)]
 pub struct DevHierarchyArgs {
-    /// The root's key: p256, p384, rsa2048, rsa3072 or rsa4096
+    /// The root's key: p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87
     #[arg(long, value_name = "KEY", default_value = "p384")]
     pub root_key: KeySpec,
 
@@ -182,7 +182,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "FILE")]
     pub root_passphrase_file: Option<PathBuf>,
 
-    /// The root's key: p256, p384, rsa2048, rsa3072 or rsa4096
+    /// The root's key: p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87
     #[arg(long, value_name = "KEY", default_value = "p384")]
     pub root_key: KeySpec,
 

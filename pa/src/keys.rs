@@ -51,15 +51,18 @@ pub(crate) fn good_key(allowed: &[KeyAlgorithm], key_use: KeyUse, spki: &[u8]) -
 
 fn judge(allowed: &[KeyAlgorithm], key_use: KeyUse, spki: &[u8]) -> Result<(), BadKey> {
     let key = PublicKey::from_der(spki)?;
+    let refused = || BadKey::Kind { kind: key.kind(), use_name: use_name(key_use), allowed: list(allowed) };
     let algorithm = match key.kind() {
         KeyKind::P256 => KeyAlgorithm::P256,
         KeyKind::P384 => KeyAlgorithm::P384,
         KeyKind::P521 => KeyAlgorithm::P521,
         KeyKind::Ed25519 => KeyAlgorithm::Ed25519,
         KeyKind::Rsa { .. } => KeyAlgorithm::Rsa,
+        // A CA of one's own may sign with these; no client of today can use one as a subscriber.
+        KeyKind::MlDsa44 | KeyKind::MlDsa65 | KeyKind::MlDsa87 => return Err(refused()),
     };
     if !allowed.contains(&algorithm) {
-        return Err(BadKey::Kind { kind: key.kind(), use_name: use_name(key_use), allowed: list(allowed) });
+        return Err(refused());
     }
     match (key.rsa_modulus(), key.rsa_exponent()) {
         (Some(modulus), Some(exponent)) => judge_rsa(key.kind(), modulus, exponent),
@@ -155,6 +158,22 @@ mod tests {
     }
 
     const F4: [u8; 3] = [1, 0, 1];
+
+    #[test]
+    fn ml_dsa_keys_are_refused_by_name() {
+        use cairn_x509::{FileSigner, KeySpec, Signer};
+        for (spec, name) in [
+            (KeySpec::MlDsa44, "ML-DSA-44"),
+            (KeySpec::MlDsa65, "ML-DSA-65"),
+            (KeySpec::MlDsa87, "ML-DSA-87"),
+        ] {
+            let key = FileSigner::generate(spec).unwrap();
+            let detail = verdict(KeyUse::Certificate, key.public_key().der()).unwrap_err();
+            assert!(
+                detail.starts_with(&format!("this CA does not accept {name} keys for certificates; use "))
+            );
+        }
+    }
 
     #[test]
     fn common_keys_are_good_for_everything() {

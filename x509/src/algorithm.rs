@@ -1,15 +1,15 @@
 //! Signature algorithms and how they are named in DER.
 //!
-//! ECDSA: RFC 5758 §3.2 (no parameters). RSA PKCS#1 v1.5: RFC 4055 §5 (parameters NULL).
-//! Ed25519: RFC 8410 §3 (no parameters). RSA-PSS is not offered.
+//! ECDSA: RFC 5758 §3.2 (no parameters). RSA PKCS#1 v1.5: RFC 4055 §5 (parameters NULL). RSASSA-PSS:
+//! RFC 4055 §3 ([`pss`](crate::pss) has its parameters). Ed25519: RFC 8410 §3 (no parameters). ML-DSA:
+//! RFC 9881 §2 (no parameters).
 
 use std::fmt;
 
-use const_oid::ObjectIdentifier;
 use der::asn1::AnyRef;
 use spki::AlgorithmIdentifierRef;
 
-use crate::{oid, spki::KeyKind};
+use crate::{oid, pss, spki::KeyKind};
 
 /// A signature algorithm this crate can check. A [`Signer`](crate::signer::Signer) offers some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,8 +26,20 @@ pub enum SignatureAlgorithm {
     RsaSha384,
     /// sha512WithRSAEncryption, PKCS#1 v1.5
     RsaSha512,
+    /// RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 octets
+    RsaPssSha256,
+    /// RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 octets
+    RsaPssSha384,
+    /// RSASSA-PSS with SHA-512, MGF1 with SHA-512 and a salt of 64 octets
+    RsaPssSha512,
     /// Ed25519
     Ed25519,
+    /// ML-DSA-44, pure, with an empty context
+    MlDsa44,
+    /// ML-DSA-65, pure, with an empty context
+    MlDsa65,
+    /// ML-DSA-87, pure, with an empty context
+    MlDsa87,
 }
 
 /// An AlgorithmIdentifier that is not one of ours.
@@ -42,6 +54,11 @@ pub enum AlgorithmError {
     /// The algorithm is known, its parameters are not the ones its RFC demands.
     #[error("the parameters of signature algorithm {0} are wrong")]
     Parameters(SignatureAlgorithm),
+    /// RSASSA-PSS is its parameters, and these are not one of the three sets that are used here.
+    #[error(
+        "the parameters of the RSASSA-PSS signature are not supported; use SHA-256, SHA-384 or SHA-512, MGF1 with the same hash and a salt as long as the hash"
+    )]
+    PssParameters,
 }
 
 impl SignatureAlgorithm {
@@ -52,14 +69,37 @@ impl SignatureAlgorithm {
             Self::EcdsaSha256 | Self::EcdsaSha384 | Self::EcdsaSha512 => {
                 matches!(key, KeyKind::P256 | KeyKind::P384 | KeyKind::P521)
             }
-            Self::RsaSha256 | Self::RsaSha384 | Self::RsaSha512 => matches!(key, KeyKind::Rsa { .. }),
+            Self::RsaSha256
+            | Self::RsaSha384
+            | Self::RsaSha512
+            | Self::RsaPssSha256
+            | Self::RsaPssSha384
+            | Self::RsaPssSha512 => matches!(key, KeyKind::Rsa { .. }),
             Self::Ed25519 => key == KeyKind::Ed25519,
+            Self::MlDsa44 => key == KeyKind::MlDsa44,
+            Self::MlDsa65 => key == KeyKind::MlDsa65,
+            Self::MlDsa87 => key == KeyKind::MlDsa87,
         }
     }
 
     /// The AlgorithmIdentifier to write into a certificate.
     pub(crate) fn identifier(self) -> AlgorithmIdentifierRef<'static> {
-        AlgorithmIdentifierRef { oid: self.oid(), parameters: self.is_rsa().then_some(AnyRef::NULL) }
+        let (oid, parameters) = match self {
+            Self::EcdsaSha256 => (oid::ECDSA_WITH_SHA256, None),
+            Self::EcdsaSha384 => (oid::ECDSA_WITH_SHA384, None),
+            Self::EcdsaSha512 => (oid::ECDSA_WITH_SHA512, None),
+            Self::RsaSha256 => (oid::SHA256_WITH_RSA, Some(AnyRef::NULL)),
+            Self::RsaSha384 => (oid::SHA384_WITH_RSA, Some(AnyRef::NULL)),
+            Self::RsaSha512 => (oid::SHA512_WITH_RSA, Some(AnyRef::NULL)),
+            Self::RsaPssSha256 => (oid::RSASSA_PSS, Some(pss::SHA256)),
+            Self::RsaPssSha384 => (oid::RSASSA_PSS, Some(pss::SHA384)),
+            Self::RsaPssSha512 => (oid::RSASSA_PSS, Some(pss::SHA512)),
+            Self::Ed25519 => (oid::ED25519, None),
+            Self::MlDsa44 => (oid::ML_DSA_44, None),
+            Self::MlDsa65 => (oid::ML_DSA_65, None),
+            Self::MlDsa87 => (oid::ML_DSA_87, None),
+        };
+        AlgorithmIdentifierRef { oid, parameters }
     }
 
     /// Reads an AlgorithmIdentifier.
@@ -71,34 +111,25 @@ impl SignatureAlgorithm {
             oid::SHA256_WITH_RSA => Self::RsaSha256,
             oid::SHA384_WITH_RSA => Self::RsaSha384,
             oid::SHA512_WITH_RSA => Self::RsaSha512,
+            oid::RSASSA_PSS => return pss::read(identifier.parameters).ok_or(AlgorithmError::PssParameters),
             oid::ED25519 => Self::Ed25519,
+            oid::ML_DSA_44 => Self::MlDsa44,
+            oid::ML_DSA_65 => Self::MlDsa65,
+            oid::ML_DSA_87 => Self::MlDsa87,
             oid::MD5_WITH_RSA => return Err(AlgorithmError::Broken("MD5 with RSA")),
             oid::SHA1_WITH_RSA => return Err(AlgorithmError::Broken("SHA-1 with RSA")),
             oid::ECDSA_WITH_SHA1 => return Err(AlgorithmError::Broken("ECDSA with SHA-1")),
             other => return Err(AlgorithmError::Unsupported(other.to_string())),
         };
-        // RFC 4055 §5: write NULL, and accept it absent. RFC 5758 §3.2, RFC 8410 §3: absent, always.
+        // RFC 4055 §5: write NULL, and accept it absent. RFC 5758 §3.2, RFC 8410 §3, RFC 9881 §2: absent, always.
         let parameters_are_right = match identifier.parameters {
             None => true,
-            Some(parameters) => algorithm.is_rsa() && parameters.is_null(),
+            Some(parameters) => {
+                parameters.is_null()
+                    && matches!(algorithm, Self::RsaSha256 | Self::RsaSha384 | Self::RsaSha512)
+            }
         };
         if parameters_are_right { Ok(algorithm) } else { Err(AlgorithmError::Parameters(algorithm)) }
-    }
-
-    fn is_rsa(self) -> bool {
-        matches!(self, Self::RsaSha256 | Self::RsaSha384 | Self::RsaSha512)
-    }
-
-    fn oid(self) -> ObjectIdentifier {
-        match self {
-            Self::EcdsaSha256 => oid::ECDSA_WITH_SHA256,
-            Self::EcdsaSha384 => oid::ECDSA_WITH_SHA384,
-            Self::EcdsaSha512 => oid::ECDSA_WITH_SHA512,
-            Self::RsaSha256 => oid::SHA256_WITH_RSA,
-            Self::RsaSha384 => oid::SHA384_WITH_RSA,
-            Self::RsaSha512 => oid::SHA512_WITH_RSA,
-            Self::Ed25519 => oid::ED25519,
-        }
     }
 }
 
@@ -111,7 +142,13 @@ impl fmt::Display for SignatureAlgorithm {
             Self::RsaSha256 => "RSA with SHA-256",
             Self::RsaSha384 => "RSA with SHA-384",
             Self::RsaSha512 => "RSA with SHA-512",
+            Self::RsaPssSha256 => "RSASSA-PSS with SHA-256",
+            Self::RsaPssSha384 => "RSASSA-PSS with SHA-384",
+            Self::RsaPssSha512 => "RSASSA-PSS with SHA-512",
             Self::Ed25519 => "Ed25519",
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
         })
     }
 }
@@ -120,14 +157,20 @@ impl fmt::Display for SignatureAlgorithm {
 mod tests {
     use super::*;
 
-    const ALL: [SignatureAlgorithm; 7] = [
+    const ALL: [SignatureAlgorithm; 13] = [
         SignatureAlgorithm::EcdsaSha256,
         SignatureAlgorithm::EcdsaSha384,
         SignatureAlgorithm::EcdsaSha512,
         SignatureAlgorithm::RsaSha256,
         SignatureAlgorithm::RsaSha384,
         SignatureAlgorithm::RsaSha512,
+        SignatureAlgorithm::RsaPssSha256,
+        SignatureAlgorithm::RsaPssSha384,
+        SignatureAlgorithm::RsaPssSha512,
         SignatureAlgorithm::Ed25519,
+        SignatureAlgorithm::MlDsa44,
+        SignatureAlgorithm::MlDsa65,
+        SignatureAlgorithm::MlDsa87,
     ];
 
     #[test]
@@ -138,14 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn rsa_parameters_may_be_absent_but_ecdsa_parameters_must_be() {
+    fn rsa_parameters_may_be_absent_but_those_of_the_others_must_be() {
         let rsa = AlgorithmIdentifierRef { oid: oid::SHA256_WITH_RSA, parameters: None };
         assert_eq!(SignatureAlgorithm::from_identifier(&rsa), Ok(SignatureAlgorithm::RsaSha256));
-        let ecdsa = AlgorithmIdentifierRef { oid: oid::ECDSA_WITH_SHA256, parameters: Some(AnyRef::NULL) };
-        assert_eq!(
-            SignatureAlgorithm::from_identifier(&ecdsa),
-            Err(AlgorithmError::Parameters(SignatureAlgorithm::EcdsaSha256))
-        );
+        for (oid, algorithm) in [
+            (oid::ECDSA_WITH_SHA256, SignatureAlgorithm::EcdsaSha256),
+            (oid::ED25519, SignatureAlgorithm::Ed25519),
+            (oid::ML_DSA_65, SignatureAlgorithm::MlDsa65),
+        ] {
+            let with_null = AlgorithmIdentifierRef { oid, parameters: Some(AnyRef::NULL) };
+            let error = SignatureAlgorithm::from_identifier(&with_null).unwrap_err();
+            assert_eq!(error, AlgorithmError::Parameters(algorithm));
+        }
     }
 
     #[test]
@@ -166,5 +213,8 @@ mod tests {
         assert!(!SignatureAlgorithm::EcdsaSha384.fits(KeyKind::Ed25519));
         assert!(SignatureAlgorithm::RsaSha256.fits(KeyKind::Rsa { modulus_bits: 2048 }));
         assert!(!SignatureAlgorithm::RsaSha256.fits(KeyKind::P384));
+        assert!(SignatureAlgorithm::RsaPssSha512.fits(KeyKind::Rsa { modulus_bits: 2048 }));
+        assert!(SignatureAlgorithm::MlDsa65.fits(KeyKind::MlDsa65));
+        assert!(!SignatureAlgorithm::MlDsa65.fits(KeyKind::MlDsa87));
     }
 }

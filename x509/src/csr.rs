@@ -85,6 +85,7 @@ impl Csr {
             return Err(CsrError::Version);
         }
         let public_key = PublicKey::from_vec(info.public_key.to_der()?)?;
+        check_kind(public_key.kind())?;
         verify(&signed, &public_key)?;
 
         let subject = Name::from_vec(info.subject.to_der()?)?;
@@ -131,12 +132,37 @@ impl Csr {
     }
 }
 
+/// The kinds of key that a subscriber may have at all; policy allows some of them.
+fn check_kind(kind: KeyKind) -> Result<(), CsrError> {
+    match kind {
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => Ok(()),
+        KeyKind::Rsa { modulus_bits: 2048..=8192 } => Ok(()),
+        KeyKind::Rsa { .. } => Err(CsrError::KeySize(kind)),
+        KeyKind::MlDsa44 | KeyKind::MlDsa65 | KeyKind::MlDsa87 => {
+            Err(SpkiError::UnsupportedAlgorithm(kind.to_string()).into())
+        }
+    }
+}
+
 fn verify(signed: &Signed<'_>, public_key: &PublicKey) -> Result<(), CsrError> {
     let algorithm = SignatureAlgorithm::from_identifier(&signed.algorithm)?;
-    match public_key.kind() {
-        KeyKind::Rsa { modulus_bits: 2048..=8192 } => {}
-        kind @ KeyKind::Rsa { .. } => return Err(CsrError::KeySize(kind)),
-        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => {}
+    match algorithm {
+        SignatureAlgorithm::EcdsaSha256
+        | SignatureAlgorithm::EcdsaSha384
+        | SignatureAlgorithm::EcdsaSha512
+        | SignatureAlgorithm::RsaSha256
+        | SignatureAlgorithm::RsaSha384
+        | SignatureAlgorithm::RsaSha512
+        | SignatureAlgorithm::Ed25519 => {}
+        // What CAs may sign with, and subscribers may not.
+        SignatureAlgorithm::RsaPssSha256
+        | SignatureAlgorithm::RsaPssSha384
+        | SignatureAlgorithm::RsaPssSha512
+        | SignatureAlgorithm::MlDsa44
+        | SignatureAlgorithm::MlDsa65
+        | SignatureAlgorithm::MlDsa87 => {
+            return Err(AlgorithmError::Unsupported(algorithm.to_string()).into());
+        }
     }
     Ok(public_key.verify(algorithm, signed.message, signed.signature)?)
 }

@@ -27,9 +27,13 @@ const MUST_STAPLE: [u8; 5] = [0x30, 3, 0x02, 1, 5];
 pub(crate) fn leaf_key_usage(key: KeyKind) -> der::Result<Extension> {
     key_usage(match key {
         KeyKind::Rsa { .. } => KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment,
-        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => {
-            KeyUsages::DigitalSignature.into()
-        }
+        KeyKind::P256
+        | KeyKind::P384
+        | KeyKind::P521
+        | KeyKind::Ed25519
+        | KeyKind::MlDsa44
+        | KeyKind::MlDsa65
+        | KeyKind::MlDsa87 => KeyUsages::DigitalSignature.into(),
     })
 }
 

@@ -55,6 +55,7 @@ pub mod lint;
 pub mod name;
 mod oid;
 pub mod profile;
+mod pss;
 pub mod san;
 pub mod signer;
 pub mod spki;

@@ -1,8 +1,9 @@
 //! Public keys as X.509 carries them: SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
 //!
 //! A [`PublicKey`] is well-formed: an uncompressed point on its named curve (RFC 5480), an RSA key with
-//! NULL parameters (RFC 3279 §2.3.1), an Ed25519 key (RFC 8410). Whether it is *good* (size, exponent,
-//! known weaknesses, block lists) is a matter of policy and decided elsewhere.
+//! NULL parameters (RFC 3279 §2.3.1), an Ed25519 key (RFC 8410), an ML-DSA key (RFC 9881 §4). Whether it is
+//! *good* (its kind, size, exponent, known weaknesses, block lists) is a matter of policy and decided
+//! elsewhere.
 
 use std::fmt;
 
@@ -20,6 +21,12 @@ use crate::{
     wire::{RsaPublicKeyFields, bit_length},
 };
 
+/// RFC 8032 §5.1.5, and FIPS 204 table 2. Every string of that length is a key.
+const ED25519_KEY_LEN: usize = 32;
+const ML_DSA_44_KEY_LEN: usize = 1312;
+const ML_DSA_65_KEY_LEN: usize = 1952;
+const ML_DSA_87_KEY_LEN: usize = 2592;
+
 /// What kind of key a [`PublicKey`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
@@ -31,6 +38,12 @@ pub enum KeyKind {
     P521,
     /// Ed25519
     Ed25519,
+    /// ML-DSA-44
+    MlDsa44,
+    /// ML-DSA-65
+    MlDsa65,
+    /// ML-DSA-87
+    MlDsa87,
     /// RSA of any size
     Rsa {
         /// The length of the modulus without leading zeros.
@@ -45,6 +58,9 @@ impl fmt::Display for KeyKind {
             Self::P384 => f.write_str("ECDSA P-384"),
             Self::P521 => f.write_str("ECDSA P-521"),
             Self::Ed25519 => f.write_str("Ed25519"),
+            Self::MlDsa44 => f.write_str("ML-DSA-44"),
+            Self::MlDsa65 => f.write_str("ML-DSA-65"),
+            Self::MlDsa87 => f.write_str("ML-DSA-87"),
             Self::Rsa { modulus_bits } => write!(f, "RSA {modulus_bits}"),
         }
     }
@@ -110,7 +126,10 @@ impl PublicKey {
         let kind = match info.algorithm.oid {
             oid::EC_PUBLIC_KEY => ec_kind(&info, bits)?,
             oid::RSA_ENCRYPTION => rsa_kind(&info, bits)?,
-            oid::ED25519 => ed25519_kind(&info, bits)?,
+            oid::ED25519 => bare_kind(&info, bits, KeyKind::Ed25519, "Ed25519", ED25519_KEY_LEN)?,
+            oid::ML_DSA_44 => bare_kind(&info, bits, KeyKind::MlDsa44, "ML-DSA-44", ML_DSA_44_KEY_LEN)?,
+            oid::ML_DSA_65 => bare_kind(&info, bits, KeyKind::MlDsa65, "ML-DSA-65", ML_DSA_65_KEY_LEN)?,
+            oid::ML_DSA_87 => bare_kind(&info, bits, KeyKind::MlDsa87, "ML-DSA-87", ML_DSA_87_KEY_LEN)?,
             other => return Err(SpkiError::UnsupportedAlgorithm(other.to_string())),
         };
         let bits_at = der.len().saturating_sub(bits.len());
@@ -233,17 +252,18 @@ fn rsa_kind(info: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyKind, 
     }
 }
 
-fn ed25519_kind(info: &SubjectPublicKeyInfoRef<'_>, bits: &[u8]) -> Result<KeyKind, SpkiError> {
-    const NAME: &str = "Ed25519";
-    // RFC 8410 §3: the parameters MUST be absent.
+/// A key that is its OID and so many octets. RFC 8410 §3, RFC 9881 §2: the parameters MUST be absent.
+fn bare_kind(
+    info: &SubjectPublicKeyInfoRef<'_>,
+    bits: &[u8],
+    kind: KeyKind,
+    name: &'static str,
+    length: usize,
+) -> Result<KeyKind, SpkiError> {
     if info.algorithm.parameters.is_some() {
-        return Err(SpkiError::Parameters(NAME));
+        return Err(SpkiError::Parameters(name));
     }
-    if bits.len() == signature::ED25519_PUBLIC_KEY_LEN {
-        Ok(KeyKind::Ed25519)
-    } else {
-        Err(SpkiError::Invalid(NAME))
-    }
+    if bits.len() == length { Ok(kind) } else { Err(SpkiError::Invalid(name)) }
 }
 
 /// The one table of which key may check which signature.
@@ -268,7 +288,19 @@ fn verifier(kind: KeyKind, algorithm: SignatureAlgorithm) -> Option<&'static dyn
         (KeyKind::Rsa { modulus_bits: 2048..=8192 }, Alg::RsaSha512) => {
             &signature::RSA_PKCS1_2048_8192_SHA512
         }
+        (KeyKind::Rsa { modulus_bits: 2048..=8192 }, Alg::RsaPssSha256) => {
+            &signature::RSA_PSS_2048_8192_SHA256
+        }
+        (KeyKind::Rsa { modulus_bits: 2048..=8192 }, Alg::RsaPssSha384) => {
+            &signature::RSA_PSS_2048_8192_SHA384
+        }
+        (KeyKind::Rsa { modulus_bits: 2048..=8192 }, Alg::RsaPssSha512) => {
+            &signature::RSA_PSS_2048_8192_SHA512
+        }
         (KeyKind::Ed25519, Alg::Ed25519) => &signature::ED25519,
+        (KeyKind::MlDsa44, Alg::MlDsa44) => &signature::ML_DSA_44,
+        (KeyKind::MlDsa65, Alg::MlDsa65) => &signature::ML_DSA_65,
+        (KeyKind::MlDsa87, Alg::MlDsa87) => &signature::ML_DSA_87,
         _ => return None,
     })
 }

@@ -48,7 +48,7 @@ async fn the_lint_certificate_is_not_the_issuers_and_so_no_client_would_accept_i
 
 #[tokio::test]
 async fn issuers_of_every_kind_issue_certificates_that_verify() {
-    for spec in [KeySpec::P256, KeySpec::P384, KeySpec::Rsa2048] {
+    for spec in [KeySpec::P256, KeySpec::P384, KeySpec::Rsa2048, KeySpec::Ed25519, KeySpec::MlDsa65] {
         let world = World::with_hierarchy(Hierarchy::new(spec, 1825));
         let request = request(&[("dns", "www.example.test")]);
         let issued = world.issue(request.clone()).await.unwrap();

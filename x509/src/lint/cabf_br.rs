@@ -53,7 +53,8 @@ fn serial_entropy(subject: &Subject<'_>) -> Result<(), String> {
     })
 }
 
-/// ECDSA with the hash of the curve's size, RSA with any SHA-2.
+/// ECDSA with the hash of the curve's size, RSA with any SHA-2. The BRs know neither Ed25519 nor ML-DSA:
+/// those are what RFC 8410 §3 and RFC 9881 §2 say.
 fn signature_fits_issuer(subject: &Subject<'_>) -> Result<(), String> {
     use SignatureAlgorithm as Alg;
     let algorithm = SignatureAlgorithm::from_identifier(&subject.tbs().signature().into())
@@ -63,8 +64,19 @@ fn signature_fits_issuer(subject: &Subject<'_>) -> Result<(), String> {
         KeyKind::P256 => algorithm == Alg::EcdsaSha256,
         KeyKind::P384 => algorithm == Alg::EcdsaSha384,
         KeyKind::P521 => algorithm == Alg::EcdsaSha512,
-        KeyKind::Rsa { .. } => matches!(algorithm, Alg::RsaSha256 | Alg::RsaSha384 | Alg::RsaSha512),
+        KeyKind::Rsa { .. } => matches!(
+            algorithm,
+            Alg::RsaSha256
+                | Alg::RsaSha384
+                | Alg::RsaSha512
+                | Alg::RsaPssSha256
+                | Alg::RsaPssSha384
+                | Alg::RsaPssSha512
+        ),
         KeyKind::Ed25519 => algorithm == Alg::Ed25519,
+        KeyKind::MlDsa44 => algorithm == Alg::MlDsa44,
+        KeyKind::MlDsa65 => algorithm == Alg::MlDsa65,
+        KeyKind::MlDsa87 => algorithm == Alg::MlDsa87,
     };
     ensure(fits, || format!("the issuer's {key} key is not to sign with {algorithm}"))
 }

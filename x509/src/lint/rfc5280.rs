@@ -26,6 +26,13 @@ const LAST_UTC_YEAR: u16 = 2049;
 const MAX_LABEL_LEN: usize = 63;
 const MAX_DNS_NAME_LEN: usize = 253;
 
+/// The parameters of RSASSA-PSS with SHA-256, SHA-384 and SHA-512 as BRs §7.1.3.2.1 print them.
+const PSS_PARAMETERS: [&str; 3] = [
+    "3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d06096086480165030402010500a203020120",
+    "3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130",
+    "3034a00f300d06096086480165030402030500a11c301a06092a864886f70d010108300d06096086480165030402030500a203020140",
+];
+
 pub(super) const ANY: &[Lint] = &[
     Lint { name: "round_trip", citation: "X.690 §10, RFC 5280 §4.1", check: round_trip },
     Lint { name: "version_3", citation: "RFC 5280 §4.1.2.1", check: version_3 },
@@ -37,7 +44,7 @@ pub(super) const ANY: &[Lint] = &[
     },
     Lint {
         name: "signature_parameters",
-        citation: "RFC 4055 §5, RFC 5758 §3.2",
+        citation: "RFC 4055 §3.1, §5, RFC 5758 §3.2, RFC 8410 §3, RFC 9881 §2",
         check: signature_parameters,
     },
     Lint { name: "issuer_name", citation: "RFC 5280 §4.1.2.4", check: issuer_name },
@@ -48,7 +55,11 @@ pub(super) const ANY: &[Lint] = &[
         citation: "RFC 5280 §6.1.3 (a)(2)",
         check: validity_within_issuer,
     },
-    Lint { name: "key_parameters", citation: "RFC 5480 §2.1.1, RFC 3279 §2.3.1", check: key_parameters },
+    Lint {
+        name: "key_parameters",
+        citation: "RFC 5480 §2.1.1, RFC 3279 §2.3.1, RFC 9881 §2",
+        check: key_parameters,
+    },
     Lint { name: "no_unique_identifiers", citation: "RFC 5280 §4.1.2.8", check: no_unique_identifiers },
     Lint { name: "no_repeated_extensions", citation: "RFC 5280 §4.2", check: no_repeated_extensions },
     Lint { name: "no_unknown_criticals", citation: "RFC 5280 §4.2", check: no_unknown_criticals },
@@ -106,6 +117,13 @@ fn signature_parameters(subject: &Subject<'_>) -> Result<(), String> {
         oid::SHA256_WITH_RSA | oid::SHA384_WITH_RSA | oid::SHA512_WITH_RSA => {
             ensure(parameters.is_some_and(|any| any.is_null()), || {
                 "the parameters of the RSA signature are not NULL".to_owned()
+            })
+        }
+        oid::RSASSA_PSS => {
+            let parameters = parameters.map(Encode::to_der).transpose().map_err(|error| error.to_string())?;
+            let hex: String = parameters.iter().flatten().map(|octet| format!("{octet:02x}")).collect();
+            ensure(PSS_PARAMETERS.contains(&hex.as_str()), || {
+                format!("the parameters of the RSASSA-PSS signature are {hex:?}")
             })
         }
         _ => ensure(parameters.is_none(), || format!("signature algorithm {} has parameters", algorithm.oid)),

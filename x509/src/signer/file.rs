@@ -1,5 +1,8 @@
 //! A private key from a PEM file: PKCS#8 (RFC 5958), plain or encrypted (PBES2, RFC 8018), SEC 1
 //! (RFC 5915) or PKCS#1 (RFC 8017). It takes the text of the file, not its path.
+//!
+//! Written is PKCS#8 alone: version 1 with its 32 octets for Ed25519 (RFC 8410 §7), the seed for ML-DSA
+//! (RFC 9881 §6), which is the form that the most programs read.
 
 use std::fmt;
 
@@ -9,7 +12,9 @@ use aws_lc_rs::{
     rsa::{self, KeySize},
     signature::{
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-        KeyPair, RSA_PKCS1_SHA256,
+        Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING, PqdsaKeyPair,
+        PqdsaSigningAlgorithm, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
+        RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
     },
 };
 use const_oid::ObjectIdentifier;
@@ -37,12 +42,17 @@ const MIN_RSA_BITS: usize = 2048;
 pub struct FileSigner {
     key: Key,
     public_key: PublicKey,
+    algorithm: SignatureAlgorithm,
 }
 
 enum Key {
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Rsa(rsa::KeyPair),
+    Ed25519(Ed25519KeyPair),
+    MlDsa44(PqdsaKeyPair),
+    MlDsa65(PqdsaKeyPair),
+    MlDsa87(PqdsaKeyPair),
 }
 
 /// Why a key file cannot be used. The texts are for the operator who named the file.
@@ -67,7 +77,7 @@ pub enum KeyFileError {
     UnsupportedEncryption,
     /// A kind of key this CA cannot sign with.
     #[error(
-        "{0} keys are not supported; use ECDSA P-256, ECDSA P-384 or RSA of at least {MIN_RSA_BITS} bits"
+        "{0} keys are not supported; use ECDSA P-256, ECDSA P-384, RSA of at least {MIN_RSA_BITS} bits, Ed25519 or ML-DSA"
     )]
     UnsupportedKey(String),
 }
@@ -86,6 +96,10 @@ impl FileSigner {
             KeySpec::Rsa2048 => Key::Rsa(rsa::KeyPair::generate(KeySize::Rsa2048).map_err(failed)?),
             KeySpec::Rsa3072 => Key::Rsa(rsa::KeyPair::generate(KeySize::Rsa3072).map_err(failed)?),
             KeySpec::Rsa4096 => Key::Rsa(rsa::KeyPair::generate(KeySize::Rsa4096).map_err(failed)?),
+            KeySpec::Ed25519 => Key::Ed25519(Ed25519KeyPair::generate().map_err(failed)?),
+            KeySpec::MlDsa44 => Key::MlDsa44(PqdsaKeyPair::generate(&ML_DSA_44_SIGNING).map_err(failed)?),
+            KeySpec::MlDsa65 => Key::MlDsa65(PqdsaKeyPair::generate(&ML_DSA_65_SIGNING).map_err(failed)?),
+            KeySpec::MlDsa87 => Key::MlDsa87(PqdsaKeyPair::generate(&ML_DSA_87_SIGNING).map_err(failed)?),
         };
         Self::from_key(key).ok_or(SignerError::Generation(spec))
     }
@@ -110,6 +124,25 @@ impl FileSigner {
         Self::from_key(key).ok_or(KeyFileError::Damaged)
     }
 
+    /// The same key signing with `algorithm`: an RSA key with PKCS#1 v1.5 or PSS and any SHA-2, any other key
+    /// with the one algorithm it has.
+    pub fn with_algorithm(self, algorithm: SignatureAlgorithm) -> Result<Self, SignerError> {
+        let is_possible = match &self.key {
+            Key::Rsa(_) => rsa_encoding(algorithm).is_some(),
+            Key::P256(_)
+            | Key::P384(_)
+            | Key::Ed25519(_)
+            | Key::MlDsa44(_)
+            | Key::MlDsa65(_)
+            | Key::MlDsa87(_) => algorithm == self.algorithm,
+        };
+        if is_possible {
+            Ok(Self { algorithm, ..self })
+        } else {
+            Err(SignerError::Unfit { key: self.public_key.kind(), algorithm })
+        }
+    }
+
     /// Whether the first private key of a PEM file needs a passphrase.
     #[must_use]
     pub fn is_encrypted(pem: &str) -> bool {
@@ -118,7 +151,7 @@ impl FileSigner {
     }
 
     /// Writes the key as PKCS#8 PEM: encrypted with scrypt and AES-256-CBC if there is a passphrase, else
-    /// plain.
+    /// plain. An ML-DSA key that was read without its seed cannot be written.
     pub fn to_pkcs8_pem(&self, passphrase: Option<&[u8]>) -> Result<Zeroizing<String>, SignerError> {
         let der = self.to_pkcs8_der()?;
         let (label, document) = match passphrase {
@@ -138,15 +171,25 @@ impl FileSigner {
         Ok(Zeroizing::new(match &self.key {
             Key::P256(key) | Key::P384(key) => key.to_pkcs8v1().map_err(failed)?.as_ref().to_vec(),
             Key::Rsa(key) => AsDer::<Pkcs8V1Der<'_>>::as_der(key).map_err(failed)?.as_ref().to_vec(),
+            Key::Ed25519(key) => key.to_pkcs8v1().map_err(failed)?.as_ref().to_vec(),
+            Key::MlDsa44(key) | Key::MlDsa65(key) | Key::MlDsa87(key) => {
+                key.to_pkcs8v1().map_err(failed)?.as_ref().to_vec()
+            }
         }))
     }
 
     fn from_key(key: Key) -> Option<Self> {
-        let der = match &key {
-            Key::P256(key) | Key::P384(key) => key.public_key().as_der().ok()?.as_ref().to_vec(),
-            Key::Rsa(key) => key.public_key().as_der().ok()?.as_ref().to_vec(),
+        let (der, algorithm) = match &key {
+            Key::P256(key) => (key.public_key().as_der().ok()?, SignatureAlgorithm::EcdsaSha256),
+            Key::P384(key) => (key.public_key().as_der().ok()?, SignatureAlgorithm::EcdsaSha384),
+            Key::Rsa(key) => (key.public_key().as_der().ok()?, SignatureAlgorithm::RsaSha256),
+            Key::Ed25519(key) => (key.public_key().as_der().ok()?, SignatureAlgorithm::Ed25519),
+            Key::MlDsa44(key) => (key.public_key().as_der().ok()?, SignatureAlgorithm::MlDsa44),
+            Key::MlDsa65(key) => (key.public_key().as_der().ok()?, SignatureAlgorithm::MlDsa65),
+            Key::MlDsa87(key) => (key.public_key().as_der().ok()?, SignatureAlgorithm::MlDsa87),
         };
-        Some(Self { key, public_key: PublicKey::from_vec(der).ok()? })
+        let public_key = PublicKey::from_vec(der.as_ref().to_vec()).ok()?;
+        Some(Self { key, public_key, algorithm })
     }
 }
 
@@ -156,11 +199,7 @@ impl Signer for FileSigner {
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
-        match self.key {
-            Key::P256(_) => SignatureAlgorithm::EcdsaSha256,
-            Key::P384(_) => SignatureAlgorithm::EcdsaSha384,
-            Key::Rsa(_) => SignatureAlgorithm::RsaSha256,
-        }
+        self.algorithm
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
@@ -171,8 +210,15 @@ impl Signer for FileSigner {
                 Ok(key.sign(&random, message).map_err(failed)?.as_ref().to_vec())
             }
             Key::Rsa(key) => {
+                let encoding = rsa_encoding(self.algorithm).ok_or(SignerError::Signing)?;
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
+                key.sign(encoding, &random, message, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            Key::Ed25519(key) => Ok(key.try_sign(message).map_err(failed)?.as_ref().to_vec()),
+            Key::MlDsa44(key) | Key::MlDsa65(key) | Key::MlDsa87(key) => {
+                let mut signature = vec![0; key.algorithm().signature_len()];
+                key.sign(message, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
         }
@@ -183,6 +229,24 @@ impl Signer for FileSigner {
 impl fmt::Debug for FileSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileSigner").field("public_key", &self.public_key).finish_non_exhaustive()
+    }
+}
+
+fn rsa_encoding(algorithm: SignatureAlgorithm) -> Option<&'static dyn RsaEncoding> {
+    match algorithm {
+        SignatureAlgorithm::RsaSha256 => Some(&RSA_PKCS1_SHA256),
+        SignatureAlgorithm::RsaSha384 => Some(&RSA_PKCS1_SHA384),
+        SignatureAlgorithm::RsaSha512 => Some(&RSA_PKCS1_SHA512),
+        SignatureAlgorithm::RsaPssSha256 => Some(&RSA_PSS_SHA256),
+        SignatureAlgorithm::RsaPssSha384 => Some(&RSA_PSS_SHA384),
+        SignatureAlgorithm::RsaPssSha512 => Some(&RSA_PSS_SHA512),
+        SignatureAlgorithm::EcdsaSha256
+        | SignatureAlgorithm::EcdsaSha384
+        | SignatureAlgorithm::EcdsaSha512
+        | SignatureAlgorithm::Ed25519
+        | SignatureAlgorithm::MlDsa44
+        | SignatureAlgorithm::MlDsa65
+        | SignatureAlgorithm::MlDsa87 => None,
     }
 }
 
@@ -211,9 +275,22 @@ fn from_pkcs8(bytes: &[u8]) -> Result<Key, KeyFileError> {
             let curve = info.algorithm.parameters_oid().map_err(|_spki_error| KeyFileError::Damaged)?;
             from_ec(curve, |algorithm| EcdsaKeyPair::from_pkcs8(algorithm, bytes))
         }
-        oid::ED25519 => Err(KeyFileError::UnsupportedKey("Ed25519".to_owned())),
+        oid::ED25519 => {
+            Ok(Key::Ed25519(Ed25519KeyPair::from_pkcs8(bytes).map_err(|_rejected| KeyFileError::Damaged)?))
+        }
+        oid::ML_DSA_44 => Ok(Key::MlDsa44(from_ml_dsa(&ML_DSA_44_SIGNING, bytes)?)),
+        oid::ML_DSA_65 => Ok(Key::MlDsa65(from_ml_dsa(&ML_DSA_65_SIGNING, bytes)?)),
+        oid::ML_DSA_87 => Ok(Key::MlDsa87(from_ml_dsa(&ML_DSA_87_SIGNING, bytes)?)),
         other => Err(KeyFileError::UnsupportedKey(other.to_string())),
     }
+}
+
+/// From the seed, the expanded key or both (RFC 9881 §6).
+fn from_ml_dsa(
+    algorithm: &'static PqdsaSigningAlgorithm,
+    bytes: &[u8],
+) -> Result<PqdsaKeyPair, KeyFileError> {
+    PqdsaKeyPair::from_pkcs8(algorithm, bytes).map_err(|_rejected| KeyFileError::Damaged)
 }
 
 fn from_pkcs1(bytes: &[u8]) -> Result<Key, KeyFileError> {

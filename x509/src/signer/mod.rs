@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 pub use self::file::{FileSigner, KeyFileError};
 pub use crate::algorithm::SignatureAlgorithm;
-use crate::spki::PublicKey;
+use crate::spki::{KeyKind, PublicKey};
 
 /// A private key in use.
 pub trait Signer: Send + Sync {
@@ -17,7 +17,7 @@ pub trait Signer: Send + Sync {
     fn public_key(&self) -> &PublicKey;
 
     /// The one algorithm this key signs with: P-256 with SHA-256, P-384 with SHA-384, RSA PKCS#1 v1.5 with
-    /// SHA-256.
+    /// SHA-256 unless told otherwise, Ed25519 and ML-DSA as themselves.
     fn algorithm(&self) -> SignatureAlgorithm;
 
     /// Signs `message`; the result is what goes into a certificate's BIT STRING (ECDSA: DER, RFC 3279
@@ -40,6 +40,14 @@ pub enum SignerError {
     /// No key made here signs with that algorithm.
     #[error("no key can be generated for {0}")]
     Unsupported(SignatureAlgorithm),
+    /// This key does not sign with that algorithm.
+    #[error("the {key} key cannot sign with {algorithm}")]
+    Unfit {
+        /// The key.
+        key: KeyKind,
+        /// The algorithm asked for.
+        algorithm: SignatureAlgorithm,
+    },
 }
 
 /// A kind of key that can be generated.
@@ -55,10 +63,28 @@ pub enum KeySpec {
     Rsa3072,
     /// RSA with 4096 bits
     Rsa4096,
+    /// Ed25519
+    Ed25519,
+    /// ML-DSA-44
+    MlDsa44,
+    /// ML-DSA-65
+    MlDsa65,
+    /// ML-DSA-87
+    MlDsa87,
 }
 
 impl KeySpec {
-    const ALL: [Self; 5] = [Self::P256, Self::P384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+    const ALL: [Self; 9] = [
+        Self::P256,
+        Self::P384,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+        Self::Ed25519,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -67,6 +93,10 @@ impl KeySpec {
             Self::Rsa2048 => "rsa2048",
             Self::Rsa3072 => "rsa3072",
             Self::Rsa4096 => "rsa4096",
+            Self::Ed25519 => "ed25519",
+            Self::MlDsa44 => "ml-dsa-44",
+            Self::MlDsa65 => "ml-dsa-65",
+            Self::MlDsa87 => "ml-dsa-87",
         }
     }
 }
@@ -79,7 +109,9 @@ impl fmt::Display for KeySpec {
 
 /// The text is no [`KeySpec`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown kind of key {0:?}: use p256, p384, rsa2048, rsa3072 or rsa4096")]
+#[error(
+    "unknown kind of key {0:?}: use p256, p384, rsa2048, rsa3072, rsa4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87"
+)]
 pub struct UnknownKeySpec(String);
 
 impl FromStr for KeySpec {
@@ -97,15 +129,23 @@ impl FromStr for KeySpec {
 /// signed can be examined as a whole certificate while the real key has not touched it. Make it once per
 /// issuer; an RSA key takes a good part of a second.
 pub fn throwaway_signer(like: &dyn Signer) -> Result<FileSigner, SignerError> {
-    FileSigner::generate(match like.algorithm() {
+    let algorithm = like.algorithm();
+    FileSigner::generate(match algorithm {
         SignatureAlgorithm::EcdsaSha256 => KeySpec::P256,
         SignatureAlgorithm::EcdsaSha384 => KeySpec::P384,
-        SignatureAlgorithm::RsaSha256 => KeySpec::Rsa2048,
-        other @ (SignatureAlgorithm::EcdsaSha512
+        SignatureAlgorithm::RsaSha256
         | SignatureAlgorithm::RsaSha384
         | SignatureAlgorithm::RsaSha512
-        | SignatureAlgorithm::Ed25519) => return Err(SignerError::Unsupported(other)),
-    })
+        | SignatureAlgorithm::RsaPssSha256
+        | SignatureAlgorithm::RsaPssSha384
+        | SignatureAlgorithm::RsaPssSha512 => KeySpec::Rsa2048,
+        SignatureAlgorithm::Ed25519 => KeySpec::Ed25519,
+        SignatureAlgorithm::MlDsa44 => KeySpec::MlDsa44,
+        SignatureAlgorithm::MlDsa65 => KeySpec::MlDsa65,
+        SignatureAlgorithm::MlDsa87 => KeySpec::MlDsa87,
+        SignatureAlgorithm::EcdsaSha512 => return Err(SignerError::Unsupported(algorithm)),
+    })?
+    .with_algorithm(algorithm)
 }
 
 #[cfg(test)]
@@ -123,11 +163,14 @@ mod tests {
 
     #[test]
     fn a_throwaway_key_signs_with_the_same_algorithm_and_is_another_key() {
-        for spec in [KeySpec::P256, KeySpec::P384] {
+        for spec in KeySpec::ALL {
             let signer = FileSigner::generate(spec).unwrap();
             let throwaway = throwaway_signer(&signer).unwrap();
             assert_eq!(throwaway.algorithm(), signer.algorithm());
             assert_ne!(throwaway.public_key(), signer.public_key());
         }
+        let signer = FileSigner::generate(KeySpec::Rsa2048).unwrap();
+        let signer = signer.with_algorithm(SignatureAlgorithm::RsaPssSha384).unwrap();
+        assert_eq!(throwaway_signer(&signer).unwrap().algorithm(), SignatureAlgorithm::RsaPssSha384);
     }
 }

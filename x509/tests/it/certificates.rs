@@ -199,6 +199,46 @@ fn an_rsa_subscriber_and_an_rsa_issuer_are_linted_clean() {
 }
 
 #[test]
+fn cas_of_every_kind_of_key_are_linted_clean_and_verify() {
+    let subscriber = FileSigner::generate(KeySpec::P256).unwrap();
+    for spec in [KeySpec::P384, KeySpec::Ed25519, KeySpec::MlDsa44, KeySpec::MlDsa65, KeySpec::MlDsa87] {
+        let top = Ca::root(spec);
+        let middle = top.intermediate(spec);
+        let leaf = middle.ordinary_leaf(&subscriber);
+        top.certificate.verify_issued_by(&top.certificate).unwrap();
+        middle.certificate.verify_issued_by(&top.certificate).unwrap();
+        leaf.verify_issued_by(&middle.certificate).unwrap();
+        assert_eq!(lint_ca(&top.certificate, &top.certificate), [], "{spec}");
+        assert_eq!(lint_ca(&middle.certificate, &top.certificate), [], "{spec}");
+        assert_eq!(lint_leaf(&leaf, &middle.certificate), [], "{spec}");
+    }
+}
+
+/// BRs §7.1.3.2.1: the whole AlgorithmIdentifier, octet by octet.
+#[test]
+fn an_rsa_ca_that_is_told_to_signs_with_pss() {
+    let signer = FileSigner::generate(KeySpec::Rsa2048).unwrap();
+    let signer = signer.with_algorithm(SignatureAlgorithm::RsaPssSha256).unwrap();
+    let ca = Ca::root_of(signer);
+    ca.certificate.verify_issued_by(&ca.certificate).unwrap();
+    assert_eq!(lint_ca(&ca.certificate, &ca.certificate), []);
+    assert_eq!(ca.certificate.signature_algorithm(), SignatureAlgorithm::RsaPssSha256);
+    let parsed = x509_cert::Certificate::from_der(ca.certificate.der()).unwrap();
+    let hex: String =
+        parsed.signature_algorithm().to_der().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex,
+        "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d0609\
+         6086480165030402010500a203020120"
+    );
+    // The key itself is an ordinary RSA key (BRs §7.1.3.1.1).
+    assert_eq!(
+        parsed.tbs_certificate().subject_public_key_info().algorithm.oid.to_string(),
+        "1.2.840.113549.1.1.1"
+    );
+}
+
+#[test]
 fn an_rcgen_certificate_is_read() {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["www.example.test".to_owned()]).unwrap();

@@ -297,9 +297,21 @@ fn a_signature_algorithm_of_another_family_is_refused() {
 fn sha1_and_unknown_algorithms_are_refused_by_name() {
     let der = Draft::new(Some("www.example.test")).sign_with(ECDSA_SHA1, |_| vec![0; 70]);
     assert_eq!(Csr::parse(&der), Err(CsrError::Algorithm(AlgorithmError::Broken("ECDSA with SHA-1"))));
+    let dsa = "2.16.840.1.101.3.4.3.2";
+    let der = Draft::new(Some("www.example.test")).sign_with(dsa, |_| vec![0; 70]);
+    assert_eq!(Csr::parse(&der), Err(CsrError::Algorithm(AlgorithmError::Unsupported(dsa.to_owned()))));
     let pss = "1.2.840.113549.1.1.10";
     let der = Draft::new(Some("www.example.test")).sign_with(pss, |_| vec![0; 70]);
-    assert_eq!(Csr::parse(&der), Err(CsrError::Algorithm(AlgorithmError::Unsupported(pss.to_owned()))));
+    assert_eq!(Csr::parse(&der), Err(CsrError::Algorithm(AlgorithmError::PssParameters)));
+}
+
+#[test]
+fn an_ml_dsa_key_is_refused_by_name() {
+    let signer = FileSigner::generate(KeySpec::MlDsa65).unwrap();
+    let draft = Draft::new(Some("www.example.test")).key(signer.public_key().der());
+    let der = draft.sign_with("2.16.840.1.101.3.4.3.18", |message| signer.sign(message).unwrap());
+    let error = Csr::parse(&der).unwrap_err();
+    assert!(error.to_string().contains("ML-DSA-65 is not supported; use ECDSA, RSA or Ed25519"), "{error}");
 }
 
 #[test]

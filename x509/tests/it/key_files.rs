@@ -44,7 +44,15 @@ fn rsa_keys_have_the_size_that_was_asked_for_and_sign_with_sha256() {
 
 #[test]
 fn a_key_reads_back_from_its_own_pem_plain_and_encrypted() {
-    for spec in [KeySpec::P256, KeySpec::P384, KeySpec::Rsa2048] {
+    for spec in [
+        KeySpec::P256,
+        KeySpec::P384,
+        KeySpec::Rsa2048,
+        KeySpec::Ed25519,
+        KeySpec::MlDsa44,
+        KeySpec::MlDsa65,
+        KeySpec::MlDsa87,
+    ] {
         let signer = FileSigner::generate(spec).unwrap();
         let plain = signer.to_pkcs8_pem(None).unwrap();
         assert!(!FileSigner::is_encrypted(&plain));
@@ -107,19 +115,107 @@ fn a_pkcs1_key_is_read() {
     assert_eq!(FileSigner::from_pem(&pem, None).unwrap().public_key(), signer.public_key());
 }
 
+/// RFC 8410 §7 has version 1 without the public key; RFC 5958 §2 version 2 with it.
+#[test]
+fn both_versions_of_an_ed25519_key_are_read_and_the_first_is_written() {
+    let key = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+    let (first, second) = (key.to_pkcs8v1().unwrap(), key.to_pkcs8().unwrap());
+    assert_ne!(first.as_ref(), second.as_ref());
+    for der in [first.as_ref(), second.as_ref()] {
+        let signer = FileSigner::from_pem(&pem_of(der), None).unwrap();
+        assert_eq!(signer.public_key().kind(), KeyKind::Ed25519);
+        assert_eq!(signer.algorithm(), SignatureAlgorithm::Ed25519);
+        assert_eq!(signer.sign(b"message").unwrap(), key.sign(b"message").as_ref());
+        assert_eq!(signer.to_pkcs8_pem(None).unwrap().as_str(), pem_of(first.as_ref()));
+    }
+    // The public key of version 2 must be that of the private key.
+    let mut torn = second.as_ref().to_vec();
+    *torn.last_mut().unwrap() ^= 1;
+    assert_eq!(FileSigner::from_pem(&pem_of(&torn), None).unwrap_err(), KeyFileError::Damaged);
+}
+
+fn pem_of(der: &[u8]) -> String {
+    let document = der::SecretDocument::try_from(der).unwrap();
+    document.to_pem("PRIVATE KEY", LineEnding::LF).unwrap().to_string()
+}
+
+/// RFC 9881 §6: the seed alone, in `[0]`.
+#[test]
+fn an_ml_dsa_key_is_written_as_its_seed() {
+    let pem = FileSigner::generate(KeySpec::MlDsa65).unwrap().to_pkcs8_pem(None).unwrap();
+    let (_, document) = der::SecretDocument::from_pem(&pem).unwrap();
+    assert_eq!(document.as_bytes().len(), 54);
+    let info: pkcs8::PrivateKeyInfoRef<'_> = document.decode_msg().unwrap();
+    assert_eq!(info.private_key.as_bytes()[..2], [0x80, 32]);
+}
+
+/// Its signatures, public keys and key files, in both directions.
+fn the_ml_dsa_crate_agrees<P>(spec: KeySpec, algorithm: SignatureAlgorithm)
+where
+    P: ml_dsa::MlDsaParams + pkcs8::spki::AssociatedAlgorithmIdentifier<Params = der::asn1::AnyRef<'static>>,
+{
+    use ml_dsa::{
+        Signature, SigningKey, VerifyingKey,
+        signature::{Keypair, Signer as _, Verifier as _},
+    };
+    let ours = FileSigner::generate(spec).unwrap();
+    assert_eq!(ours.algorithm(), algorithm);
+    let key = VerifyingKey::<P>::from_public_key_der(ours.public_key().der()).unwrap();
+    let signature = Signature::<P>::try_from(ours.sign(b"message").unwrap().as_slice()).unwrap();
+    key.verify(b"message", &signature).unwrap();
+    assert!(key.verify(b"massage", &signature).is_err());
+
+    let theirs = SigningKey::<P>::from_pkcs8_pem(&ours.to_pkcs8_pem(None).unwrap()).unwrap();
+    assert_eq!(theirs.verifying_key(), key);
+    let signature = theirs.sign(b"message").encode();
+    ours.public_key().verify(algorithm, b"message", signature.as_slice()).unwrap();
+    assert!(ours.public_key().verify(algorithm, b"massage", signature.as_slice()).is_err());
+    let read = FileSigner::from_pem(&theirs.to_pkcs8_pem(LineEnding::LF).unwrap(), None).unwrap();
+    assert_eq!(read.public_key(), ours.public_key());
+}
+
+#[test]
+fn ml_dsa_signatures_and_keys_are_understood_by_the_ml_dsa_crate() {
+    the_ml_dsa_crate_agrees::<ml_dsa::MlDsa44>(KeySpec::MlDsa44, SignatureAlgorithm::MlDsa44);
+    the_ml_dsa_crate_agrees::<ml_dsa::MlDsa65>(KeySpec::MlDsa65, SignatureAlgorithm::MlDsa65);
+    the_ml_dsa_crate_agrees::<ml_dsa::MlDsa87>(KeySpec::MlDsa87, SignatureAlgorithm::MlDsa87);
+}
+
+#[test]
+fn an_rsa_key_signs_as_it_is_told_and_other_keys_only_in_their_own_way() {
+    use SignatureAlgorithm as Alg;
+    let mut signer = FileSigner::generate(KeySpec::Rsa2048).unwrap();
+    for algorithm in [
+        Alg::RsaSha384,
+        Alg::RsaSha512,
+        Alg::RsaPssSha256,
+        Alg::RsaPssSha384,
+        Alg::RsaPssSha512,
+        Alg::RsaSha256,
+    ] {
+        signer = signer.with_algorithm(algorithm).unwrap();
+        assert_eq!(signer.algorithm(), algorithm);
+        let signature = signer.sign(b"message").unwrap();
+        signer.public_key().verify(algorithm, b"message", &signature).unwrap();
+        let other = if algorithm == Alg::RsaPssSha256 { Alg::RsaSha256 } else { Alg::RsaPssSha256 };
+        assert!(signer.public_key().verify(other, b"message", &signature).is_err());
+    }
+    let error = signer.with_algorithm(Alg::EcdsaSha256).unwrap_err();
+    assert_eq!(error.to_string(), "the RSA 2048 key cannot sign with ECDSA with SHA-256");
+    let p256 = FileSigner::generate(KeySpec::P256).unwrap();
+    let p256 = p256.with_algorithm(Alg::EcdsaSha256).unwrap();
+    assert!(p256.with_algorithm(Alg::EcdsaSha384).is_err());
+}
+
 #[test]
 fn unsupported_keys_are_named() {
-    let ed25519 = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap();
     let p521 =
         aws_lc_rs::signature::EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P521_SHA512_ASN1_SIGNING)
             .unwrap()
             .to_pkcs8v1()
             .unwrap();
-    for (der, name) in [(ed25519.as_ref(), "Ed25519"), (p521.as_ref(), "ECDSA P-521")] {
-        let pem = der::SecretDocument::try_from(der).unwrap().to_pem("PRIVATE KEY", LineEnding::LF).unwrap();
-        let error = FileSigner::from_pem(&pem, None).unwrap_err();
-        assert_eq!(error, KeyFileError::UnsupportedKey(name.to_owned()));
-    }
+    let error = FileSigner::from_pem(&pem_of(p521.as_ref()), None).unwrap_err();
+    assert_eq!(error, KeyFileError::UnsupportedKey("ECDSA P-521".to_owned()));
     let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nMAA=\n-----END OPENSSH PRIVATE KEY-----\n";
     let error = FileSigner::from_pem(openssh, None).unwrap_err();
     assert_eq!(error, KeyFileError::UnsupportedKey("OPENSSH".to_owned()));

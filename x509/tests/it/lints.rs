@@ -1,7 +1,9 @@
 //! Every lint finds what it is there to find: a good certificate is taken to pieces, one piece is spoilt, and
 //! the finding is that piece's.
 
-use cairn_x509::{Certificate, FileSigner, Finding, KeySpec, LeafProfile, lint_ca, lint_leaf};
+use cairn_x509::{
+    Certificate, FileSigner, Finding, KeySpec, LeafProfile, SignatureAlgorithm, lint_ca, lint_leaf,
+};
 use der::{
     Tag,
     asn1::{Any, BitString, Ia5String, Null, OctetString},
@@ -164,6 +166,19 @@ fn disagreeing_unfit_and_badly_parametrised_signature_algorithms_are_found() {
     let mut forge = Forge::open(&certificate);
     forge.algorithm.parameters = None;
     forge.tbs.algorithm.parameters = None;
+    assert_eq!(names_of(&lint_leaf(&forge.close(), &ca.certificate)), ["signature_parameters"]);
+
+    // A hash of a PSS signature without its NULL: readable, but not what the BRs demand.
+    let ca = Ca::root_of(ca.signer.with_algorithm(SignatureAlgorithm::RsaPssSha512).unwrap());
+    let certificate = ca.ordinary_leaf(&FileSigner::generate(KeySpec::P256).unwrap());
+    assert_eq!(lint_leaf(&certificate, &ca.certificate), []);
+    let mut forge = Forge::open(&certificate);
+    let hash = [0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3];
+    let mgf1 = [&[0x30, 24, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 8][..], &hash].concat();
+    let content = [&[0xa0, 13][..], &hash, &[0xa1, 26], &mgf1, &[0xa2, 3, 2, 1, 64]].concat();
+    let parameters = Some(Any::new(Tag::Sequence, content).unwrap());
+    forge.algorithm.parameters.clone_from(&parameters);
+    forge.tbs.algorithm.parameters = parameters;
     assert_eq!(names_of(&lint_leaf(&forge.close(), &ca.certificate)), ["signature_parameters"]);
 }
 

@@ -29,12 +29,16 @@ const EC: &str = "1.2.840.10045.2.1";
 const P256: &str = "1.2.840.10045.3.1.7";
 const RSA: &str = "1.2.840.113549.1.1.1";
 const ED25519: &str = "1.3.101.112";
+const ML_DSA_44: &str = "2.16.840.1.101.3.4.3.17";
 
 #[test]
 fn every_kind_of_key_is_read_and_kept_byte_for_byte() {
     let p521 = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_ASN1_SIGNING).unwrap();
     let ed25519 = Ed25519KeyPair::generate().unwrap();
     let keys = [
+        (FileSigner::generate(KeySpec::MlDsa44).unwrap().public_key().der().to_vec(), "ML-DSA-44"),
+        (FileSigner::generate(KeySpec::MlDsa65).unwrap().public_key().der().to_vec(), "ML-DSA-65"),
+        (FileSigner::generate(KeySpec::MlDsa87).unwrap().public_key().der().to_vec(), "ML-DSA-87"),
         (FileSigner::generate(KeySpec::P256).unwrap().public_key().der().to_vec(), "ECDSA P-256"),
         (FileSigner::generate(KeySpec::P384).unwrap().public_key().der().to_vec(), "ECDSA P-384"),
         (p521.public_key().as_der().unwrap().as_ref().to_vec(), "ECDSA P-521"),
@@ -106,11 +110,17 @@ fn an_ec_key_must_name_a_known_curve() {
 }
 
 #[test]
-fn rsa_parameters_must_be_null_and_ed25519_ones_absent() {
+fn rsa_parameters_must_be_null_and_those_of_bare_keys_absent() {
     assert_eq!(PublicKey::from_der(&spki(RSA, None, &[])), Err(SpkiError::Parameters("RSA")));
     let null = Some(Any::encode_from(&Null).unwrap());
     assert_eq!(PublicKey::from_der(&spki(ED25519, null, &[1; 32])), Err(SpkiError::Parameters("Ed25519")));
     assert_eq!(PublicKey::from_der(&spki(ED25519, None, &[1; 31])), Err(SpkiError::Invalid("Ed25519")));
+    // RFC 9881 §2, §4.
+    let null = Some(Any::encode_from(&Null).unwrap());
+    let key = spki(ML_DSA_44, null, &[1; 1312]);
+    assert_eq!(PublicKey::from_der(&key), Err(SpkiError::Parameters("ML-DSA-44")));
+    assert_eq!(PublicKey::from_der(&spki(ML_DSA_44, None, &[1; 1313])), Err(SpkiError::Invalid("ML-DSA-44")));
+    assert!(PublicKey::from_der(&spki(ML_DSA_44, None, &[1; 1312])).is_ok());
 }
 
 #[test]
@@ -134,7 +144,7 @@ fn an_unknown_algorithm_is_named() {
 
 #[test]
 fn a_signature_verifies_with_its_own_key_message_and_algorithm_only() {
-    for spec in [KeySpec::P256, KeySpec::P384, KeySpec::Rsa2048] {
+    for spec in [KeySpec::P256, KeySpec::P384, KeySpec::Rsa2048, KeySpec::MlDsa44, KeySpec::MlDsa87] {
         let signer = FileSigner::generate(spec).unwrap();
         let other = FileSigner::generate(KeySpec::P256).unwrap();
         let signature = signer.sign(b"message").unwrap();

@@ -30,7 +30,10 @@ pub(crate) struct Ca {
 
 impl Ca {
     pub(crate) fn root(spec: KeySpec) -> Self {
-        let signer = FileSigner::generate(spec).unwrap();
+        Self::root_of(FileSigner::generate(spec).unwrap())
+    }
+
+    pub(crate) fn root_of(signer: FileSigner) -> Self {
         let subject = Name::new("Cairn Test Root", Some("Cairn")).unwrap();
         let inputs = RootInputs {
             serial: &SERIAL,
