@@ -190,6 +190,7 @@ mod tests {
             validity: Validity { not_before: 0, not_after: 1 },
             public_key: key.public_key(),
             subject: &Name::new("Test", None).unwrap(),
+            digital_signature: false,
         };
         root(key.algorithm(), inputs).unwrap().sign(key).unwrap()
     }

@@ -17,7 +17,7 @@ use cairn_ca::{SerialPrefix, serial};
 use cairn_core::random::bytes;
 use cairn_core::{Clock, Period, Random, Timestamp};
 use cairn_x509::{
-    Certificate, FileSigner, IntermediateInputs, IntermediateProfile, KeySpec, Name, RootInputs, Signer,
+    CaProfile, Certificate, FileSigner, IntermediateInputs, KeySpec, Name, RootInputs, Signer, Urls,
     Validity, intermediate, lint_ca, root,
 };
 
@@ -85,6 +85,7 @@ pub fn create(spec: &HierarchySpec, clock: &dyn Clock, random: &dyn Random) -> R
         validity: validity(now, spec.root_lifetime),
         public_key: root_key.public_key(),
         subject: &name("Root CA")?,
+        digital_signature: false,
     };
     let root = root(root_key.algorithm(), inputs)?.sign(&root_key)?;
 
@@ -94,11 +95,10 @@ pub fn create(spec: &HierarchySpec, clock: &dyn Clock, random: &dyn Random) -> R
         validity: validity(now, spec.intermediate_lifetime),
         public_key: intermediate_key.public_key(),
         subject: &name("Intermediate CA 1")?,
-        crl_url: None,
-        issuer_url: None,
+        urls: Urls::default(),
     };
-    let profile = IntermediateProfile::default();
-    let intermediate = intermediate(&profile, &root, root_key.algorithm(), inputs)?.sign(&root_key)?;
+    let intermediate =
+        intermediate(&CaProfile::for_tls(), &root, root_key.algorithm(), inputs)?.sign(&root_key)?;
 
     prove(&root, &root)?;
     prove(&intermediate, &root)?;

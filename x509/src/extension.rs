@@ -1,4 +1,4 @@
-//! Writes the extensions of RFC 5280 §4.2 and RFC 7633 that profiles are made of, one function each.
+//! Writes the extensions of RFC 5280 §4.2, RFC 6960 and RFC 7633 that profiles are made of, one function each.
 //! Criticality is part of what an extension means, so it is decided here and nowhere else.
 
 use const_oid::ObjectIdentifier;
@@ -11,13 +11,15 @@ use x509_cert::ext::{
     Extension,
     pkix::{
         AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
-        CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+        CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints,
+        SubjectKeyIdentifier,
+        certpolicy::PolicyInformation,
         crl::dp::DistributionPoint,
         name::{DistributionPointName, GeneralName},
     },
 };
 
-use crate::{oid, san::SubjectAltName, spki::KeyKind};
+use crate::{oid, purpose::Purpose, san::SubjectAltName, spki::KeyKind};
 
 /// `SEQUENCE { INTEGER 5 }`: the status_request feature alone, known as must-staple (RFC 7633 §4).
 const MUST_STAPLE: [u8; 5] = [0x30, 3, 0x02, 1, 5];
@@ -37,9 +39,15 @@ pub(crate) fn leaf_key_usage(key: KeyKind) -> der::Result<Extension> {
     })
 }
 
-/// A CA's key signs certificates and CRLs (RFC 5280 §4.2.1.3).
-pub(crate) fn ca_key_usage() -> der::Result<Extension> {
-    key_usage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)
+/// A CA's key signs certificates and CRLs (RFC 5280 §4.2.1.3), and other things if it may.
+pub(crate) fn ca_key_usage(digital_signature: bool) -> der::Result<Extension> {
+    let usages = KeyUsages::KeyCertSign | KeyUsages::CRLSign;
+    key_usage(if digital_signature { usages | KeyUsages::DigitalSignature } else { usages })
+}
+
+/// A key that signs, and nothing else.
+pub(crate) fn signing_key_usage() -> der::Result<Extension> {
+    key_usage(KeyUsages::DigitalSignature.into())
 }
 
 fn key_usage(usages: FlagSet<KeyUsages>) -> der::Result<Extension> {
@@ -47,10 +55,9 @@ fn key_usage(usages: FlagSet<KeyUsages>) -> der::Result<Extension> {
 }
 
 /// extendedKeyUsage (RFC 5280 §4.2.1.12), not critical.
-pub(crate) fn extended_key_usage(server_auth: bool, client_auth: bool) -> der::Result<Extension> {
-    let purposes = [(server_auth, oid::SERVER_AUTH), (client_auth, oid::CLIENT_AUTH)];
-    let purposes = purposes.into_iter().filter_map(|(wanted, purpose)| wanted.then_some(purpose));
-    extension(oid::EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(purposes.collect()))
+pub(crate) fn extended_key_usage(purposes: &[Purpose]) -> der::Result<Extension> {
+    let purposes = purposes.iter().map(|purpose| purpose.oid()).collect();
+    extension(oid::EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(purposes))
 }
 
 /// basicConstraints (RFC 5280 §4.2.1.9), always critical.
@@ -59,7 +66,7 @@ pub(crate) fn basic_constraints(ca: bool, path_len: Option<u8>) -> der::Result<E
 }
 
 /// subjectKeyIdentifier (RFC 5280 §4.2.1.2), not critical.
-pub(crate) fn subject_key_identifier(identifier: [u8; 20]) -> der::Result<Extension> {
+pub(crate) fn subject_key_identifier(identifier: &[u8]) -> der::Result<Extension> {
     extension(oid::SUBJECT_KEY_IDENTIFIER, false, &SubjectKeyIdentifier(OctetString::new(identifier)?))
 }
 
@@ -81,12 +88,13 @@ pub(crate) fn subject_alt_name(names: &[SubjectAltName], subject_is_empty: bool)
 
 /// authorityInfoAccess (RFC 5280 §4.2.2.1): where OCSP answers, and where the issuer's certificate lies.
 pub(crate) fn authority_info_access(
-    ocsp_url: Option<&str>,
-    issuer_url: Option<&str>,
+    ocsp_urls: &[&str],
+    issuer_urls: &[&str],
 ) -> der::Result<Option<Extension>> {
-    let descriptions = [(oid::OCSP, ocsp_url), (oid::CA_ISSUERS, issuer_url)]
-        .into_iter()
-        .filter_map(|(access_method, url)| Some((access_method, url?)))
+    let ocsp = ocsp_urls.iter().map(|url| (oid::OCSP, url));
+    let issuer = issuer_urls.iter().map(|url| (oid::CA_ISSUERS, url));
+    let descriptions = ocsp
+        .chain(issuer)
         .map(|(access_method, url)| Ok(AccessDescription { access_method, access_location: uri(url)? }))
         .collect::<der::Result<Vec<_>>>()?;
     if descriptions.is_empty() {
@@ -95,14 +103,34 @@ pub(crate) fn authority_info_access(
     extension(oid::AUTHORITY_INFO_ACCESS, false, &AuthorityInfoAccessSyntax(descriptions)).map(Some)
 }
 
-/// cRLDistributionPoints with one full name (RFC 5280 §4.2.1.13), not critical.
-pub(crate) fn crl_distribution_point(url: &str) -> der::Result<Extension> {
+/// cRLDistributionPoints with one point, where one CRL lies under all these full names (RFC 5280 §4.2.1.13),
+/// not critical.
+pub(crate) fn crl_distribution_point(urls: &[&str]) -> der::Result<Option<Extension>> {
+    if urls.is_empty() {
+        return Ok(None);
+    }
+    let names = urls.iter().map(|url| uri(url)).collect::<der::Result<Vec<_>>>()?;
     let point = DistributionPoint {
-        distribution_point: Some(DistributionPointName::FullName(vec![uri(url)?])),
+        distribution_point: Some(DistributionPointName::FullName(names)),
         reasons: None,
         crl_issuer: None,
     };
-    extension(oid::CRL_DISTRIBUTION_POINTS, false, &CrlDistributionPoints(vec![point]))
+    extension(oid::CRL_DISTRIBUTION_POINTS, false, &CrlDistributionPoints(vec![point])).map(Some)
+}
+
+/// nameConstraints (RFC 5280 §4.2.1.10), always critical: who does not know them must not go on.
+pub(crate) fn name_constraints(constraints: &NameConstraints) -> der::Result<Extension> {
+    extension(oid::NAME_CONSTRAINTS, true, constraints)
+}
+
+/// certificatePolicies (RFC 5280 §4.2.1.4), not critical.
+pub(crate) fn certificate_policies(policies: Vec<PolicyInformation>) -> der::Result<Extension> {
+    extension(oid::CERTIFICATE_POLICIES, false, &CertificatePolicies(policies))
+}
+
+/// id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1), not critical.
+pub(crate) fn ocsp_no_check() -> der::Result<Extension> {
+    extension(oid::OCSP_NO_CHECK, false, &der::asn1::Null)
 }
 
 /// The must-staple TLS feature (RFC 7633 §4), not critical: who does not know it may go on.

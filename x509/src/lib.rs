@@ -19,7 +19,13 @@
 //! let ca_key = FileSigner::generate(KeySpec::P256)?;
 //! let subject = Name::new("Example Root", None)?;
 //! let validity = Validity { not_before: 1_700_000_000, not_after: 2_000_000_000 };
-//! let inputs = RootInputs { serial: &[1; 16], validity, public_key: ca_key.public_key(), subject: &subject };
+//! let inputs = RootInputs {
+//!     serial: &[1; 16],
+//!     validity,
+//!     public_key: ca_key.public_key(),
+//!     subject: &subject,
+//!     digital_signature: false,
+//! };
 //! let ca = root(ca_key.algorithm(), inputs)?.sign(&ca_key)?;
 //!
 //! let key = FileSigner::generate(KeySpec::P256)?;
@@ -49,13 +55,17 @@
 
 pub mod algorithm;
 pub mod certificate;
+pub mod constraints;
 pub mod csr;
+pub mod description;
 mod extension;
 pub mod lint;
 pub mod name;
 mod oid;
+pub mod policy;
 pub mod profile;
 mod pss;
+pub mod purpose;
 pub mod san;
 pub mod signer;
 pub mod spki;
@@ -66,13 +76,17 @@ mod wire;
 pub use crate::{
     algorithm::{AlgorithmError, SignatureAlgorithm},
     certificate::{Certificate, CertificateError, VerifyError},
+    constraints::{NameConstraints, Subnet, Subtree},
     csr::{Csr, CsrError},
+    description::Description,
     lint::{Finding, lint_ca, lint_leaf},
-    name::{Name, NameError},
+    name::{Name, NameAttributes, NameError},
+    policy::{CertificatePolicy, PolicyError},
     profile::{
-        BuildError, IntermediateInputs, IntermediateProfile, LeafInputs, LeafProfile, RootInputs,
-        intermediate, leaf, root,
+        BuildError, CaProfile, CrossInputs, IntermediateInputs, LeafInputs, LeafProfile, OcspResponderInputs,
+        RootInputs, Urls, cross_certificate, intermediate, leaf, ocsp_responder, root,
     },
+    purpose::{KeyUsage, Purpose, UnknownPurpose},
     san::SubjectAltName,
     signer::{FileSigner, KeyFileError, KeySpec, Signer, SignerError, throwaway_signer},
     spki::{KeyKind, PublicKey, SignatureError, SpkiError},

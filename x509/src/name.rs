@@ -16,8 +16,31 @@ use x509_cert::{
 
 use crate::oid;
 
-/// ub-common-name and ub-organization-name (RFC 5280 appendix A.1), in characters.
+/// ub-common-name, ub-organization-name, ub-organizational-unit-name and ub-serial-number (RFC 5280 appendix
+/// A.1), in characters.
 const MAX_ATTRIBUTE_CHARS: usize = 64;
+
+/// ub-state-name and ub-locality-name (RFC 5280 appendix A.1), in characters.
+const MAX_PLACE_CHARS: usize = 128;
+
+/// The attributes of a CA's name, each at most once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NameAttributes<'a> {
+    /// countryName: two upper-case letters (ISO 3166).
+    pub country: Option<&'a str>,
+    /// stateOrProvinceName
+    pub state: Option<&'a str>,
+    /// localityName
+    pub locality: Option<&'a str>,
+    /// organizationName
+    pub organization: Option<&'a str>,
+    /// organizationalUnitName
+    pub organizational_unit: Option<&'a str>,
+    /// commonName
+    pub common_name: Option<&'a str>,
+    /// serialNumber, of the subject and not of the certificate: letters, digits and some signs.
+    pub serial_number: Option<&'a str>,
+}
 
 /// A distinguished name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,20 +55,66 @@ pub enum NameError {
     /// Not the DER of a Name.
     #[error("the name is not valid DER: {0}")]
     Malformed(#[from] der::Error),
-    /// Empty, or longer than RFC 5280 allows.
-    #[error("a {0} must have 1 to {MAX_ATTRIBUTE_CHARS} characters")]
-    Length(&'static str),
+    /// An attribute that is empty, or longer than RFC 5280 allows.
+    #[error("a {what} must have 1 to {max} characters")]
+    Length {
+        /// The attribute.
+        what: &'static str,
+        /// The upper bound of RFC 5280 appendix A.1.
+        max: usize,
+    },
+    /// A countryName is a PrintableString of two letters (RFC 5280 appendix A.1, ISO 3166).
+    #[error("a country must be two upper-case letters, such as CH")]
+    Country,
+    /// A serialNumber is a PrintableString (RFC 5280 appendix A.1, X.680 §41.4).
+    #[error("a serial number must consist of letters, digits, spaces and '()+,-./:=?")]
+    SerialNumber,
+    /// Not a single attribute.
+    #[error("the name is empty")]
+    Empty,
 }
 
 impl Name {
     /// The name of a CA: an organization, if any, then a common name, both as UTF8String.
     pub fn new(common_name: &str, organization: Option<&str>) -> Result<Self, NameError> {
-        let mut rdns = RdnSequence::default();
-        if let Some(organization) = organization {
-            rdns.push(attribute(oid::ORGANIZATION, "organization", organization)?);
+        Self::from_attributes(NameAttributes {
+            common_name: Some(common_name),
+            organization,
+            ..NameAttributes::default()
+        })
+    }
+
+    /// The name with these attributes in the order C, ST, L, O, OU, CN, serialNumber: countries and serial
+    /// numbers as PrintableString, the others as UTF8String (RFC 5280 §4.1.2.4).
+    pub fn from_attributes(attributes: NameAttributes<'_>) -> Result<Self, NameError> {
+        if attributes
+            .country
+            .is_some_and(|text| text.len() != 2 || !text.bytes().all(|b| b.is_ascii_uppercase()))
+        {
+            return Err(NameError::Country);
         }
-        rdns.push(attribute(oid::COMMON_NAME, "common name", common_name)?);
-        Self::from_rdns(rdns)
+        if attributes.serial_number.is_some_and(|text| !text.bytes().all(is_printable)) {
+            return Err(NameError::SerialNumber);
+        }
+        let (short, place) = (MAX_ATTRIBUTE_CHARS, MAX_PLACE_CHARS);
+        let (utf8, printable) = (Tag::Utf8String, Tag::PrintableString);
+        let mut rdns = RdnSequence::default();
+        for (value, oid, what, max, tag) in [
+            (attributes.country, oid::COUNTRY, "country", 2, printable),
+            (attributes.state, oid::STATE, "state", place, utf8),
+            (attributes.locality, oid::LOCALITY, "locality", place, utf8),
+            (attributes.organization, oid::ORGANIZATION, "organization", short, utf8),
+            (attributes.organizational_unit, oid::ORGANIZATIONAL_UNIT, "organizational unit", short, utf8),
+            (attributes.common_name, oid::COMMON_NAME, "common name", short, utf8),
+            (attributes.serial_number, oid::SERIAL_NUMBER, "serial number", short, printable),
+        ] {
+            let Some(value) = value else { continue };
+            if !(1..=max).contains(&value.chars().count()) {
+                return Err(NameError::Length { what, max });
+            }
+            rdns.push(attribute(oid, tag, value)?);
+        }
+        if rdns.is_empty() { Err(NameError::Empty) } else { Self::from_rdns(rdns) }
     }
 
     /// The subject of a leaf: a common name, or nothing at all.
@@ -107,15 +176,17 @@ impl fmt::Display for Name {
 
 fn attribute(
     oid: const_oid::ObjectIdentifier,
-    what: &'static str,
+    tag: Tag,
     value: &str,
-) -> Result<RelativeDistinguishedName, NameError> {
-    if !(1..=MAX_ATTRIBUTE_CHARS).contains(&value.chars().count()) {
-        return Err(NameError::Length(what));
-    }
+) -> der::Result<RelativeDistinguishedName> {
     let mut set = SetOfVec::new();
-    set.insert(AttributeTypeAndValue { oid, value: Any::new(Tag::Utf8String, value.as_bytes())? })?;
+    set.insert(AttributeTypeAndValue { oid, value: Any::new(tag, value.as_bytes())? })?;
     Ok(set.into())
+}
+
+/// X.680 §41.4.
+fn is_printable(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte)
 }
 
 fn text(value: &Any) -> Option<&str> {
@@ -147,11 +218,54 @@ mod tests {
 
     #[test]
     fn a_common_name_has_between_1_and_64_characters() {
-        assert_eq!(Name::new("", None), Err(NameError::Length("common name")));
-        assert_eq!(Name::new(&"x".repeat(65), None), Err(NameError::Length("common name")));
-        assert_eq!(Name::new("x", Some("")), Err(NameError::Length("organization")));
+        let length = |what| Err(NameError::Length { what, max: 64 });
+        assert_eq!(Name::new("", None), length("common name"));
+        assert_eq!(Name::new(&"x".repeat(65), None), length("common name"));
+        assert_eq!(Name::new("x", Some("")), length("organization"));
         // Characters, not bytes: the bound is on the abstract string.
         assert!(Name::new(&"é".repeat(64), None).is_ok());
+    }
+
+    #[test]
+    fn a_name_with_everything_has_its_attributes_in_order() {
+        let name = Name::from_attributes(NameAttributes {
+            country: Some("CH"),
+            state: Some("Bern"),
+            locality: Some("Biel/Bienne"),
+            organization: Some("Exämple"),
+            organizational_unit: Some("Keys"),
+            common_name: Some("Root"),
+            serial_number: Some("CHE-123.456.789"),
+        })
+        .unwrap();
+        assert_eq!(
+            name.to_string(),
+            "serialNumber=CHE-123.456.789,CN=Root,OU=Keys,O=Exämple,L=Biel/Bienne,ST=Bern,C=CH"
+        );
+        let strings: Vec<Tag> =
+            name.rdns.iter().flat_map(RelativeDistinguishedName::iter).map(|one| one.value.tag()).collect();
+        assert_eq!(strings[0], Tag::PrintableString);
+        assert!(strings[1..6].iter().all(|tag| *tag == Tag::Utf8String));
+        assert_eq!(strings[6], Tag::PrintableString);
+        assert_eq!(Name::from_der(name.der()).unwrap(), name);
+    }
+
+    #[test]
+    fn attributes_have_their_bounds_and_characters() {
+        let none = NameAttributes::default();
+        let made = Name::from_attributes;
+        for country in ["ch", "CHE", "C", "", "Ç", "C1"] {
+            assert_eq!(made(NameAttributes { country: Some(country), ..none }), Err(NameError::Country));
+        }
+        let serial_number = Some("a_b");
+        assert_eq!(made(NameAttributes { serial_number, ..none }), Err(NameError::SerialNumber));
+        let (fits, long) = ("x".repeat(128), "x".repeat(129));
+        assert!(made(NameAttributes { state: Some(&fits), locality: Some(&fits), ..none }).is_ok());
+        let error = Err(NameError::Length { what: "locality", max: 128 });
+        assert_eq!(made(NameAttributes { locality: Some(&long), ..none }), error);
+        let error = Err(NameError::Length { what: "organizational unit", max: 64 });
+        assert_eq!(made(NameAttributes { organizational_unit: Some(&fits), ..none }), error);
+        assert_eq!(made(none), Err(NameError::Empty));
     }
 
     #[test]

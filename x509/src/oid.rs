@@ -37,22 +37,37 @@ pub(crate) const ECDSA_WITH_SHA1: Oid = Oid::new_unwrap("1.2.840.10045.4.1");
 
 // -- names: RFC 5280 appendix A.1
 pub(crate) const COMMON_NAME: Oid = Oid::new_unwrap("2.5.4.3");
+pub(crate) const SERIAL_NUMBER: Oid = Oid::new_unwrap("2.5.4.5");
+pub(crate) const COUNTRY: Oid = Oid::new_unwrap("2.5.4.6");
+pub(crate) const LOCALITY: Oid = Oid::new_unwrap("2.5.4.7");
+pub(crate) const STATE: Oid = Oid::new_unwrap("2.5.4.8");
 pub(crate) const ORGANIZATION: Oid = Oid::new_unwrap("2.5.4.10");
+pub(crate) const ORGANIZATIONAL_UNIT: Oid = Oid::new_unwrap("2.5.4.11");
 
-// -- extensions: RFC 5280 §4.2, RFC 7633 §4
+// -- extensions: RFC 5280 §4.2, RFC 6960 §4.2.2.2.1, RFC 7633 §4
 pub(crate) const SUBJECT_KEY_IDENTIFIER: Oid = Oid::new_unwrap("2.5.29.14");
 pub(crate) const KEY_USAGE: Oid = Oid::new_unwrap("2.5.29.15");
 pub(crate) const SUBJECT_ALT_NAME: Oid = Oid::new_unwrap("2.5.29.17");
 pub(crate) const BASIC_CONSTRAINTS: Oid = Oid::new_unwrap("2.5.29.19");
+pub(crate) const NAME_CONSTRAINTS: Oid = Oid::new_unwrap("2.5.29.30");
 pub(crate) const CRL_DISTRIBUTION_POINTS: Oid = Oid::new_unwrap("2.5.29.31");
+pub(crate) const CERTIFICATE_POLICIES: Oid = Oid::new_unwrap("2.5.29.32");
 pub(crate) const AUTHORITY_KEY_IDENTIFIER: Oid = Oid::new_unwrap("2.5.29.35");
 pub(crate) const EXTENDED_KEY_USAGE: Oid = Oid::new_unwrap("2.5.29.37");
 pub(crate) const AUTHORITY_INFO_ACCESS: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.1.1");
 pub(crate) const TLS_FEATURE: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.1.24");
+pub(crate) const OCSP_NO_CHECK: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.48.1.5");
 
-// -- what stands inside those extensions: RFC 5280 §4.2.1.12, §4.2.2.1
+// -- what stands inside those extensions: RFC 5280 §4.2.1.4, §4.2.1.12, §4.2.2.1
+pub(crate) const CPS: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.2.1");
+#[cfg(test)]
+pub(crate) const USER_NOTICE: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.2.2");
 pub(crate) const SERVER_AUTH: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.3.1");
 pub(crate) const CLIENT_AUTH: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.3.2");
+pub(crate) const CODE_SIGNING: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.3.3");
+pub(crate) const EMAIL_PROTECTION: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.3.4");
+pub(crate) const TIME_STAMPING: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.3.8");
+pub(crate) const OCSP_SIGNING: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.3.9");
 pub(crate) const OCSP: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.48.1");
 pub(crate) const CA_ISSUERS: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.48.2");
 

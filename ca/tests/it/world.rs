@@ -10,8 +10,8 @@ use cairn_core::random::SeededRandom;
 use cairn_core::time::FakeClock;
 use cairn_core::{AccountId, Error, ErrorKind, Identifier, OrderId, Result, Timestamp};
 use cairn_x509::{
-    Certificate, FileSigner, IntermediateInputs, IntermediateProfile, KeySpec, Name, PublicKey, RootInputs,
-    SignatureAlgorithm, Signer, SignerError, Validity, intermediate, root,
+    CaProfile, Certificate, FileSigner, IntermediateInputs, KeySpec, Name, PublicKey, RootInputs,
+    SignatureAlgorithm, Signer, SignerError, Urls, Validity, intermediate, root,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -142,7 +142,13 @@ impl Hierarchy {
         let root_key = FileSigner::generate(KeySpec::P256).unwrap();
         let subject = Name::new("Test Root", None).unwrap();
         let public_key = root_key.public_key();
-        let inputs = RootInputs { serial: &[1; 16], validity: validity(7300), public_key, subject: &subject };
+        let inputs = RootInputs {
+            serial: &[1; 16],
+            validity: validity(7300),
+            public_key,
+            subject: &subject,
+            digital_signature: false,
+        };
         let root = root(root_key.algorithm(), inputs).unwrap().sign(&root_key).unwrap();
         let intermediate_key = FileSigner::generate(spec).unwrap();
         let inputs = IntermediateInputs {
@@ -150,10 +156,9 @@ impl Hierarchy {
             validity: validity(days),
             public_key: intermediate_key.public_key(),
             subject: &Name::new("Test Intermediate", None).unwrap(),
-            crl_url: None,
-            issuer_url: None,
+            urls: Urls::default(),
         };
-        let profile = IntermediateProfile::default();
+        let profile = CaProfile::for_tls();
         let tbs = intermediate(&profile, &root, root_key.algorithm(), inputs).unwrap();
         let intermediate = tbs.sign(&root_key).unwrap();
         Self { root, root_key, intermediate, intermediate_key }

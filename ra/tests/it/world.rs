@@ -298,8 +298,13 @@ impl FakeCa {
         let key = FileSigner::generate(KeySpec::P256).unwrap();
         let subject = Name::new("Story Root", None).unwrap();
         let validity = Validity { not_before: START.unix(), not_after: START.plus(3650 * DAY).unix() };
-        let inputs =
-            RootInputs { serial: &[1; 16], validity, public_key: key.public_key(), subject: &subject };
+        let inputs = RootInputs {
+            serial: &[1; 16],
+            validity,
+            public_key: key.public_key(),
+            subject: &subject,
+            digital_signature: false,
+        };
         let root = root(key.algorithm(), inputs).unwrap().sign(&key).unwrap();
         Self {
             gate: Gate::default(),

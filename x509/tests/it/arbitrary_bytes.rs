@@ -12,6 +12,12 @@ static CERTIFICATE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     Ca::root(KeySpec::P256).ordinary_leaf(&subscriber).der().to_vec()
 });
 
+/// With every extension that a CA may have.
+static CA: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let top = Ca::root(KeySpec::P256);
+    crate::cas::made(&top, &crate::cas::full_profile(), &top.signer).unwrap().der().to_vec()
+});
+
 static CSR: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let params = rcgen::CertificateParams::new(vec!["www.example.test".to_owned()]).unwrap();
     params.serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
@@ -30,6 +36,7 @@ fn read_all(bytes: &[u8]) {
         let _ = cairn_x509::lint_leaf(&certificate, &certificate);
         let _ = cairn_x509::lint_ca(&certificate, &certificate);
         let _ = certificate.subject().to_string();
+        let _ = certificate.description();
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = FileSigner::from_pem(text, Some(b"x"));
@@ -53,12 +60,12 @@ proptest! {
     /// Bytes that are nearly right reach deeper than bytes by chance.
     #[test]
     fn mutated_documents_never_panic(
-        which in 0_usize..3,
+        which in 0_usize..4,
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in any::<prop::sample::Index>(),
         is_cut in any::<bool>(),
     ) {
-        let mut bytes = [&CERTIFICATE, &CSR, &SPKI][which].to_vec();
+        let mut bytes = [&CERTIFICATE, &CA, &CSR, &SPKI][which].to_vec();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

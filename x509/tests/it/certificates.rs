@@ -1,8 +1,8 @@
 //! What the builder builds, seen with x509-cert's eyes and verified with the p256 and p384 crates.
 
 use cairn_x509::{
-    BuildError, Certificate, CertificateError, FileSigner, IntermediateInputs, IntermediateProfile, KeySpec,
-    LeafProfile, Name, RootInputs, SignError, SignatureAlgorithm, Signer, TbsCertificate, Validity,
+    BuildError, CaProfile, Certificate, CertificateError, FileSigner, IntermediateInputs, KeySpec,
+    LeafProfile, Name, RootInputs, SignError, SignatureAlgorithm, Signer, TbsCertificate, Urls, Validity,
     VerifyError, intermediate, leaf, lint_ca, lint_leaf, root, throwaway_signer,
 };
 use der::{Decode, Encode};
@@ -406,10 +406,9 @@ fn an_intermediate_without_purposes_has_no_extended_key_usage() {
         validity: LEAF_VALIDITY,
         public_key: signer.public_key(),
         subject: &subject,
-        crl_url: None,
-        issuer_url: None,
+        urls: Urls::default(),
     };
-    let profile = IntermediateProfile { server_auth: false, client_auth: false, path_len: None };
+    let profile = CaProfile::default();
     let tbs = intermediate(&profile, &top.certificate, top.signer.algorithm(), inputs).unwrap();
     let certificate = tbs.sign(&top.signer).unwrap();
     assert!(!extensions(&certificate).iter().any(|(oid, _)| oid == "2.5.29.37"));
@@ -426,11 +425,9 @@ fn a_path_length_of_zero_allows_no_intermediate_below() {
         validity: LEAF_VALIDITY,
         public_key: signer.public_key(),
         subject: &subject,
-        crl_url: None,
-        issuer_url: None,
+        urls: Urls::default(),
     };
-    let built =
-        intermediate(&IntermediateProfile::default(), &middle.certificate, middle.signer.algorithm(), inputs);
+    let built = intermediate(&CaProfile::for_tls(), &middle.certificate, middle.signer.algorithm(), inputs);
     assert_eq!(built.unwrap_err(), BuildError::PathLength);
 }
 
@@ -440,7 +437,8 @@ fn a_ca_needs_a_subject_and_a_possible_validity() {
     let empty = Name::common_name_only(None).unwrap();
     let named = Name::new("Root", None).unwrap();
     let built = |subject, validity| {
-        let inputs = RootInputs { serial: &SERIAL, validity, public_key: signer.public_key(), subject };
+        let public_key = signer.public_key();
+        let inputs = RootInputs { serial: &SERIAL, validity, public_key, subject, digital_signature: false };
         root(signer.algorithm(), inputs).unwrap_err()
     };
     assert_eq!(built(&empty, CA_VALIDITY), BuildError::NoSubject);

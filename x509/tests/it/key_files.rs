@@ -152,7 +152,7 @@ fn an_ml_dsa_key_is_written_as_its_seed() {
 /// Its signatures, public keys and key files, in both directions.
 fn the_ml_dsa_crate_agrees<P>(spec: KeySpec, algorithm: SignatureAlgorithm)
 where
-    P: ml_dsa::MlDsaParams + pkcs8::spki::AssociatedAlgorithmIdentifier<Params = der::asn1::AnyRef<'static>>,
+    P: ml_dsa::MlDsaParams + spki::AssociatedAlgorithmIdentifier<Params = der::asn1::AnyRef<'static>>,
 {
     use ml_dsa::{
         Signature, SigningKey, VerifyingKey,

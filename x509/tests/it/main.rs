@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod arbitrary_bytes;
 #[cfg(test)]
+mod cas;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod csr;

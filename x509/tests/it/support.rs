@@ -1,8 +1,8 @@
 //! A small world to issue in, and a forge for certificates the builder would never make.
 
 use cairn_x509::{
-    Certificate, FileSigner, IntermediateInputs, IntermediateProfile, KeySpec, LeafInputs, LeafProfile, Name,
-    RootInputs, Signer, SubjectAltName, TbsCertificate, Validity, intermediate, leaf, root,
+    CaProfile, Certificate, FileSigner, IntermediateInputs, KeySpec, LeafInputs, LeafProfile, Name,
+    RootInputs, Signer, SubjectAltName, TbsCertificate, Urls, Validity, intermediate, leaf, root,
 };
 use der::{
     Decode, Encode, Sequence, Tag,
@@ -40,6 +40,7 @@ impl Ca {
             validity: CA_VALIDITY,
             public_key: signer.public_key(),
             subject: &subject,
+            digital_signature: false,
         };
         let certificate = root(signer.algorithm(), inputs).unwrap().sign(&signer).unwrap();
         Self { certificate, signer }
@@ -53,10 +54,13 @@ impl Ca {
             validity: CA_VALIDITY,
             public_key: signer.public_key(),
             subject: &subject,
-            crl_url: Some("http://crl.example.test/root.crl"),
-            issuer_url: Some("http://ca.example.test/root.der"),
+            urls: Urls {
+                crl: &["http://crl.example.test/root.crl"],
+                issuer: &["http://ca.example.test/root.der"],
+                ocsp: &[],
+            },
         };
-        let profile = IntermediateProfile::default();
+        let profile = CaProfile::for_tls();
         let tbs = intermediate(&profile, &self.certificate, self.signer.algorithm(), inputs).unwrap();
         Self { certificate: tbs.sign(&self.signer).unwrap(), signer }
     }
