@@ -79,7 +79,10 @@ pub use crate::{
     constraints::{NameConstraints, Subnet, Subtree},
     csr::{Csr, CsrError},
     description::Description,
-    lint::{Finding, lint_ca, lint_leaf},
+    lint::{
+        Finding, lint_ca, lint_cross_certificate, lint_intermediate, lint_leaf, lint_ocsp_responder,
+        lint_root,
+    },
     name::{Name, NameAttributes, NameError},
     policy::{CertificatePolicy, PolicyError},
     profile::{

@@ -240,7 +240,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             name.to_string(),
-            "serialNumber=CHE-123.456.789,CN=Root,OU=Keys,O=Exämple,L=Biel/Bienne,ST=Bern,C=CH"
+            "SERIALNUMBER=CHE-123.456.789,CN=Root,OU=Keys,O=Exämple,L=Biel/Bienne,ST=Bern,C=CH"
         );
         let strings: Vec<Tag> =
             name.rdns.iter().flat_map(RelativeDistinguishedName::iter).map(|one| one.value.tag()).collect();

@@ -192,7 +192,7 @@ fn names_stand_once(subject: &Subject<'_>) -> Result<(), String> {
     })
 }
 
-/// A root has neither a path length nor purposes.
+/// A root has neither a path length nor purposes nor name constraints.
 fn root_is_unconstrained(subject: &Subject<'_>) -> Result<(), String> {
     if !subject.is_self_issued() {
         return Ok(());
@@ -200,6 +200,7 @@ fn root_is_unconstrained(subject: &Subject<'_>) -> Result<(), String> {
     ensure(subject.extension(oid::EXTENDED_KEY_USAGE).is_none(), || {
         "the root has an extendedKeyUsage".to_owned()
     })?;
+    ensure(subject.extension(oid::NAME_CONSTRAINTS).is_none(), || "the root has nameConstraints".to_owned())?;
     let constraints = subject.decoded::<x509_cert::ext::pkix::BasicConstraints>(oid::BASIC_CONSTRAINTS)?;
     let path_len = constraints.and_then(|(_, constraints)| constraints.path_len_constraint);
     ensure(path_len.is_none(), || "the root has a pathLenConstraint".to_owned())

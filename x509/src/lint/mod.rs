@@ -1,13 +1,16 @@
 //! A second look at a certificate, by code that did not build it.
 //!
 //! Before a CA signs, it signs the same bytes with a throw-away key and has the result linted; a finding
-//! stops the issuance (BRs §4.3.1.2). So no lint looks at the signature, and every lint reads the DER anew,
-//! through x509-cert's types, not through what the builder remembers.
+//! stops the issuance (BRs §4.3.1.2). So no lint looks at the signature, but that of a finished root, and every
+//! lint reads the DER anew, through x509-cert's types, not through what the builder remembers.
 //!
 //! One function is one lint. It cites what demands it and says in plain words what is wrong.
 
 mod cabf_br;
+mod ceremony;
+mod name_constraints;
 mod rfc5280;
+mod rfc6960;
 
 use const_oid::ObjectIdentifier;
 use der::Decode;
@@ -29,14 +32,58 @@ pub struct Finding {
 /// Judges a subscriber's certificate that `issuer` is going to sign. No finding means it may be signed.
 #[must_use]
 pub fn lint_leaf(certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
-    run(&[rfc5280::ANY, rfc5280::LEAF, cabf_br::ANY, cabf_br::LEAF], certificate, issuer)
+    run(
+        &[rfc5280::ANY, rfc5280::LEAF, name_constraints::END_ENTITY, cabf_br::ANY, cabf_br::LEAF],
+        certificate,
+        issuer,
+        None,
+    )
 }
 
-/// Judges a root (then `issuer` is the root itself) or an intermediate.
+/// Judges the certificate of any CA: a root (then `issuer` is the root itself, or its rehearsal), an
+/// intermediate, or a cross-certificate, perhaps somebody else's.
 #[must_use]
 pub fn lint_ca(certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
-    run(&[rfc5280::ANY, rfc5280::CA, cabf_br::ANY, cabf_br::CA], certificate, issuer)
+    run(CA_TABLES, certificate, issuer, None)
 }
+
+/// Judges a root that has been made. Its signature must be its own, so judge the rehearsal of one, which
+/// another key signed, by [`lint_ca`].
+#[must_use]
+pub fn lint_root(certificate: &Certificate) -> Vec<Finding> {
+    let tables = [CA_TABLES, &[ceremony::ANY, ceremony::ROOT]].concat();
+    run(&tables, certificate, certificate, None)
+}
+
+/// Judges an intermediate that `issuer` is going to sign. It must say what it is for; one that shall be good
+/// for anything is judged by [`lint_ca`].
+#[must_use]
+pub fn lint_intermediate(certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
+    let tables = [CA_TABLES, &[ceremony::ANY, ceremony::SUBORDINATE, ceremony::INTERMEDIATE]].concat();
+    run(&tables, certificate, issuer, None)
+}
+
+/// Judges a cross-certificate by which `issuer` is going to vouch for the CA of the `existing` certificate.
+#[must_use]
+pub fn lint_cross_certificate(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    existing: &Certificate,
+) -> Vec<Finding> {
+    let tables = [CA_TABLES, &[ceremony::ANY, ceremony::SUBORDINATE, ceremony::CROSS]].concat();
+    run(&tables, certificate, issuer, Some(existing))
+}
+
+/// Judges the certificate of an OCSP responder that `issuer` is going to sign.
+#[must_use]
+pub fn lint_ocsp_responder(certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
+    let tables: &[&[Lint]] =
+        &[rfc5280::ANY, rfc5280::NO_CA, name_constraints::END_ENTITY, rfc6960::OCSP_RESPONDER, cabf_br::ANY];
+    run(tables, certificate, issuer, None)
+}
+
+/// What every CA's certificate is held to.
+const CA_TABLES: &[&[Lint]] = &[rfc5280::ANY, rfc5280::CA, name_constraints::CA, cabf_br::ANY, cabf_br::CA];
 
 /// A lint: an error is the message of its finding.
 struct Lint {
@@ -47,12 +94,19 @@ struct Lint {
 
 /// What lints look at.
 struct Subject<'a> {
-    der: &'a [u8],
+    certificate: &'a Certificate,
     parsed: x509_cert::Certificate,
     issuer: &'a Certificate,
+    /// The certificate that a cross-certified CA has already.
+    existing: Option<&'a Certificate>,
 }
 
-fn run(tables: &[&[Lint]], certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
+fn run(
+    tables: &[&[Lint]],
+    certificate: &Certificate,
+    issuer: &Certificate,
+    existing: Option<&Certificate>,
+) -> Vec<Finding> {
     let parsed = match x509_cert::Certificate::from_der(certificate.der()) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -61,7 +115,7 @@ fn run(tables: &[&[Lint]], certificate: &Certificate, issuer: &Certificate) -> V
             }];
         }
     };
-    let subject = Subject { der: certificate.der(), parsed, issuer };
+    let subject = Subject { certificate, parsed, issuer, existing };
     tables
         .iter()
         .copied()

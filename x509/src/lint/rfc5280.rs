@@ -1,5 +1,5 @@
 //! What RFC 5280 demands of every certificate, of leaves and of CAs, and the RFCs on keys, algorithms and
-//! must-staple beside it.
+//! must-staple beside it. Name constraints have a file of their own.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use der::Encode;
 use x509_cert::{
     Version,
     ext::pkix::{
-        AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier,
-        name::GeneralName,
+        AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, ExtendedKeyUsage, KeyUsage, KeyUsages,
+        SubjectKeyIdentifier, name::GeneralName,
     },
     time::Time,
 };
@@ -67,7 +67,12 @@ pub(super) const ANY: &[Lint] = &[
         name: "authority_key_identifier", citation: "RFC 5280 §4.2.1.1", check: authority_key_identifier
     },
     Lint { name: "subject_key_identifier", citation: "RFC 5280 §4.2.1.2", check: subject_key_identifier },
+    Lint { name: "certificate_policies", citation: "RFC 5280 §4.2.1.4", check: certificate_policies },
+    Lint { name: "ml_dsa_key_usage", citation: "RFC 9881 §5", check: ml_dsa_key_usage },
 ];
+
+pub(super) const NO_CA: &[Lint] =
+    &[Lint { name: "leaf_is_no_ca", citation: "RFC 5280 §4.2.1.9", check: leaf_is_no_ca }];
 
 pub(super) const LEAF: &[Lint] = &[
     Lint { name: "leaf_key_usage", citation: "RFC 5280 §4.2.1.3, RFC 8813 §3", check: leaf_key_usage },
@@ -81,12 +86,13 @@ pub(super) const CA: &[Lint] = &[
     Lint { name: "ca_subject", citation: "RFC 5280 §4.1.2.6", check: ca_subject },
     Lint { name: "ca_key_usage", citation: "RFC 5280 §4.2.1.3", check: ca_key_usage },
     Lint { name: "ca_basic_constraints", citation: "RFC 5280 §4.2.1.9", check: ca_basic_constraints },
+    Lint { name: "ca_purposes", citation: "RFC 5280 §4.2.1.12", check: ca_purposes },
 ];
 
 /// DER has one encoding for one value, so writing what was read gives the same bytes.
 fn round_trip(subject: &Subject<'_>) -> Result<(), String> {
     let again = subject.parsed.to_der().map_err(|error| error.to_string())?;
-    ensure(again == subject.der, || {
+    ensure(again == subject.certificate.der(), || {
         "the certificate is not DER: encoding it again gives other bytes".to_owned()
     })
 }
@@ -206,10 +212,15 @@ fn no_repeated_extensions(subject: &Subject<'_>) -> Result<(), String> {
 fn no_unknown_criticals(subject: &Subject<'_>) -> Result<(), String> {
     const MAY_BE_CRITICAL: [const_oid::ObjectIdentifier; 3] =
         [oid::KEY_USAGE, oid::BASIC_CONSTRAINTS, oid::SUBJECT_ALT_NAME];
+    // RFC 5280 §4.2.1.10, §4.2.1.11, §4.2.1.14: in CAs, and always critical there.
+    const MUST_BE_CRITICAL_IN_CAS: [const_oid::ObjectIdentifier; 3] =
+        [oid::NAME_CONSTRAINTS, oid::POLICY_CONSTRAINTS, oid::INHIBIT_ANY_POLICY];
+    let constraints = subject.decoded::<BasicConstraints>(oid::BASIC_CONSTRAINTS)?;
+    let is_ca = constraints.is_some_and(|(_, constraints)| constraints.ca);
     subject.extensions().iter().filter(|extension| extension.critical).try_for_each(|extension| {
-        ensure(MAY_BE_CRITICAL.contains(&extension.extn_id), || {
-            format!("extension {} is critical", extension.extn_id)
-        })
+        let is_known = MAY_BE_CRITICAL.contains(&extension.extn_id)
+            || (is_ca && MUST_BE_CRITICAL_IN_CAS.contains(&extension.extn_id));
+        ensure(is_known, || format!("extension {} is critical", extension.extn_id))
     })
 }
 
@@ -230,6 +241,33 @@ fn subject_key_identifier(subject: &Subject<'_>) -> Result<(), String> {
         return Err("there is no subjectKeyIdentifier".to_owned());
     };
     ensure(!identifier.0.as_bytes().is_empty(), || "the subjectKeyIdentifier is empty".to_owned())
+}
+
+/// If there are policies there is at least one, and none twice.
+fn certificate_policies(subject: &Subject<'_>) -> Result<(), String> {
+    let Some((_, CertificatePolicies(policies))) = subject.decoded(oid::CERTIFICATE_POLICIES)? else {
+        return Ok(());
+    };
+    ensure(!policies.is_empty(), || "the certificatePolicies are empty".to_owned())?;
+    let mut seen = HashSet::new();
+    policies.iter().try_for_each(|policy| {
+        let identifier = policy.policy_identifier;
+        ensure(seen.insert(identifier), || format!("policy {identifier} is there twice"))
+    })
+}
+
+/// An ML-DSA key signs, and nothing is encrypted to it.
+fn ml_dsa_key_usage(subject: &Subject<'_>) -> Result<(), String> {
+    const ML_DSA: [const_oid::ObjectIdentifier; 3] = [oid::ML_DSA_44, oid::ML_DSA_65, oid::ML_DSA_87];
+    if !ML_DSA.contains(&subject.tbs().subject_public_key_info().algorithm.oid) {
+        return Ok(());
+    }
+    let Some((_, KeyUsage(usages))) = subject.decoded(oid::KEY_USAGE)? else { return Ok(()) };
+    let signs =
+        KeyUsages::DigitalSignature | KeyUsages::NonRepudiation | KeyUsages::KeyCertSign | KeyUsages::CRLSign;
+    ensure(!usages.is_empty() && (usages - signs).is_empty(), || {
+        format!("keyUsage {usages:?} does not fit an ML-DSA key")
+    })
 }
 
 /// An EC or Edwards key signs (RFC 8813 §3); an RSA key may be encrypted to besides.
@@ -287,7 +325,7 @@ fn dns_names(subject: &Subject<'_>) -> Result<(), String> {
     })
 }
 
-fn is_label(label: &str) -> bool {
+pub(super) fn is_label(label: &str) -> bool {
     (1..=MAX_LABEL_LEN).contains(&label.len())
         && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !label.starts_with('-')
@@ -308,9 +346,22 @@ fn ca_key_usage(subject: &Subject<'_>) -> Result<(), String> {
         return Err("there is no keyUsage".to_owned());
     };
     ensure(critical, || "keyUsage is not critical".to_owned())?;
-    ensure(usages == (KeyUsages::KeyCertSign | KeyUsages::CRLSign), || {
-        format!("keyUsage is {usages:?}, not keyCertSign and cRLSign")
+    let needed = KeyUsages::KeyCertSign | KeyUsages::CRLSign;
+    ensure(usages.contains(needed) && (usages - needed - KeyUsages::DigitalSignature).is_empty(), || {
+        format!("keyUsage is {usages:?}, not keyCertSign and cRLSign, with or without digitalSignature")
     })
+}
+
+/// If there are purposes there is at least one, and none twice.
+fn ca_purposes(subject: &Subject<'_>) -> Result<(), String> {
+    let Some((_, ExtendedKeyUsage(purposes))) = subject.decoded(oid::EXTENDED_KEY_USAGE)? else {
+        return Ok(());
+    };
+    ensure(!purposes.is_empty(), || "the extendedKeyUsage is empty".to_owned())?;
+    let mut seen = HashSet::new();
+    purposes
+        .iter()
+        .try_for_each(|purpose| ensure(seen.insert(*purpose), || format!("purpose {purpose} is there twice")))
 }
 
 /// A CA, critically so; below an issuer with a path length, one with a smaller path length.

@@ -35,6 +35,9 @@ fn read_all(bytes: &[u8]) {
         let _ = certificate.verify_issued_by(&certificate);
         let _ = cairn_x509::lint_leaf(&certificate, &certificate);
         let _ = cairn_x509::lint_ca(&certificate, &certificate);
+        let _ = cairn_x509::lint_root(&certificate);
+        let _ = cairn_x509::lint_cross_certificate(&certificate, &certificate, &certificate);
+        let _ = cairn_x509::lint_ocsp_responder(&certificate, &certificate);
         let _ = certificate.subject().to_string();
         let _ = certificate.description();
     }

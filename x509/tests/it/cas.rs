@@ -3,7 +3,7 @@
 use cairn_x509::{
     BuildError, CaProfile, Certificate, CertificatePolicy, CrossInputs, FileSigner, IntermediateInputs,
     KeySpec, KeyUsage, Name, NameConstraints, OcspResponderInputs, Purpose, RootInputs, Signer, Subtree,
-    Urls, cross_certificate, intermediate, lint_ca, ocsp_responder, root,
+    Urls, cross_certificate, intermediate, lint_ca, lint_root, ocsp_responder, root,
 };
 use der::Decode;
 use x509_cert::ext::pkix::{NameConstraints as WireNameConstraints, name::GeneralName};
@@ -155,6 +155,7 @@ fn a_roots_key_may_sign_ocsp_responses() {
     let certificate = root(signer.algorithm(), inputs).unwrap().sign(&signer).unwrap();
     let usage = certificate.description().unwrap().key_usage;
     assert_eq!(usage, [KeyUsage::DigitalSignature, KeyUsage::KeyCertSign, KeyUsage::CrlSign]);
+    assert_eq!(lint_root(&certificate), []);
 }
 
 // -- cross-certificates
