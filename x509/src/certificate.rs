@@ -48,13 +48,13 @@ pub enum CertificateError {
     Algorithm(#[from] AlgorithmError),
 }
 
-/// Why a certificate was not issued by the given issuer.
+/// Why a certificate or a CRL was not issued by the given issuer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The issuer name is not the other certificate's subject (RFC 5280 §6.1.3 (a)(4)).
     #[error("the issuer is {issuer:?}, but the given certificate's subject is {subject:?}")]
     Name {
-        /// The issuer named in the certificate.
+        /// The issuer that is named.
         issuer: String,
         /// The subject of the certificate that should be the issuer's.
         subject: String,
@@ -65,11 +65,14 @@ pub enum VerifyError {
     /// The issuer's certificate is not one of a CA (RFC 5280 §6.1.4 (k)).
     #[error("the given issuer is not a CA")]
     NotACa,
+    /// The issuer's keyUsage is without cRLSign (RFC 5280 §6.3.3 (f)).
+    #[error("the given issuer may not sign CRLs")]
+    CrlSign,
     /// The algorithm inside and outside the signed part differ (RFC 5280 §4.1.1.2).
     #[error("the signature algorithm is not the one that was signed")]
     AlgorithmMismatch,
     /// The signature is not the issuer's.
-    #[error("the certificate is not signed by the given issuer: {0}")]
+    #[error("the signature is not the given issuer's: {0}")]
     Signature(#[from] SignatureError),
 }
 

@@ -14,7 +14,7 @@ use x509_cert::ext::{
         CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints,
         SubjectKeyIdentifier,
         certpolicy::PolicyInformation,
-        crl::dp::DistributionPoint,
+        crl::dp::{DistributionPoint, IssuingDistributionPoint},
         name::{DistributionPointName, GeneralName},
     },
 };
@@ -126,6 +126,17 @@ pub(crate) fn name_constraints(constraints: &NameConstraints) -> der::Result<Ext
 /// certificatePolicies (RFC 5280 §4.2.1.4), not critical.
 pub(crate) fn certificate_policies(policies: Vec<PolicyInformation>) -> der::Result<Extension> {
     extension(oid::CERTIFICATE_POLICIES, false, &CertificatePolicies(policies))
+}
+
+/// cRLNumber (RFC 5280 §5.2.3), not critical.
+pub(crate) fn crl_number(number: u64) -> der::Result<Extension> {
+    extension(oid::CRL_NUMBER, false, &number)
+}
+
+/// issuingDistributionPoint (RFC 5280 §5.2.5), always critical: who does not know it would take a part of the
+/// list for the whole.
+pub(crate) fn issuing_distribution_point(point: &IssuingDistributionPoint) -> der::Result<Extension> {
+    extension(oid::ISSUING_DISTRIBUTION_POINT, true, point)
 }
 
 /// id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1), not critical.

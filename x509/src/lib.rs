@@ -56,6 +56,7 @@
 pub mod algorithm;
 pub mod certificate;
 pub mod constraints;
+pub mod crl;
 pub mod csr;
 pub mod description;
 mod extension;
@@ -77,11 +78,12 @@ pub use crate::{
     algorithm::{AlgorithmError, SignatureAlgorithm},
     certificate::{Certificate, CertificateError, VerifyError},
     constraints::{NameConstraints, Subnet, Subtree},
+    crl::{Crl, CrlContents, CrlError, CrlInputs, CrlReason, CrlScope, RevokedEntry, TbsCrl, crl},
     csr::{Csr, CsrError},
     description::Description,
     lint::{
-        Finding, lint_ca, lint_cross_certificate, lint_intermediate, lint_leaf, lint_ocsp_responder,
-        lint_root,
+        Finding, lint_ca, lint_crl, lint_cross_certificate, lint_intermediate, lint_leaf,
+        lint_ocsp_responder, lint_root,
     },
     name::{Name, NameAttributes, NameError},
     policy::{CertificatePolicy, PolicyError},

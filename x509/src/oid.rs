@@ -60,6 +60,13 @@ pub(crate) const AUTHORITY_INFO_ACCESS: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.1.1
 pub(crate) const TLS_FEATURE: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.1.24");
 pub(crate) const OCSP_NO_CHECK: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.48.1.5");
 
+// -- extensions of CRLs and of their entries: RFC 5280 §5.2, §5.3
+pub(crate) const CRL_NUMBER: Oid = Oid::new_unwrap("2.5.29.20");
+pub(crate) const CRL_REASON: Oid = Oid::new_unwrap("2.5.29.21");
+pub(crate) const INVALIDITY_DATE: Oid = Oid::new_unwrap("2.5.29.24");
+pub(crate) const DELTA_CRL_INDICATOR: Oid = Oid::new_unwrap("2.5.29.27");
+pub(crate) const ISSUING_DISTRIBUTION_POINT: Oid = Oid::new_unwrap("2.5.29.28");
+
 // -- what stands inside those extensions: RFC 5280 §4.2.1.4, §4.2.1.12, §4.2.2.1
 pub(crate) const CPS: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.2.1");
 #[cfg(test)]

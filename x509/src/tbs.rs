@@ -3,6 +3,7 @@
 //! A CA records what it is about to sign before it signs it. So the bytes are made once and everything else
 //! stands beside them: what was recorded, linted and signed is one and the same sequence of bytes.
 
+use const_oid::ObjectIdentifier;
 use der::{Decode, Encode};
 use x509_cert::ext::{
     Extension,
@@ -48,7 +49,7 @@ pub(crate) struct KnownExtensions {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The algorithm is written inside what is signed (RFC 5280 §4.1.2.3), so the signer must use that one.
-    #[error("the certificate is to be signed with {tbs}, but the signer uses {signer}")]
+    #[error("the signature is to be {tbs}, but the signer uses {signer}")]
     AlgorithmMismatch {
         /// The algorithm in the TBS.
         tbs: SignatureAlgorithm,
@@ -59,7 +60,7 @@ pub enum SignError {
     #[error(transparent)]
     Signer(#[from] SignerError),
     /// The signature does not fit into DER.
-    #[error("the certificate cannot be encoded: {0}")]
+    #[error("what was signed cannot be encoded: {0}")]
     Encoding(#[from] der::Error),
 }
 
@@ -92,6 +93,14 @@ impl TbsCertificate {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// The value of the extension of this kind.
+    pub(crate) fn extension(&self, kind: ObjectIdentifier) -> der::Result<Option<Vec<u8>>> {
+        let fields = TbsCertificateFields::from_der(&self.der)?;
+        let mut extensions = fields.extensions.into_iter().flatten();
+        let extension = extensions.find(|extension| extension.extn_id == kind);
+        Ok(extension.map(|extension| extension.extn_value.into_bytes().into()))
     }
 
     /// Signs these bytes.

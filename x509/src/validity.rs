@@ -42,7 +42,7 @@ impl Validity {
 }
 
 /// RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on.
-fn time(seconds: i64) -> Option<Time> {
+pub(crate) fn time(seconds: i64) -> Option<Time> {
     let date = DateTime::from_unix_duration(Duration::from_secs(u64::try_from(seconds).ok()?)).ok()?;
     Some(match UtcTime::from_date_time(date) {
         Ok(utc) => Time::UtcTime(utc),
@@ -50,7 +50,7 @@ fn time(seconds: i64) -> Option<Time> {
     })
 }
 
-fn seconds(time: Time) -> i64 {
+pub(crate) fn seconds(time: Time) -> i64 {
     i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
 }
 

@@ -1,17 +1,21 @@
-//! The ASN.1 shapes of RFC 5280 §4.1 and RFC 2986 §4, as this crate reads and writes them.
+//! The ASN.1 shapes of RFC 5280 §4.1, §5.1 and RFC 2986 §4, as this crate reads and writes them.
 //!
 //! Names and keys stay raw here (`AnyRef`), and [`Signed`] lends the signed bytes exactly as they came:
 //! what is signed, recorded and compared is bytes, never a re-encoding of a parsed structure.
 
 use const_oid::ObjectIdentifier;
 use der::{
-    Decode, Encode, Reader, Sequence, SliceReader,
+    Decode, DecodeValue, Encode, EncodeValue, Header, Length, Reader, Sequence, SliceReader, Writer,
     asn1::{AnyRef, BitStringRef, ContextSpecific, IntRef, SetOfVec, UintRef},
 };
 use spki::AlgorithmIdentifierRef;
-use x509_cert::{Version, ext::Extension, time::Validity};
+use x509_cert::{
+    Version,
+    ext::Extension,
+    time::{Time, Validity},
+};
 
-/// The outermost SEQUENCE of a certificate (RFC 5280 §4.1.1) and of a CSR (RFC 2986 §4.2).
+/// The outermost SEQUENCE of a certificate (RFC 5280 §4.1.1), a CRL (§5.1.1) and a CSR (RFC 2986 §4.2).
 pub(crate) struct Signed<'a> {
     /// The signed part with its tag and length: the message of the signature.
     pub(crate) message: &'a [u8],
@@ -64,6 +68,43 @@ pub(crate) struct TbsCertificateFields<'a> {
     pub(crate) subject_unique_id: Option<BitStringRef<'a>>,
     #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
     pub(crate) extensions: Option<Vec<Extension>>,
+}
+
+/// TBSCertList (RFC 5280 §5.1.2). The entries stay raw: there may be many.
+#[derive(Sequence)]
+pub(crate) struct TbsCertListFields<'a> {
+    pub(crate) version: Version,
+    pub(crate) signature: AlgorithmIdentifierRef<'a>,
+    pub(crate) issuer: AnyRef<'a>,
+    pub(crate) this_update: Time,
+    pub(crate) next_update: Option<Time>,
+    pub(crate) revoked: Option<RawSequence<'a>>,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    pub(crate) extensions: Option<Vec<Extension>>,
+}
+
+/// A SEQUENCE whose content is left as it lies.
+#[derive(Clone, Copy)]
+pub(crate) struct RawSequence<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Sequence<'a> for RawSequence<'a> {}
+
+impl<'a> DecodeValue<'a> for RawSequence<'a> {
+    type Error = der::Error;
+
+    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+        reader.read_slice(header.length()).map(Self)
+    }
+}
+
+impl EncodeValue for RawSequence<'_> {
+    fn value_len(&self) -> der::Result<Length> {
+        self.0.len().try_into()
+    }
+
+    fn encode_value(&self, writer: &mut impl Writer) -> der::Result<()> {
+        writer.write(self.0)
+    }
 }
 
 /// CertificationRequestInfo (RFC 2986 §4.1). Clients that ask for nothing leave the attributes out, though

@@ -4,13 +4,17 @@
 use std::collections::HashSet;
 
 use der::{Decode, Encode};
+use spki::AlgorithmIdentifierOwned;
 use x509_cert::ext::pkix::{
     AuthorityInfoAccessSyntax, CrlDistributionPoints, ExtendedKeyUsage,
     name::{DistributionPointName, GeneralName},
 };
 
 use super::{Lint, Subject, ensure};
-use crate::{algorithm::SignatureAlgorithm, name::Name, oid, spki::KeyKind, wire::RsaPublicKeyFields};
+use crate::{
+    algorithm::SignatureAlgorithm, certificate::Certificate, name::Name, oid, spki::KeyKind,
+    wire::RsaPublicKeyFields,
+};
 
 /// BRs §7.1.2: serial numbers carry at least 64 bits from a CSPRNG.
 const MIN_SERIAL_LEN: usize = 8;
@@ -56,10 +60,18 @@ fn serial_entropy(subject: &Subject<'_>) -> Result<(), String> {
 /// ECDSA with the hash of the curve's size, RSA with any SHA-2. The BRs know neither Ed25519 nor ML-DSA:
 /// those are what RFC 8410 §3 and RFC 9881 §2 say.
 fn signature_fits_issuer(subject: &Subject<'_>) -> Result<(), String> {
+    check_signature_fits(subject.tbs().signature(), subject.issuer)
+}
+
+/// Of a certificate's or a CRL's signature.
+pub(super) fn check_signature_fits(
+    algorithm: &AlgorithmIdentifierOwned,
+    issuer: &Certificate,
+) -> Result<(), String> {
     use SignatureAlgorithm as Alg;
-    let algorithm = SignatureAlgorithm::from_identifier(&subject.tbs().signature().into())
-        .map_err(|error| error.to_string())?;
-    let key = subject.issuer.public_key().kind();
+    let algorithm =
+        SignatureAlgorithm::from_identifier(&algorithm.into()).map_err(|error| error.to_string())?;
+    let key = issuer.public_key().kind();
     let fits = match key {
         KeyKind::P256 => algorithm == Alg::EcdsaSha256,
         KeyKind::P384 => algorithm == Alg::EcdsaSha384,

@@ -1,4 +1,4 @@
-//! A second look at a certificate, by code that did not build it.
+//! A second look at a certificate or a CRL, by code that did not build it.
 //!
 //! Before a CA signs, it signs the same bytes with a throw-away key and has the result linted; a finding
 //! stops the issuance (BRs §4.3.1.2). So no lint looks at the signature, but that of a finished root, and every
@@ -8,6 +8,7 @@
 
 mod cabf_br;
 mod ceremony;
+mod crl;
 mod name_constraints;
 mod rfc5280;
 mod rfc6960;
@@ -16,9 +17,10 @@ use const_oid::ObjectIdentifier;
 use der::Decode;
 use x509_cert::{TbsCertificate, ext::Extension};
 
+pub use self::crl::lint_crl;
 use crate::certificate::Certificate;
 
-/// Something wrong with a certificate.
+/// Something wrong with a certificate or a CRL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The name of the lint, for logs and metrics.

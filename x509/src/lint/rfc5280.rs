@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use der::Encode;
+use spki::AlgorithmIdentifierOwned;
 use x509_cert::{
     Version,
     ext::pkix::{
@@ -117,7 +118,11 @@ fn signature_algorithms_agree(subject: &Subject<'_>) -> Result<(), String> {
 }
 
 fn signature_parameters(subject: &Subject<'_>) -> Result<(), String> {
-    let algorithm = subject.tbs().signature();
+    check_signature_parameters(subject.tbs().signature())
+}
+
+/// Of a certificate's or a CRL's signature.
+pub(super) fn check_signature_parameters(algorithm: &AlgorithmIdentifierOwned) -> Result<(), String> {
     let parameters = algorithm.parameters.as_ref();
     match algorithm.oid {
         oid::SHA256_WITH_RSA | oid::SHA384_WITH_RSA | oid::SHA512_WITH_RSA => {
@@ -158,14 +163,19 @@ fn validity_order(subject: &Subject<'_>) -> Result<(), String> {
 
 fn validity_encoding(subject: &Subject<'_>) -> Result<(), String> {
     let validity = subject.tbs().validity();
-    [validity.not_before, validity.not_after].iter().try_for_each(|time| match time {
+    [validity.not_before, validity.not_after].into_iter().try_for_each(check_time)
+}
+
+/// Of a certificate's or a CRL's time, that it is of the type for its year.
+pub(super) fn check_time(time: Time) -> Result<(), String> {
+    match time {
         // A UTCTime cannot say a later year.
         Time::UtcTime(_) => Ok(()),
         Time::GeneralTime(_) => {
             let date = time.to_date_time();
             ensure(date.year() > LAST_UTC_YEAR, || format!("{date} is a GeneralizedTime, not a UTCTime"))
         }
-    })
+    }
 }
 
 fn validity_within_issuer(subject: &Subject<'_>) -> Result<(), String> {

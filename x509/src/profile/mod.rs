@@ -33,7 +33,7 @@ use crate::{
 /// RFC 5280 §4.1.2.2.
 const MAX_SERIAL_LEN: usize = 20;
 
-/// Why a certificate was not built.
+/// Why a certificate or a CRL was not built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// RFC 5280 §4.1.2.2: a positive INTEGER of at most 20 octets, in its shortest form.
@@ -77,6 +77,18 @@ pub enum BuildError {
     /// Without it chains through the cross-certificate could not be found (RFC 5280 §4.2.1.2).
     #[error("the certificate to cross-certify has no subject key identifier")]
     SubjectKeyIdentifier,
+    /// The issuer's keyUsage is without cRLSign (RFC 5280 §4.2.1.3).
+    #[error("the issuer may not sign CRLs")]
+    CrlSign,
+    /// RFC 5280 §5.2.5: the extension MUST NOT be empty.
+    #[error("the scope of the CRL says nothing; leave it away for a list of everything")]
+    CrlScope,
+    /// RFC 5280 §5.3.1: unspecified is said by giving no reason, removeFromCRL is for delta CRLs.
+    #[error("a complete CRL does not give the reasons unspecified and removeFromCRL")]
+    CrlReason,
+    /// A certificate is revoked once.
+    #[error("a serial number stands twice among the entries of the CRL")]
+    CrlRepeats,
     /// A subtree of names that cannot be one.
     #[error("{0}")]
     NameConstraint(String),

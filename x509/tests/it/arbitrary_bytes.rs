@@ -2,10 +2,13 @@
 
 use std::sync::LazyLock;
 
-use cairn_x509::{Certificate, Csr, FileSigner, KeySpec, Name, PublicKey, Signer, TbsCertificate};
+use cairn_x509::{
+    Certificate, Crl, CrlContents, CrlInputs, CrlReason, CrlScope, Csr, FileSigner, KeySpec, Name, PublicKey,
+    RevokedEntry, Signer, TbsCertificate, TbsCrl, crl,
+};
 use proptest::{collection::vec, prelude::*};
 
-use crate::support::Ca;
+use crate::support::{Ca, DAY, NOW};
 
 static CERTIFICATE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let subscriber = FileSigner::generate(KeySpec::P256).unwrap();
@@ -17,6 +20,18 @@ static CA: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let top = Ca::root(KeySpec::P256);
     crate::cas::made(&top, &crate::cas::full_profile(), &top.signer).unwrap().der().to_vec()
 });
+
+static CRL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let top = Ca::root(KeySpec::P256);
+    let scope = CrlScope { urls: vec!["http://a.test/".to_owned()], contents: CrlContents::CaCertificates };
+    let inputs = CrlInputs { this_update: NOW, next_update: NOW + DAY, number: 300, scope: Some(&scope) };
+    let reason = Some(CrlReason::Superseded);
+    let entries = [RevokedEntry { serial: &[1, 2, 3], revoked_at: NOW, reason }];
+    let tbs = crl(&top.certificate, top.signer.algorithm(), inputs, entries).unwrap();
+    tbs.sign(&top.signer).unwrap().der().to_vec()
+});
+
+static ISSUER: LazyLock<Certificate> = LazyLock::new(|| Ca::root(KeySpec::P256).certificate);
 
 static CSR: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let params = rcgen::CertificateParams::new(vec!["www.example.test".to_owned()]).unwrap();
@@ -31,6 +46,13 @@ fn read_all(bytes: &[u8]) {
     let _ = PublicKey::from_der(bytes);
     let _ = TbsCertificate::from_der(bytes);
     let _ = Name::from_der(bytes);
+    let _ = TbsCrl::from_der(bytes);
+    if let Ok(crl) = Crl::from_der(bytes) {
+        let _ = crl.tbs().entries().count();
+        let _ = crl.tbs().number_as_u64();
+        let _ = crl.verify_issued_by(&ISSUER);
+        let _ = cairn_x509::lint_crl(&crl, &ISSUER);
+    }
     if let Ok(certificate) = Certificate::from_der(bytes) {
         let _ = certificate.verify_issued_by(&certificate);
         let _ = cairn_x509::lint_leaf(&certificate, &certificate);
@@ -63,12 +85,12 @@ proptest! {
     /// Bytes that are nearly right reach deeper than bytes by chance.
     #[test]
     fn mutated_documents_never_panic(
-        which in 0_usize..4,
+        which in 0_usize..5,
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in any::<prop::sample::Index>(),
         is_cut in any::<bool>(),
     ) {
-        let mut bytes = [&CERTIFICATE, &CA, &CSR, &SPKI][which].to_vec();
+        let mut bytes = [&CERTIFICATE, &CA, &CRL, &CSR, &SPKI][which].to_vec();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

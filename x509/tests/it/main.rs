@@ -10,6 +10,8 @@ mod cas;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod crls;
+#[cfg(test)]
 mod csr;
 #[cfg(test)]
 mod key_files;

@@ -1,0 +1,329 @@
+//! What RFC 5280 §5 demands of a complete CRL, and the Baseline Requirements beside it. The list is read with
+//! types of its own: it may be long, and x509-cert's would copy every entry.
+
+use std::collections::HashSet;
+
+use const_oid::ObjectIdentifier;
+use der::{
+    Decode, Encode, Sequence,
+    asn1::{BitStringRef, IntRef, OctetStringRef, UintRef},
+};
+use spki::AlgorithmIdentifierOwned;
+use x509_cert::{
+    ext::pkix::{
+        AuthorityKeyIdentifier, KeyUsage, KeyUsages,
+        crl::IssuingDistributionPoint,
+        name::{DistributionPointName, GeneralName},
+    },
+    name::Name,
+    time::Time,
+};
+
+use super::{Finding, cabf_br, ensure, rfc5280};
+use crate::{certificate::Certificate, crl::Crl, oid};
+
+/// RFC 5280 §4.1.2.2, §5.2.3.
+const MAX_INTEGER_LEN: usize = 20;
+
+struct Lint {
+    name: &'static str,
+    citation: &'static str,
+    check: fn(&Subject<'_>) -> Result<(), String>,
+}
+
+const ALL: &[Lint] = &[
+    Lint { name: "crl_round_trip", citation: "X.690 §10, RFC 5280 §5.1", check: round_trip },
+    Lint { name: "crl_version_2", citation: "RFC 5280 §5.1.2.1", check: version_2 },
+    Lint {
+        name: "crl_signature_algorithms_agree",
+        citation: "RFC 5280 §5.1.1.2",
+        check: signature_algorithms_agree,
+    },
+    Lint {
+        name: "crl_signature_parameters",
+        citation: "RFC 4055 §3.1, §5, RFC 5758 §3.2, RFC 8410 §3, RFC 9881 §2",
+        check: |subject| rfc5280::check_signature_parameters(&subject.tbs().signature),
+    },
+    Lint {
+        name: "crl_signature_fits_issuer",
+        citation: "BRs §7.1.3.2",
+        check: |subject| cabf_br::check_signature_fits(&subject.tbs().signature, subject.issuer),
+    },
+    Lint { name: "crl_issuer", citation: "RFC 5280 §5.1.2.3, §4.2.1.3", check: issuer },
+    Lint { name: "crl_next_update", citation: "RFC 5280 §5.1.2.5", check: next_update },
+    Lint { name: "crl_times", citation: "RFC 5280 §5.1.2.4, §5.1.2.6", check: times },
+    Lint { name: "crl_list_is_not_empty", citation: "RFC 5280 §5.1.2.6", check: list_is_not_empty },
+    Lint { name: "crl_serials", citation: "RFC 5280 §4.1.2.2, §5.1.2.6", check: serials },
+    Lint { name: "crl_entry_extensions", citation: "RFC 5280 §5.3", check: entry_extensions },
+    Lint { name: "crl_reasons", citation: "RFC 5280 §5.3.1, BRs §7.2.2", check: reasons },
+    Lint { name: "crl_extensions", citation: "RFC 5280 §5.2", check: extensions },
+    Lint {
+        name: "crl_authority_key_identifier",
+        citation: "RFC 5280 §5.2.1",
+        check: authority_key_identifier,
+    },
+    Lint { name: "crl_number", citation: "RFC 5280 §5.2.3", check: number },
+    Lint { name: "crl_scope", citation: "RFC 5280 §5.2.5, BRs §7.2.2.1", check: scope },
+];
+
+/// Judges a CRL that `issuer` is going to sign.
+#[must_use]
+pub fn lint_crl(crl: &Crl, issuer: &Certificate) -> Vec<Finding> {
+    let parsed = match List::from_der(crl.der()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            return vec![Finding {
+                lint: "crl_readable",
+                citation: "RFC 5280 §5.1",
+                message: error.to_string(),
+            }];
+        }
+    };
+    let subject = Subject { der: crl.der(), parsed, issuer };
+    let found = ALL.iter().filter_map(|lint| {
+        let message = (lint.check)(&subject).err()?;
+        Some(Finding { lint: lint.name, citation: lint.citation, message })
+    });
+    found.collect()
+}
+
+struct Subject<'a> {
+    der: &'a [u8],
+    parsed: List<'a>,
+    issuer: &'a Certificate,
+}
+
+#[derive(Sequence)]
+struct List<'a> {
+    tbs: Tbs<'a>,
+    algorithm: AlgorithmIdentifierOwned,
+    signature: BitStringRef<'a>,
+}
+
+#[derive(Sequence)]
+struct Tbs<'a> {
+    version: Option<u8>,
+    signature: AlgorithmIdentifierOwned,
+    issuer: Name,
+    this_update: Time,
+    next_update: Option<Time>,
+    revoked: Option<Vec<Revoked<'a>>>,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    extensions: Option<Vec<Extension<'a>>>,
+}
+
+#[derive(Sequence)]
+struct Revoked<'a> {
+    serial: IntRef<'a>,
+    date: Time,
+    extensions: Option<Vec<Extension<'a>>>,
+}
+
+#[derive(Sequence)]
+struct Extension<'a> {
+    kind: ObjectIdentifier,
+    #[asn1(default = "Default::default")]
+    critical: bool,
+    value: &'a OctetStringRef,
+}
+
+impl<'a> Subject<'a> {
+    fn tbs(&self) -> &Tbs<'a> {
+        &self.parsed.tbs
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Revoked<'a>> {
+        self.tbs().revoked.iter().flatten()
+    }
+
+    fn extensions(&self) -> impl Iterator<Item = &Extension<'a>> {
+        self.tbs().extensions.iter().flatten()
+    }
+
+    /// The extension of this kind as `(critical, value)`.
+    fn decoded<T>(&self, kind: ObjectIdentifier) -> Result<Option<(bool, T)>, String>
+    where
+        T: for<'b> Decode<'b, Error = der::Error>,
+    {
+        let Some(extension) = self.extensions().find(|extension| extension.kind == kind) else {
+            return Ok(None);
+        };
+        T::from_der(extension.value.as_bytes())
+            .map(|value| Some((extension.critical, value)))
+            .map_err(|error| format!("extension {kind} does not decode: {error}"))
+    }
+}
+
+/// DER has one encoding for one value, so writing what was read gives the same bytes.
+fn round_trip(subject: &Subject<'_>) -> Result<(), String> {
+    let again = subject.parsed.to_der().map_err(|error| error.to_string())?;
+    ensure(again == subject.der, || "the CRL is not DER: encoding it again gives other bytes".to_owned())
+}
+
+/// Version 2 is written as 1.
+fn version_2(subject: &Subject<'_>) -> Result<(), String> {
+    let version = subject.tbs().version;
+    ensure(version == Some(1), || format!("the version is {version:?}"))
+}
+
+fn signature_algorithms_agree(subject: &Subject<'_>) -> Result<(), String> {
+    let (outer, inner) = (&subject.parsed.algorithm, &subject.tbs().signature);
+    ensure(outer == inner, || {
+        format!("signatureAlgorithm is {}, but signature inside the CRL is {}", outer.oid, inner.oid)
+    })
+}
+
+/// The issuing certificate's subject, octet by octet; one that may sign CRLs.
+fn issuer(subject: &Subject<'_>) -> Result<(), String> {
+    let issuer = &subject.tbs().issuer;
+    ensure(!issuer.is_empty(), || "the issuer is empty".to_owned())?;
+    let der = issuer.to_der().map_err(|error| error.to_string())?;
+    ensure(der == subject.issuer.subject().der(), || {
+        format!(
+            "the issuer is {issuer}, but the issuing certificate's subject is {}",
+            subject.issuer.subject()
+        )
+    })?;
+    let certificate =
+        x509_cert::Certificate::from_der(subject.issuer.der()).map_err(|error| error.to_string())?;
+    let usage =
+        certificate.tbs_certificate().get_extension::<KeyUsage>().map_err(|error| error.to_string())?;
+    ensure(usage.is_none_or(|(_, usage)| usage.0.contains(KeyUsages::CRLSign)), || {
+        "the issuer's keyUsage lacks cRLSign".to_owned()
+    })
+}
+
+fn next_update(subject: &Subject<'_>) -> Result<(), String> {
+    let this_update = subject.tbs().this_update.to_date_time();
+    let Some(next_update) = subject.tbs().next_update else {
+        return Err("there is no nextUpdate".to_owned());
+    };
+    let next_update = next_update.to_date_time();
+    ensure(this_update < next_update, || {
+        format!("nextUpdate {next_update} is not after thisUpdate {this_update}")
+    })
+}
+
+/// UTCTime through 2049, GeneralizedTime from then on.
+fn times(subject: &Subject<'_>) -> Result<(), String> {
+    let tbs = subject.tbs();
+    let of_the_list = [Some(tbs.this_update), tbs.next_update].into_iter().flatten();
+    let of_the_entries = subject.entries().map(|entry| entry.date);
+    of_the_list.chain(of_the_entries).try_for_each(rfc5280::check_time)
+}
+
+fn list_is_not_empty(subject: &Subject<'_>) -> Result<(), String> {
+    ensure(!subject.tbs().revoked.as_ref().is_some_and(Vec::is_empty), || {
+        "the list of revoked certificates is there and empty".to_owned()
+    })
+}
+
+/// Positive, of at most 20 octets, each once.
+fn serials(subject: &Subject<'_>) -> Result<(), String> {
+    let mut seen = HashSet::with_capacity(subject.tbs().revoked.as_ref().map_or(0, Vec::len));
+    subject.entries().try_for_each(|entry| {
+        let serial = entry.serial.as_bytes();
+        let is_positive = serial.first().is_some_and(|first| *first < 0x80) && serial != [0];
+        ensure(is_positive && serial.len() <= MAX_INTEGER_LEN, || {
+            format!("serial number {serial:02x?} cannot be one")
+        })?;
+        ensure(seen.insert(serial), || format!("serial number {serial:02x?} is listed twice"))
+    })
+}
+
+/// reasonCode and invalidityDate at most, each once, never critical; no empty list of extensions.
+fn entry_extensions(subject: &Subject<'_>) -> Result<(), String> {
+    subject.entries().filter_map(|entry| entry.extensions.as_deref()).try_for_each(|extensions| {
+        ensure(!extensions.is_empty(), || "an entry has an empty list of extensions".to_owned())?;
+        for (at, extension) in extensions.iter().enumerate() {
+            let kind = extension.kind;
+            ensure([oid::CRL_REASON, oid::INVALIDITY_DATE].contains(&kind), || {
+                format!("an entry has the extension {kind}")
+            })?;
+            ensure(!extension.critical, || format!("extension {kind} of an entry is critical"))?;
+            let is_first = !extensions.iter().take(at).any(|earlier| earlier.kind == kind);
+            ensure(is_first, || format!("an entry has the extension {kind} twice"))?;
+        }
+        Ok(())
+    })
+}
+
+/// A number that says something and belongs into a complete list: not 0 (unspecified), 7 (unused) or 8
+/// (removeFromCRL).
+fn reasons(subject: &Subject<'_>) -> Result<(), String> {
+    let mut extensions = subject.entries().flat_map(|entry| entry.extensions.iter().flatten());
+    extensions.try_for_each(|extension| match (extension.kind, extension.value.as_bytes()) {
+        (oid::CRL_REASON, [0x0a, 1, 1..=6 | 9 | 10]) => Ok(()),
+        (oid::CRL_REASON, value) => Err(format!("the reason {value:02x?} cannot be given")),
+        _ => Ok(()),
+    })
+}
+
+/// The three of a complete list, each once, critical or not as they must be; perhaps others that are not
+/// critical.
+fn extensions(subject: &Subject<'_>) -> Result<(), String> {
+    const NOT_OF_A_COMPLETE_LIST: [ObjectIdentifier; 1] = [oid::DELTA_CRL_INDICATOR];
+    let mut seen = HashSet::new();
+    subject.extensions().try_for_each(|extension| {
+        let kind = extension.kind;
+        ensure(seen.insert(kind), || format!("extension {kind} is there twice"))?;
+        ensure(!NOT_OF_A_COMPLETE_LIST.contains(&kind), || "this is a delta CRL".to_owned())?;
+        let must_be_critical = kind == oid::ISSUING_DISTRIBUTION_POINT;
+        ensure(extension.critical == must_be_critical, || {
+            format!("extension {kind} is {}critical", if extension.critical { "" } else { "not " })
+        })
+    })
+}
+
+fn authority_key_identifier(subject: &Subject<'_>) -> Result<(), String> {
+    let Some((_, authority)) = subject.decoded::<AuthorityKeyIdentifier>(oid::AUTHORITY_KEY_IDENTIFIER)?
+    else {
+        return Err("there is no authorityKeyIdentifier".to_owned());
+    };
+    let identifier = authority.key_identifier.as_ref().map(|octets| octets.as_bytes());
+    ensure(identifier.is_some() && identifier == subject.issuer.subject_key_identifier(), || {
+        "the authorityKeyIdentifier is not the issuer's subjectKeyIdentifier".to_owned()
+    })
+}
+
+fn number(subject: &Subject<'_>) -> Result<(), String> {
+    let Some(extension) = subject.extensions().find(|extension| extension.kind == oid::CRL_NUMBER) else {
+        return Err("there is no CRL number".to_owned());
+    };
+    let value = extension.value.as_bytes();
+    let number =
+        UintRef::from_der(value).map_err(|error| format!("the CRL number does not decode: {error}"))?;
+    let length = number.as_bytes().len();
+    ensure(length <= MAX_INTEGER_LEN, || format!("the CRL number has {length} octets"))
+}
+
+/// Not empty, for all reasons, of this issuer, of one kind of certificates at most, at http URLs.
+fn scope(subject: &Subject<'_>) -> Result<(), String> {
+    let Some((_, point)) = subject.decoded::<IssuingDistributionPoint>(oid::ISSUING_DISTRIBUTION_POINT)?
+    else {
+        return Ok(());
+    };
+    let kinds =
+        [point.only_contains_user_certs, point.only_contains_ca_certs, point.only_contains_attribute_certs];
+    let kinds = kinds.into_iter().filter(|is_only| *is_only).count();
+    ensure(kinds > 0 || point.distribution_point.is_some(), || {
+        "the issuingDistributionPoint says nothing".to_owned()
+    })?;
+    ensure(kinds <= 1 && !point.only_contains_attribute_certs, || {
+        "the issuingDistributionPoint limits the list to certificates that do not exist".to_owned()
+    })?;
+    ensure(!point.indirect_crl, || "the CRL is indirect".to_owned())?;
+    ensure(point.only_some_reasons.is_none(), || "the CRL is for some reasons only".to_owned())?;
+    let names = match &point.distribution_point {
+        None => return Ok(()),
+        Some(DistributionPointName::FullName(names)) => names,
+        Some(DistributionPointName::NameRelativeToCRLIssuer(_)) => {
+            return Err("the distribution point is relative to the issuer".to_owned());
+        }
+    };
+    ensure(!names.is_empty(), || "the distribution point is empty".to_owned())?;
+    names.iter().try_for_each(|name| match name {
+        GeneralName::UniformResourceIdentifier(url) if url.as_str().starts_with("http://") => Ok(()),
+        other => Err(format!("the distribution point {other:?} is not an http URL")),
+    })
+}
