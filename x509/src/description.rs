@@ -56,15 +56,19 @@ impl TbsCertificate {
     /// Reads what the extensions say. One that is malformed is an error.
     pub fn description(&self) -> Result<Description, CertificateError> {
         let fields = TbsCertificateFields::from_der(&self.der)?;
-        let mut description = Description::default();
-        for extension in fields.extensions.iter().flatten() {
-            description.add(extension)?;
-        }
-        Ok(description)
+        Ok(Description::of(fields.extensions.as_deref().unwrap_or_default())?)
     }
 }
 
 impl Description {
+    pub(crate) fn of(extensions: &[Extension]) -> der::Result<Self> {
+        let mut description = Self::default();
+        for extension in extensions {
+            description.add(extension)?;
+        }
+        Ok(description)
+    }
+
     fn add(&mut self, extension: &Extension) -> der::Result<()> {
         let value = extension.extn_value.as_bytes();
         match extension.extn_id {

@@ -1,9 +1,10 @@
 //! Everything about certificates that needs no network, clock or database.
 //!
-//! Reading: [`PublicKey`], [`Csr`] (RFC 2986), [`Certificate`] (RFC 5280). Making: [`profile`] says what a
-//! certificate shall look like and builds a [`TbsCertificate`], whose exact bytes can be recorded before a
-//! [`Signer`] signs them. Judging: [`lint`] reads a finished certificate again, with other code than that
-//! which built it.
+//! Reading: [`PublicKey`], [`Csr`] (RFC 2986), [`Certificate`] and [`Crl`] (RFC 5280), and
+//! [`CaCsr`], by which CAs ask each other. Making: [`profile`] says what a certificate shall look like and
+//! builds a [`TbsCertificate`], [`mod@crl`] a [`TbsCrl`], whose exact bytes can be recorded before a [`Signer`]
+//! signs them. Judging: [`lint`] reads a finished certificate or CRL again, with other code than that which
+//! built it; [`Description`] tells a person what a certificate says.
 //!
 //! Time, serial numbers and names come as arguments. Only key generation and signing take randomness, the
 //! system's, inside aws-lc-rs. Nothing here knows ACME: which names an order holds, whether a key is good
@@ -54,6 +55,7 @@
 //! ```
 
 pub mod algorithm;
+pub mod ca_csr;
 pub mod certificate;
 pub mod constraints;
 pub mod crl;
@@ -76,6 +78,7 @@ mod wire;
 
 pub use crate::{
     algorithm::{AlgorithmError, SignatureAlgorithm},
+    ca_csr::{CaCsr, CaCsrError, CaRequest, CsrRequest},
     certificate::{Certificate, CertificateError, VerifyError},
     constraints::{NameConstraints, Subnet, Subtree},
     crl::{Crl, CrlContents, CrlError, CrlInputs, CrlReason, CrlScope, RevokedEntry, TbsCrl, crl},

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use cairn_x509::{
-    Certificate, Crl, CrlContents, CrlInputs, CrlReason, CrlScope, Csr, FileSigner, KeySpec, Name, PublicKey,
-    RevokedEntry, Signer, TbsCertificate, TbsCrl, crl,
+    CaCsr, Certificate, Crl, CrlContents, CrlInputs, CrlReason, CrlScope, Csr, FileSigner, KeySpec, Name,
+    PublicKey, RevokedEntry, Signer, TbsCertificate, TbsCrl, crl,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -43,6 +43,7 @@ static SPKI: LazyLock<Vec<u8>> =
 
 fn read_all(bytes: &[u8]) {
     let _ = Csr::parse(bytes);
+    let _ = CaCsr::from_der(bytes);
     let _ = PublicKey::from_der(bytes);
     let _ = TbsCertificate::from_der(bytes);
     let _ = Name::from_der(bytes);

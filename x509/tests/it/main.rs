@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod arbitrary_bytes;
 #[cfg(test)]
+mod ca_csrs;
+#[cfg(test)]
 mod ca_lints;
 #[cfg(test)]
 mod cas;
