@@ -481,6 +481,46 @@ fn a_foreign_issuer_and_unfit_algorithms_are_found() {
     );
 }
 
+/// A CRL whose entries and extensions are any bytes.
+#[derive(Sequence)]
+struct Raw {
+    tbs: RawTbs,
+    algorithm: AlgorithmIdentifierOwned,
+    signature: BitString,
+}
+
+#[derive(Sequence)]
+struct RawTbs {
+    version: Option<u8>,
+    algorithm: AlgorithmIdentifierOwned,
+    issuer: Any,
+    this_update: x509_cert::time::Time,
+    next_update: Option<x509_cert::time::Time>,
+    revoked: Option<Vec<Any>>,
+    #[asn1(context_specific = "0", optional = "true")]
+    extensions: Option<Vec<Any>>,
+}
+
+/// `critical` is FALSE by default, and DER leaves defaults out: in the list and behind it.
+#[test]
+fn a_default_that_is_written_is_found() {
+    let ca = Ca::root(KeySpec::P256);
+    let good = made(&ca, INPUTS, &ENTRIES);
+    let spoilt = |spoil: &dyn Fn(&mut RawTbs)| {
+        let mut raw = Raw::from_der(good.der()).unwrap();
+        spoil(&mut raw.tbs);
+        let crl = Crl::from_der(&raw.to_der().unwrap()).unwrap();
+        names_of(&lint_crl(&crl, &ca.certificate))
+    };
+    assert_eq!(spoilt(&|_| {}), [""; 0]);
+    let reason = [&[0x30, 15, 0x30, 13, 6, 3, 0x55, 0x1d, 0x15, 1, 1, 0][..], &[4, 3, 0x0a, 1, 1]].concat();
+    let entry = [&[2, 1, 2][..], &[0x17, 13], b"260101000000Z", &reason].concat();
+    let entry = Any::new(Tag::Sequence, entry).unwrap();
+    assert_eq!(spoilt(&|tbs| tbs.revoked = Some(vec![entry.clone()])), ["crl_round_trip"]);
+    let number = Any::new(Tag::Sequence, [6, 3, 0x55, 0x1d, 0x14, 1, 1, 0, 4, 3, 2, 1, 7]).unwrap();
+    assert_eq!(spoilt(&|tbs| tbs.extensions.as_mut().unwrap()[1] = number.clone()), ["crl_round_trip"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
