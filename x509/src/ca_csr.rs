@@ -4,7 +4,13 @@
 //! They are another matter than the requests of subscribers ([`Csr`](crate::Csr)): a subject is copied from them,
 //! a person reads what they ask for, and their keys may be of any kind that a CA may have.
 
-use der::{Decode, Encode, asn1::AnyRef, asn1::SetOfVec, pem::LineEnding};
+use std::collections::HashSet;
+
+use der::{
+    Decode, Encode,
+    asn1::{AnyRef, SetOfVec},
+    pem::LineEnding,
+};
 use x509_cert::{Version, ext::Extension};
 
 use crate::{
@@ -228,11 +234,9 @@ fn requested<'a>(
         Some(value) => value.decode_as()?,
         None => return Ok(Vec::new()),
     };
-    let kinds = extensions.iter().map(|extension| extension.extn_id);
-    for (at, kind) in kinds.clone().enumerate() {
-        if kinds.clone().take(at).any(|earlier| earlier == kind) {
-            return Err(CaCsrError::Repeated(format!("extension {kind}")));
-        }
+    let mut seen = HashSet::new();
+    match extensions.iter().find(|extension| !seen.insert(extension.extn_id)) {
+        Some(twin) => Err(CaCsrError::Repeated(format!("extension {}", twin.extn_id))),
+        None => Ok(extensions),
     }
-    Ok(extensions)
 }

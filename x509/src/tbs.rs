@@ -43,6 +43,8 @@ pub(crate) struct KnownExtensions {
     pub(crate) names: Vec<SubjectAltName>,
     pub(crate) subject_key_identifier: Option<Vec<u8>>,
     pub(crate) authority_key_identifier: Option<Vec<u8>>,
+    /// As it lies there: every leaf below is judged by it.
+    pub(crate) name_constraints: Option<Vec<u8>>,
 }
 
 /// Why a TBS was not signed.
@@ -135,6 +137,7 @@ impl KnownExtensions {
                     let identifier = AuthorityKeyIdentifier::from_der(value)?.key_identifier;
                     known.authority_key_identifier = identifier.map(|octets| octets.as_bytes().to_vec());
                 }
+                oid::NAME_CONSTRAINTS => known.name_constraints = Some(value.to_vec()),
                 oid::SUBJECT_ALT_NAME => {
                     known.names = read_general_names(value)?
                         .into_iter()

@@ -70,7 +70,7 @@ pub(crate) struct TbsCertificateFields<'a> {
     pub(crate) extensions: Option<Vec<Extension>>,
 }
 
-/// TBSCertList (RFC 5280 §5.1.2). The entries stay raw: there may be many.
+/// TBSCertList (RFC 5280 §5.1.2). Entries and extensions stay raw: there may be many.
 #[derive(Sequence)]
 pub(crate) struct TbsCertListFields<'a> {
     pub(crate) version: Version,
@@ -80,7 +80,7 @@ pub(crate) struct TbsCertListFields<'a> {
     pub(crate) next_update: Option<Time>,
     pub(crate) revoked: Option<RawSequence<'a>>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    pub(crate) extensions: Option<Vec<Extension>>,
+    pub(crate) extensions: Option<RawSequence<'a>>,
 }
 
 /// A SEQUENCE whose content is left as it lies.

@@ -66,6 +66,10 @@ pub fn crl<'a>(
         scope: scope.cloned(),
     };
 
+    let mut extension_list = Vec::new();
+    for extension in &extensions {
+        extension.encode_to_vec(&mut extension_list)?;
+    }
     let list = list(entries)?;
     let fields = TbsCertListFields {
         version: Version::V2,
@@ -75,7 +79,7 @@ pub fn crl<'a>(
         next_update: Some(next_time),
         // RFC 5280 §5.1.2.6: without entries the list MUST be absent.
         revoked: if list.is_empty() { None } else { Some(RawSequence(&list)) },
-        extensions: Some(extensions),
+        extensions: Some(RawSequence(&extension_list)),
     };
     Ok(TbsCrl {
         der: fields.to_der()?,

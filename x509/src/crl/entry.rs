@@ -7,7 +7,7 @@ use der::{
 };
 use x509_cert::time::Time;
 
-use super::CrlError;
+use super::{CrlError, MAX_EXTENSIONS_LEN};
 use crate::{oid, validity, wire::RawSequence};
 
 /// Why a certificate was revoked (CRLReason, RFC 5280 §5.3.1).
@@ -166,6 +166,9 @@ struct ExtensionFields<'a> {
 
 /// The reasonCode among the extensions of an entry.
 fn read_reason(extensions: RawSequence<'_>) -> Result<Option<CrlReason>, CrlError> {
+    if extensions.0.len() > MAX_EXTENSIONS_LEN {
+        return Err(CrlError::Extensions(extensions.0.len()));
+    }
     let mut reader = SliceReader::new(extensions.0)?;
     let mut reason = None;
     while !reader.is_finished() {

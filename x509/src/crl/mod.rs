@@ -8,8 +8,10 @@ mod build;
 mod entry;
 mod scope;
 
+use std::collections::HashSet;
+
 use der::{
-    Decode, Encode,
+    Decode, Encode, Reader, SliceReader,
     asn1::{IntRef, UintRef},
     pem::LineEnding,
 };
@@ -42,6 +44,10 @@ const PEM_LABEL: &str = "X509 CRL";
 /// Longer lists are not read: they would have more than a million entries, and reading one holds it in memory
 /// twice.
 pub const MAX_CRL_LEN: usize = 64 << 20;
+
+/// The extensions of a list have a few hundred octets; what is parsed into memory must not grow with a hostile
+/// list.
+const MAX_EXTENSIONS_LEN: usize = 16 << 10;
 
 /// RFC 5280 §5.2.3: verifiers take numbers of up to 20 octets.
 const MAX_NUMBER_LEN: usize = 20;
@@ -92,6 +98,9 @@ pub enum CrlError {
     /// RFC 5280 §5.2, §5.3: a list with a critical extension that is not understood must not be used.
     #[error("the CRL has the critical extension {0}, which is not supported")]
     Critical(String),
+    /// Far longer than any.
+    #[error("the CRL has {0} octets of extensions; no more than {MAX_EXTENSIONS_LEN} are read")]
+    Extensions(usize),
     /// RFC 5280 §5.2: the same as in certificates, no extension may stand twice.
     #[error("the CRL has the extension {0} twice")]
     Repeated(String),
@@ -218,7 +227,7 @@ impl TbsCrl {
             issuer: Name::from_vec(fields.issuer.to_der()?)?,
             this_update: seconds(fields.this_update),
             next_update: fields.next_update.map(seconds),
-            extensions: CrlExtensions::read(fields.extensions.as_deref().unwrap_or_default())?,
+            extensions: CrlExtensions::read(fields.extensions.map_or(&[], |list| list.0))?,
             der,
         })
     }
@@ -298,11 +307,17 @@ impl TbsCrl {
 }
 
 impl CrlExtensions {
-    fn read(extensions: &[Extension]) -> Result<Self, CrlError> {
+    fn read(list: &[u8]) -> Result<Self, CrlError> {
+        if list.len() > MAX_EXTENSIONS_LEN {
+            return Err(CrlError::Extensions(list.len()));
+        }
         let mut known = Self::default();
-        for (at, extension) in extensions.iter().enumerate() {
+        let mut seen = HashSet::new();
+        let mut reader = SliceReader::new(list)?;
+        while !reader.is_finished() {
+            let extension = Extension::decode(&mut reader)?;
             let (kind, value) = (extension.extn_id, extension.extn_value.as_bytes());
-            if extensions.iter().take(at).any(|earlier| earlier.extn_id == kind) {
+            if !seen.insert(kind) {
                 return Err(CrlError::Repeated(kind.to_string()));
             }
             match kind {

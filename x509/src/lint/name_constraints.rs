@@ -19,10 +19,13 @@ pub(super) const CA: &[Lint] = &[
         citation: "RFC 5280 §6.1.4 (g)",
         check: name_constraints_within_issuer,
     },
+    Lint { name: "names_within_issuer", citation: "RFC 5280 §6.1.3 (b), (c)", check: names_within_issuer },
 ];
 
-pub(super) const END_ENTITY: &[Lint] =
-    &[Lint { name: "no_name_constraints", citation: "RFC 5280 §4.2.1.10", check: no_name_constraints }];
+pub(super) const END_ENTITY: &[Lint] = &[
+    Lint { name: "no_name_constraints", citation: "RFC 5280 §4.2.1.10", check: no_name_constraints },
+    Lint { name: "names_within_issuer", citation: "RFC 5280 §6.1.3 (b), (c)", check: names_within_issuer },
+];
 
 fn no_name_constraints(subject: &Subject<'_>) -> Result<(), String> {
     ensure(subject.extension(oid::NAME_CONSTRAINTS).is_none(), || {
@@ -86,26 +89,61 @@ fn subtree(subtree: &GeneralSubtree) -> Result<(), String> {
 /// constrained as it is there.
 fn name_constraints_within_issuer(subject: &Subject<'_>) -> Result<(), String> {
     let Some((_, own)) = subject.decoded::<NameConstraints>(oid::NAME_CONSTRAINTS)? else { return Ok(()) };
-    let issuer = x509_cert::Certificate::from_der(subject.issuer.der()).map_err(|error| error.to_string())?;
-    let mut extensions = issuer.tbs_certificate().extensions().into_iter().flatten();
-    let Some(outer) = extensions.find(|extension| extension.extn_id == oid::NAME_CONSTRAINTS) else {
+    let Some(outer) = of_the_issuer(subject)? else { return Ok(()) };
+    let mut permitted = own.permitted_subtrees.iter().flatten();
+    permitted.try_for_each(|permitted| check_within(&permitted.base, &outer, is_within))
+}
+
+/// Every name of the certificate, its subject included, is one that its issuer may issue for. A root constrains
+/// what is below it alone.
+fn names_within_issuer(subject: &Subject<'_>) -> Result<(), String> {
+    let Some(outer) = of_the_issuer(subject)? else { return Ok(()) };
+    if subject.is_self_issued() {
         return Ok(());
+    }
+    if !subject.tbs().subject().is_empty() {
+        let name = GeneralName::DirectoryName(subject.tbs().subject().clone());
+        check_within(&name, &outer, is_name_within)?;
+    }
+    let names = subject.decoded::<Vec<GeneralName>>(oid::SUBJECT_ALT_NAME)?;
+    let mut names = names.iter().flat_map(|(_, names)| names);
+    names.try_for_each(|name| check_within(name, &outer, is_name_within))
+}
+
+fn of_the_issuer(subject: &Subject<'_>) -> Result<Option<NameConstraints>, String> {
+    let value = subject.issuer.tbs().extensions.name_constraints.as_deref();
+    let constraints = value.map(NameConstraints::from_der).transpose();
+    constraints.map_err(|error| format!("the issuer's nameConstraints do not decode: {error}"))
+}
+
+/// `inner` lies within something permitted, if anything of its kind is, and within nothing excluded.
+fn check_within(
+    inner: &GeneralName,
+    outer: &NameConstraints,
+    is_within: fn(&GeneralName, &GeneralName) -> bool,
+) -> Result<(), String> {
+    let of_its_kind = |list: &Option<GeneralSubtrees>| -> Vec<GeneralName> {
+        let bases = list.iter().flatten().map(|subtree| subtree.base.clone());
+        bases.filter(|base| discriminant(base) == discriminant(inner)).collect()
     };
-    let outer = NameConstraints::from_der(outer.extn_value.as_bytes()).map_err(|error| error.to_string())?;
-    own.permitted_subtrees.iter().flatten().try_for_each(|permitted| {
-        let base = &permitted.base;
-        let of_its_kind = |list: &Option<GeneralSubtrees>| -> Vec<GeneralName> {
-            let bases = list.iter().flatten().map(|subtree| subtree.base.clone());
-            bases.filter(|other| discriminant(other) == discriminant(base)).collect()
-        };
-        let permitted = of_its_kind(&outer.permitted_subtrees);
-        ensure(permitted.is_empty() || permitted.iter().any(|outer| is_within(base, outer)), || {
-            format!("{base:?} is permitted, but not to the issuer")
-        })?;
-        ensure(!of_its_kind(&outer.excluded_subtrees).iter().any(|outer| is_within(base, outer)), || {
-            format!("{base:?} is permitted, but excluded to the issuer")
-        })
+    let permitted = of_its_kind(&outer.permitted_subtrees);
+    ensure(permitted.is_empty() || permitted.iter().any(|base| is_within(inner, base)), || {
+        format!("{inner:?} is not permitted to the issuer")
+    })?;
+    ensure(!of_its_kind(&outer.excluded_subtrees).iter().any(|base| is_within(inner, base)), || {
+        format!("{inner:?} is excluded to the issuer")
     })
+}
+
+/// Whether a name, not a range of them, is one of `base`. An address has no mask of its own.
+fn is_name_within(name: &GeneralName, base: &GeneralName) -> bool {
+    match (name, base) {
+        (GeneralName::IpAddress(address), GeneralName::IpAddress(base)) => {
+            let address = address.as_bytes();
+            is_subnet(&[address, &vec![0xff; address.len()]].concat(), base.as_bytes())
+        }
+        _ => is_within(name, base),
+    }
 }
 
 /// Whether every name of `inner` is one of `outer`; both are of one kind.

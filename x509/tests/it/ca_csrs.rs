@@ -94,6 +94,38 @@ fn a_changed_request_is_refused() {
     assert_eq!(CaCsr::from_pem("CERTIFICATE REQUEST"), Err(CaCsrError::Pem));
 }
 
+/// RFC 5280 §4.2, RFC 2985 §5.4.2.
+#[test]
+fn what_may_stand_once_in_a_request_is_refused_twice() {
+    use der::asn1::{Any, SetOfVec};
+    use x509_cert::attr::Attribute;
+    let signer = FileSigner::generate(KeySpec::P256).unwrap();
+    let csr = CsrRequest { subject: &name(), ca: CA }.sign(&signer).unwrap();
+    let resigned = |spoil: &dyn Fn(&mut x509_cert::request::CertReqInfo)| {
+        let mut theirs = x509_cert::request::CertReq::from_der(csr.der()).unwrap();
+        spoil(&mut theirs.info);
+        let signature = signer.sign(&theirs.info.to_der().unwrap()).unwrap();
+        theirs.signature = der::asn1::BitString::from_bytes(&signature).unwrap();
+        CaCsr::from_der(&theirs.to_der().unwrap())
+    };
+    assert_eq!(resigned(&|_| {}).unwrap().subject(), csr.subject());
+    let set = |info: &mut x509_cert::request::CertReqInfo, values: Vec<Any>| {
+        let oid = "1.2.840.113549.1.9.14".parse().unwrap();
+        let values = SetOfVec::try_from(values).unwrap();
+        info.attributes = SetOfVec::try_from(vec![Attribute { oid, values }]).unwrap();
+    };
+    let usage = [0x30, 14, 6, 3, 0x55, 0x1d, 15, 1, 1, 0xff, 4, 4, 3, 2, 1, 6];
+    let list = |times| Any::new(der::Tag::Sequence, usage.repeat(times)).unwrap();
+    let twice = resigned(&|info| set(info, vec![list(2)]));
+    assert_eq!(twice, Err(CaCsrError::Repeated("extension 2.5.29.15".to_owned())));
+    let lists = resigned(&|info| set(info, vec![list(0), list(1)]));
+    assert_eq!(lists, Err(CaCsrError::Repeated("an extension request".to_owned())));
+    let malformed = resigned(&|info| set(info, vec![Any::new(der::Tag::Sequence, [5, 0]).unwrap()]));
+    assert!(matches!(malformed, Err(CaCsrError::Malformed(_))));
+    let once = resigned(&|info| set(info, vec![list(1)])).unwrap();
+    assert_eq!(once.description().key_usage, [KeyUsage::KeyCertSign, KeyUsage::CrlSign]);
+}
+
 #[test]
 fn a_request_needs_a_subject() {
     let signer = FileSigner::generate(KeySpec::P256).unwrap();

@@ -2,10 +2,10 @@
 //! that is spoilt in it has its own.
 
 use cairn_x509::{
-    CaProfile, Certificate, CrossInputs, FileSigner, Finding, IntermediateInputs, KeySpec, Name,
-    NameConstraints, OcspResponderInputs, Signer, Subtree, Urls, Validity, cross_certificate, intermediate,
-    lint_ca, lint_cross_certificate, lint_intermediate, lint_leaf, lint_ocsp_responder, lint_root,
-    ocsp_responder, throwaway_signer,
+    CaProfile, Certificate, CrossInputs, FileSigner, Finding, IntermediateInputs, KeySpec, LeafProfile, Name,
+    NameConstraints, OcspResponderInputs, Signer, SubjectAltName, Subtree, Urls, Validity, cross_certificate,
+    intermediate, lint_ca, lint_cross_certificate, lint_intermediate, lint_leaf, lint_ocsp_responder,
+    lint_root, ocsp_responder, throwaway_signer,
 };
 use der::{
     Tag,
@@ -18,7 +18,7 @@ use x509_cert::ext::pkix::{
 
 use crate::{
     cas::{full_profile, made},
-    support::{CA_VALIDITY, Ca, DAY, Forge, LEAF_VALIDITY, NOW, SERIAL},
+    support::{CA_VALIDITY, Ca, DAY, Forge, LEAF_VALIDITY, NOW, SERIAL, leaf_inputs},
 };
 
 const KEY_USAGE: &str = "2.5.29.15";
@@ -220,7 +220,7 @@ fn nested(outer: NameConstraints, inner: NameConstraints) -> Vec<&'static str> {
         serial: &SERIAL,
         validity: CA_VALIDITY,
         public_key: top.signer.public_key(),
-        subject: &Name::new("Below", None).unwrap(),
+        subject: &Name::new("x", Some("Example")).unwrap(),
         urls: Urls::default(),
     };
     let profile = CaProfile { name_constraints: inner, ..full_profile() };
@@ -301,6 +301,55 @@ fn wider_constraints_than_the_issuers_are_found() {
     let found = nested(excludes(&[dns("example.test")]), permits(&[dns("a.example.test")]));
     assert_eq!(found, ["name_constraints_within_issuer"]);
     assert_eq!(nested(excludes(&[dns("")]), permits(&[dns("a.test")])), ["name_constraints_within_issuer"]);
+}
+
+/// What the lints say of a leaf with these names below a CA that may issue for some of them.
+fn leaf_below(constraints: NameConstraints, names: &[SubjectAltName]) -> Vec<&'static str> {
+    let ca = constrained(constraints);
+    let profile = LeafProfile { common_name: false, ..LeafProfile::default() };
+    let leaf = ca.leaf(profile, leaf_inputs(&ca.signer, names)).sign(&ca.signer).unwrap();
+    names_of(&lint_leaf(&leaf, &ca.certificate))
+}
+
+fn constrained(name_constraints: NameConstraints) -> Ca {
+    let signer = FileSigner::generate(KeySpec::P256).unwrap();
+    let profile = CaProfile { name_constraints, path_len: Some(1), ..CaProfile::for_tls() };
+    Ca { certificate: made(&Ca::root(KeySpec::P256), &profile, &signer).unwrap(), signer }
+}
+
+/// RFC 5280 §6.1.3 (b), (c): clients would refuse it.
+#[test]
+fn a_leaf_with_names_that_its_issuer_may_not_issue_for_is_found() {
+    let name = |name: &str| SubjectAltName::Dns(name.to_owned());
+    let address = |address: &str| SubjectAltName::Ip(address.parse().unwrap());
+    let constraints = NameConstraints {
+        permitted: vec![dns("example.test"), ip("192.0.2.0/24")],
+        excluded: vec![dns("secret.example.test"), ip("192.0.2.7/32")],
+    };
+    let good = [name("example.test"), name("*.a.example.test"), address("192.0.2.8")];
+    assert_eq!(leaf_below(constraints.clone(), &good), [""; 0]);
+    for bad in [
+        name("example.org"),
+        name("secret.example.test"),
+        name("a.secret.example.test"),
+        address("192.0.2.7"),
+        address("198.51.100.1"),
+        address("2001:db8::1"),
+    ] {
+        let found = leaf_below(constraints.clone(), std::slice::from_ref(&bad));
+        assert_eq!(found, ["names_within_issuer"], "{bad}");
+    }
+    // Where nothing is said of a kind, all of it is free.
+    assert_eq!(leaf_below(permits(&[dns("example.test")]), &[address("2001:db8::1")]), [""; 0]);
+}
+
+/// A directory name constrains subjects, of leaves and of CAs.
+#[test]
+fn a_subject_that_its_issuer_may_not_issue_for_is_found() {
+    let ca = constrained(permits(&[directory("Example", None)]));
+    assert_eq!(names_of(&lint_leaf(&ca.ordinary_leaf(&ca.signer), &ca.certificate)), ["names_within_issuer"]);
+    let below = ca.intermediate(KeySpec::P256).certificate;
+    assert_eq!(names_of(&lint_intermediate(&below, &ca.certificate)), ["names_within_issuer"]);
 }
 
 // -- cross-certificates

@@ -420,6 +420,11 @@ fn a_crl_that_is_too_long_is_not_read() {
     let long = vec![0; crl::MAX_CRL_LEN + 1];
     assert_eq!(Crl::from_der(&long), Err(CrlError::TooLong(long.len())));
     assert_eq!(Crl::from_pem("-----BEGIN X509 CRL-----\n"), Err(CrlError::Pem));
+    let big = || extension("1.3.6.1.4.1.99999.1", false, &[0; 20_000]);
+    let error = refused(|tbs| tbs.extensions.as_mut().unwrap().push(big()));
+    assert!(matches!(error, CrlError::Extensions(20_000..)), "{error}");
+    let error = refused(|tbs| tbs.entry().extensions.as_mut().unwrap().push(big()));
+    assert!(matches!(error, CrlError::Extensions(20_000..)), "{error}");
     assert_eq!(Crl::from_pem(&Ca::root(KeySpec::P256).certificate.to_pem()), Err(CrlError::Pem));
 }
 
