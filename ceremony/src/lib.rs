@@ -1,0 +1,4 @@
+//! Key ceremonies.
+
+pub mod file;
+pub mod shares;
