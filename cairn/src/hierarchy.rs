@@ -1,14 +1,11 @@
 //! Root and intermediate: what `cairn init` and `cairn dev` make before the CA can run, and how their files are written and read.
 //!
 //! The CA that serves issues leaves alone, from an intermediate; the root's key signs once, here, and is then out of its reach. A
-//! hierarchy appears on disk whole or not at all (`staging.rs`), never in place of another, and private keys are for their owner's eyes
-//! only ([`key_file`]).
+//! hierarchy appears on disk whole or not at all ([`cairn_ceremony::folder`]), never in place of another, and private keys are for their owner's eyes
+//! only ([`cairn_ceremony::key_file`]).
 
 pub mod dev;
 pub mod init;
-pub mod key_file;
-
-pub(crate) mod staging;
 
 mod passphrase;
 
@@ -23,7 +20,7 @@ use cairn_x509::{
 
 pub use self::dev::{DevHierarchy, create_dev, load_dev};
 pub use self::init::{Init, InitPaths, init};
-pub use self::key_file::{read_key_file, read_passphrase_file, read_password_file};
+pub use cairn_ceremony::key_file::{read_key_file, read_passphrase_file, read_password_file};
 
 /// The organization of every hierarchy of `cairn dev`. Its certificates' names begin with it, and so tell whoever finds them in a trust
 /// store that they belong nowhere near production.

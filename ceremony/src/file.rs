@@ -190,7 +190,10 @@ fn check_line(field: &str, text: &str) -> Result<(), FileError> {
         return Err(FileError::value(field, format!("has {length} characters; write 1 to {MAX_TEXT}")));
     }
     if text.contains(|character: char| character.is_control() || character == '|') {
-        return Err(FileError::value(field, "contains a control character or a \"|\", which would break the record's tables"));
+        return Err(FileError::value(
+            field,
+            "contains a control character or a \"|\", which would break the record's tables",
+        ));
     }
     Ok(())
 }

@@ -46,7 +46,9 @@ pub enum ShareError {
     #[error("the share has a wrong number of words; ours have 33")]
     Length,
     /// Some word is wrong, or two are exchanged.
-    #[error("the checksum is wrong: a word is misread, missing or in the wrong place; compare all with the paper")]
+    #[error(
+        "the checksum is wrong: a word is misread, missing or in the wrong place; compare all with the paper"
+    )]
     Checksum,
     /// Right by its checksum, and yet none that an implementation makes.
     #[error("the share was not made by a correct implementation: its padding is not zero")]
@@ -89,7 +91,9 @@ pub enum ShareError {
     #[error("the shares do not give the secret that was split: at least one of them is forged")]
     Digest,
     /// What was asked for cannot be split.
-    #[error("a secret is split into 1 to {MAX_SHARES} shares, of which as many or fewer are needed, and at least 2 if there are several")]
+    #[error(
+        "a secret is split into 1 to {MAX_SHARES} shares, of which as many or fewer are needed, and at least 2 if there are several"
+    )]
     Threshold,
     /// The system gives no randomness.
     #[error("the system gives no random numbers")]

@@ -21,8 +21,8 @@ use anyhow::{Context, Result, ensure};
 use cairn_core::{Clock, Random};
 use cairn_x509::{Certificate, FileSigner, Signer};
 
-use super::staging::{PRIVATE, PUBLIC, Staging, make_folder, replace_file};
 use super::{Hierarchy, HierarchySpec, ROOT_FILE, create, is_dev, read_key_file};
+use cairn_ceremony::folder::{PRIVATE, PUBLIC, Staging, make_folder, replace_file};
 
 const FOLDER: &str = "ca";
 const INTERMEDIATE: &str = "intermediate.pem";
@@ -82,7 +82,7 @@ pub fn create_dev(
 ) -> Result<DevHierarchy> {
     refuse_production(data_dir)?;
     make_folder(data_dir)?;
-    let staging = Staging::new(&data_dir.join(FOLDER), random)?;
+    let staging = Staging::new(&data_dir.join(FOLDER))?;
     let hierarchy = create(spec, clock, random)?;
     ensure!(is_dev(&hierarchy.root), "a hierarchy for development is named \"{}\"", super::DEV_ORGANIZATION);
     staging.write(ROOT_KEY, hierarchy.root_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_half_made_counts_as_nothing() {
         let (_root, data_dir) = data_dir();
-        let killed = Staging::new(&data_dir.join("ca"), &SystemRandom).unwrap();
+        let killed = Staging::new(&data_dir.join("ca")).unwrap();
         killed.write("intermediate-key.pem", b"-----BEGIN PRI", PRIVATE).unwrap();
         std::mem::forget(killed);
         assert!(load_dev(&data_dir).unwrap().is_none());

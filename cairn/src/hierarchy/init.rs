@@ -22,8 +22,8 @@ use cairn_core::{Clock, Random, Timestamp};
 use cairn_x509::Certificate;
 use zeroize::Zeroizing;
 
-use super::staging::{PRIVATE, PUBLIC, Staging};
 use super::{DEV_ORGANIZATION, Hierarchy, HierarchySpec, ROOT_FILE, create, passphrase};
+use cairn_ceremony::folder::{PRIVATE, PUBLIC, Staging};
 
 const INTERMEDIATE: &str = "intermediate.pem";
 const INTERMEDIATE_KEY: &str = "intermediate-key.pem";
@@ -104,7 +104,7 @@ pub fn init(
         );
     }
     // First, so that a folder in the way is told before keys are made.
-    let staging = Staging::new(out, random)?;
+    let staging = Staging::new(out)?;
     let Hierarchy { root, root_key, intermediate, intermediate_key } = create(spec, clock, random)?;
 
     let generated = root_passphrase.is_none().then(|| passphrase::generate(random));

@@ -18,7 +18,7 @@ use cairn_x509::{Certificate, Signer};
 
 use super::certificates::{Pair, Root};
 use crate::hierarchy::read_key_file;
-use crate::hierarchy::staging::{PRIVATE, PUBLIC, Staging, replace_files};
+use cairn_ceremony::folder::{PRIVATE, PUBLIC, Staging, replace_files};
 
 /// The root's certificate.
 pub const ROOT: &str = "root.pem";
@@ -54,7 +54,7 @@ pub fn init(
         lifetime <= root_lifetime,
         "the roles' lifetime of {lifetime} is longer than the root's of {root_lifetime}; a certificate cannot outlive its root"
     );
-    let staging = Staging::new(out, random)?;
+    let staging = Staging::new(out)?;
     let root = Root::create(root_lifetime, clock, random)?;
     staging.write(ROOT_KEY, root.key().to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
     staging.write(ROOT, root.certificate().to_pem().as_bytes(), PUBLIC)?;

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cairn",
         &[
             "cairn-ca",
+            "cairn-ceremony",
             "cairn-core",
             "cairn-pa",
             "cairn-proto",

@@ -81,7 +81,8 @@ mod tests {
         for written in [text, &text.to_uppercase(), &colons.join(":"), &colons.join(" ")] {
             assert_eq!(written.parse(), Ok(digest));
         }
-        for wrong in ["", &text[1..], &format!("{text}0"), &text.replace('e', "g"), &text.replace('e', "é")] {
+        for wrong in ["", &text[1..], &format!("{text}0"), &text.replace('e', "g"), &text.replace('e', "é")]
+        {
             assert_eq!(wrong.parse::<Digest>(), Err(NoDigest), "{wrong}");
         }
     }

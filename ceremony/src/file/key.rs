@@ -74,13 +74,19 @@ impl KeySpec {
 impl Shares {
     fn check(&self, key: KeyChoice) -> Result<(), FileError> {
         if !matches!(key, KeyChoice::New(_)) {
-            return Err(FileError::value("key.shares", "only a new key's passphrase is split; see `ceremony split` for others"));
+            return Err(FileError::value(
+                "key.shares",
+                "only a new key's passphrase is split; see `ceremony split` for others",
+            ));
         }
         let holders = u8::try_from(self.holders.len()).unwrap_or(u8::MAX);
         if holders > MAX_SHARES || self.needed < 2 || self.needed > holders {
             return Err(FileError::value(
                 "key.shares",
-                format!("{} of {holders} cannot be: name 2 to {MAX_SHARES} holders, and need at least 2 of them", self.needed),
+                format!(
+                    "{} of {holders} cannot be: name 2 to {MAX_SHARES} holders, and need at least 2 of them",
+                    self.needed
+                ),
             ));
         }
         for (place, holder) in self.holders.iter().enumerate() {
@@ -103,7 +109,10 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<KeyChoice, String> {
-        toml::from_str::<KeySpec>(text).map_err(|error| error.to_string())?.choice().map_err(|error| error.to_string())
+        toml::from_str::<KeySpec>(text)
+            .map_err(|error| error.to_string())?
+            .choice()
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -123,11 +132,18 @@ mod tests {
     fn shares_need_at_least_two_of_different_people() {
         let with = |shares: &str| read(&format!("algorithm = \"p384\"\nshares = {{ {shares} }}"));
         with("needed = 2, holders = [\"A\", \"B\"]").unwrap();
-        for shares in ["needed = 1, holders = [\"A\"]", "needed = 3, holders = [\"A\", \"B\"]", "needed = 0, holders = []"] {
+        for shares in [
+            "needed = 1, holders = [\"A\"]",
+            "needed = 3, holders = [\"A\", \"B\"]",
+            "needed = 0, holders = []",
+        ] {
             assert!(with(shares).unwrap_err().contains("cannot be"), "{shares}");
         }
         assert!(with("needed = 2, holders = [\"A\", \"B\", \"A\"]").unwrap_err().contains("twice"));
-        let existing = format!("existing = \"{}\"\nshares = {{ needed = 2, holders = [\"A\", \"B\"] }}", Digest::of(b""));
+        let existing = format!(
+            "existing = \"{}\"\nshares = {{ needed = 2, holders = [\"A\", \"B\"] }}",
+            Digest::of(b"")
+        );
         assert!(read(&existing).unwrap_err().contains("only a new key"));
     }
 }

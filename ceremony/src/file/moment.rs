@@ -19,7 +19,9 @@ pub struct Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoMoment {
     /// Not a day of the calendar, or with fractions of a second, which certificates cannot say.
-    #[error("not a date, or with a fraction of a second; write for example 2027-01-01 or 2027-01-01T12:00:00Z")]
+    #[error(
+        "not a date, or with a fraction of a second; write for example 2027-01-01 or 2027-01-01T12:00:00Z"
+    )]
     Date,
     /// No offset, or another one.
     #[error("not in UTC; write a Z behind the time, for example 2027-01-01T12:00:00Z")]
@@ -87,7 +89,9 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Moment, String> {
-        toml::from_str::<Document>(&format!("at = {text}")).map(|document| document.at).map_err(|e| e.to_string())
+        toml::from_str::<Document>(&format!("at = {text}"))
+            .map(|document| document.at)
+            .map_err(|e| e.to_string())
     }
 
     #[test]

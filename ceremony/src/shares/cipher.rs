@@ -46,7 +46,8 @@ fn round_key(round: u8, passphrase: &[u8], family: Family, right: &[u8]) -> Zero
     }
     salt.extend_from_slice(right);
     // Four bits: at most 2500 · 2¹⁵.
-    let iterations = BASE_ITERATIONS.saturating_mul(NonZeroU32::MIN.saturating_mul(power_of_two(family.exponent)));
+    let iterations =
+        BASE_ITERATIONS.saturating_mul(NonZeroU32::MIN.saturating_mul(power_of_two(family.exponent)));
     let mut key = Zeroizing::new(vec![0; right.len()]);
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, &password, &mut key);
     key

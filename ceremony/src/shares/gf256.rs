@@ -49,9 +49,10 @@ pub(super) fn interpolate(points: &[(u8, &[u8])], x: u8) -> Vec<u8> {
 
 /// Lagrange's basis polynomial of `place` at `x`. Subtraction is addition here, and both are XOR.
 fn basis(points: &[(u8, &[u8])], place: u8, x: u8) -> u8 {
-    points.iter().filter(|(other, _)| *other != place).fold(1, |product, (other, _)| {
-        multiply(product, multiply(x ^ other, invert(place ^ other)))
-    })
+    points
+        .iter()
+        .filter(|(other, _)| *other != place)
+        .fold(1, |product, (other, _)| multiply(product, multiply(x ^ other, invert(place ^ other))))
 }
 
 #[cfg(test)]

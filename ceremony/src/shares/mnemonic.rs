@@ -48,7 +48,9 @@ impl Share {
         let head = [
             self.family.id >> 5,
             self.family.id << 5 | extendable << 4 | u16::from(self.family.exponent),
-            u16::from(self.group) << 6 | u16::from(self.group_threshold - 1) << 2 | u16::from(self.groups - 1) >> 2,
+            u16::from(self.group) << 6
+                | u16::from(self.group_threshold - 1) << 2
+                | u16::from(self.groups - 1) >> 2,
             u16::from(self.groups - 1) << 8 | u16::from(self.member) << 4 | u16::from(self.threshold - 1),
         ];
         words.extend(head.map(|word| word & 0x3ff));
@@ -90,13 +92,20 @@ impl Share {
             }
             words.push(wordlist::index(word).ok_or(ShareError::Word { place: place + 1 })?);
         }
-        let [id_high, id_low, group, member, rest @ ..] = words.as_slice() else { return Err(ShareError::Length) };
-        let Some(value_words) = rest.len().checked_sub(rs1024::CHECKSUM_WORDS) else { return Err(ShareError::Length) };
+        let [id_high, id_low, group, member, rest @ ..] = words.as_slice() else {
+            return Err(ShareError::Length);
+        };
+        let Some(value_words) = rest.len().checked_sub(rs1024::CHECKSUM_WORDS) else {
+            return Err(ShareError::Length);
+        };
         if words.len() < MIN_WORDS {
             return Err(ShareError::Length);
         }
-        let family =
-            Family { id: id_high << 5 | id_low >> 5, extendable: id_low >> 4 & 1 == 1, exponent: nibble(*id_low) };
+        let family = Family {
+            id: id_high << 5 | id_low >> 5,
+            extendable: id_low >> 4 & 1 == 1,
+            exponent: nibble(*id_low),
+        };
         if !rs1024::is_valid(family.customization(), &words) {
             return Err(ShareError::Checksum);
         }

@@ -105,8 +105,7 @@ fn a_share_that_somebody_made_up_is_found_out() {
 fn shares_are_read_in_any_case_by_four_letters_and_over_several_lines() {
     let secret = [4; 32];
     let shares = shares_of(&secret, 2, 3);
-    let short: Vec<String> =
-        shares[2].split(' ').map(|word| word[..4].to_uppercase()).collect();
+    let short: Vec<String> = shares[2].split(' ').map(|word| word[..4].to_uppercase()).collect();
     let short = short.join("\n  ");
     assert_eq!(*combine(&[&shares[1], &short]).unwrap(), secret);
 }
@@ -115,7 +114,11 @@ fn shares_are_read_in_any_case_by_four_letters_and_over_several_lines() {
 fn schemes_that_share_nothing_are_refused() {
     for (threshold, shares) in [(0, 1), (1, 2), (3, 2), (2, 17), (1, 0)] {
         let scheme = Scheme { threshold, shares };
-        assert_eq!(split(&[0; 32], scheme, &SystemRandom::new()).err(), Some(ShareError::Threshold), "{scheme:?}");
+        assert_eq!(
+            split(&[0; 32], scheme, &SystemRandom::new()).err(),
+            Some(ShareError::Threshold),
+            "{scheme:?}"
+        );
     }
     let scheme = Scheme { threshold: 2, shares: 3 };
     assert_eq!(split(&[0; 15], scheme, &SystemRandom::new()).err(), Some(ShareError::Threshold));

@@ -4,26 +4,26 @@
 //! renamed. The rename is the one instant at which the folder comes to be: whoever kills the process before it leaves nothing but a
 //! hidden folder that nobody reads, which the next success removes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use cairn_core::Random;
-use cairn_core::random::bytes;
 
 /// For private keys and passphrases: their owner alone.
-pub(crate) const PRIVATE: u32 = 0o600;
+pub const PRIVATE: u32 = 0o600;
 /// For certificates.
-pub(crate) const PUBLIC: u32 = 0o644;
+pub const PUBLIC: u32 = 0o644;
+/// Unfinished folders beside one place: so many are never left by accident.
+const MAX_TRIES: u32 = 1000;
 /// For folders that hold private keys.
 const FOLDER: u32 = 0o700;
 
 /// A folder that is being made.
 #[derive(Debug)]
-pub(crate) struct Staging {
+pub struct Staging {
     target: PathBuf,
     parent: PathBuf,
     /// Begins the names of all unfinished folders for `target`.
@@ -33,7 +33,10 @@ pub(crate) struct Staging {
 
 impl Staging {
     /// Begins to make `target`, which must not exist or be an empty folder. Makes the folders above it.
-    pub(crate) fn new(target: &Path, random: &dyn Random) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If there is something in its place, or the disk refuses.
+    pub fn new(target: &Path) -> Result<Self> {
         let name = target.file_name().with_context(|| format!("{} names no folder", target.display()))?;
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -44,17 +47,15 @@ impl Staging {
         let mut prefix = OsString::from(".");
         prefix.push(name);
         prefix.push(".unfinished-");
-        // Unlike that of another process that makes the same folder at this moment.
-        let mut unique = prefix.clone();
-        unique.push(bytes::<8>(random).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-        let folder = parent.join(unique);
-        let made = DirBuilder::new().mode(FOLDER).create(&folder);
-        made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let folder = unique_folder(&parent, &prefix)?;
         Ok(Self { target: target.to_owned(), parent, prefix, folder })
     }
 
     /// Writes a new file, `name` relative to the folder.
-    pub(crate) fn write(&self, name: &str, contents: &[u8], mode: u32) -> Result<()> {
+    ///
+    /// # Errors
+    /// If there is one already, or the disk refuses.
+    pub fn write(&self, name: &str, contents: &[u8], mode: u32) -> Result<()> {
         let path = self.folder.join(name);
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
@@ -63,7 +64,10 @@ impl Staging {
     }
 
     /// Makes the folder appear.
-    pub(crate) fn commit(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// If something took its place meanwhile, or the disk refuses.
+    pub fn commit(self) -> Result<()> {
         sync_folders(&self.folder).with_context(|| format!("cannot write {}", self.folder.display()))?;
         // Onto an empty folder this succeeds; onto one with anything in it, made meanwhile, it fails.
         fs::rename(&self.folder, &self.target).map_err(|error| match error.kind() {
@@ -102,20 +106,47 @@ impl Drop for Staging {
     }
 }
 
+/// A new folder that no other process uses, one that makes the same folder at this moment included.
+fn unique_folder(parent: &Path, prefix: &OsStr) -> Result<PathBuf> {
+    let mut number = 0_u32;
+    loop {
+        let mut name = prefix.to_owned();
+        name.push(format!("{}-{number}", std::process::id()));
+        let folder = parent.join(name);
+        match DirBuilder::new().mode(FOLDER).create(&folder) {
+            Ok(()) => return Ok(folder),
+            // Of another try of ours, or of a process that was killed.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_TRIES => number += 1,
+            Err(error) => {
+                bail!(anyhow!(error).context(format!("cannot make the folder {}", folder.display())))
+            }
+        }
+    }
+}
+
 /// Makes a folder and those above it, unless they exist.
-pub(crate) fn make_folder(path: &Path) -> Result<()> {
+///
+/// # Errors
+/// If the disk refuses.
+pub fn make_folder(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(FOLDER).create(path);
     made.with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
 /// Puts a file in place of another one at once: readers see the old contents or the new.
-pub(crate) fn replace_file(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
+///
+/// # Errors
+/// If the disk refuses; then the old contents stay.
+pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     replace_files(&[(path, contents, mode)])
 }
 
 /// Puts files in the place of others, in this order, each at once. All are on the disk before the first takes its place, so that what
 /// can go wrong with a full disk goes wrong before anything has changed.
-pub(crate) fn replace_files(files: &[(&Path, &[u8], u32)]) -> Result<()> {
+///
+/// # Errors
+/// If the disk refuses.
+pub fn replace_files(files: &[(&Path, &[u8], u32)]) -> Result<()> {
     for (path, contents, mode) in files {
         let unfinished = unfinished(path);
         let written = || -> io::Result<()> {
@@ -189,7 +220,6 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cairn_core::SystemRandom;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
@@ -208,7 +238,7 @@ mod tests {
     fn a_folder_appears_with_all_its_files_and_their_modes_when_it_is_committed() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("above/target");
-        let staging = Staging::new(&target, &SystemRandom).unwrap();
+        let staging = Staging::new(&target).unwrap();
         staging.write("key", b"secret", PRIVATE).unwrap();
         staging.write("deep/certificate", b"known", PUBLIC).unwrap();
         assert!(!target.exists());
@@ -222,7 +252,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_given_up_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
-        let staging = Staging::new(&root.path().join("target"), &SystemRandom).unwrap();
+        let staging = Staging::new(&root.path().join("target")).unwrap();
         staging.write("key", b"secret", PRIVATE).unwrap();
         drop(staging);
         assert!(names(root.path()).is_empty());
@@ -232,11 +262,11 @@ mod tests {
     fn what_a_killed_process_left_does_not_hinder_and_goes_with_the_next_success() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("target");
-        let killed = Staging::new(&target, &SystemRandom).unwrap();
+        let killed = Staging::new(&target).unwrap();
         killed.write("key", b"half a sec", PRIVATE).unwrap();
         std::mem::forget(killed);
         assert!(!target.exists());
-        let staging = Staging::new(&target, &SystemRandom).unwrap();
+        let staging = Staging::new(&target).unwrap();
         staging.write("key", b"secret", PRIVATE).unwrap();
         staging.commit().unwrap();
         assert_eq!(names(root.path()), ["target"]);
@@ -247,8 +277,8 @@ mod tests {
     fn of_two_that_make_the_same_folder_one_wins_and_the_other_changes_nothing() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("target");
-        let one = Staging::new(&target, &SystemRandom).unwrap();
-        let other = Staging::new(&target, &SystemRandom).unwrap();
+        let one = Staging::new(&target).unwrap();
+        let other = Staging::new(&target).unwrap();
         one.write("key", b"one", PRIVATE).unwrap();
         other.write("key", b"other", PRIVATE).unwrap();
         // Both are complete: only the renames race.
@@ -266,14 +296,14 @@ mod tests {
     fn nothing_that_exists_is_overwritten_but_an_empty_folder_may_be_filled() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("empty")).unwrap();
-        let staging = Staging::new(&root.path().join("empty"), &SystemRandom).unwrap();
+        let staging = Staging::new(&root.path().join("empty")).unwrap();
         staging.write("key", b"secret", PRIVATE).unwrap();
         staging.commit().unwrap();
-        let error = Staging::new(&root.path().join("empty"), &SystemRandom).unwrap_err();
+        let error = Staging::new(&root.path().join("empty")).unwrap_err();
         assert!(error.to_string().contains("never overwritten"), "{error}");
-        let error = Staging::new(&root.path().join("empty/key"), &SystemRandom).unwrap_err();
+        let error = Staging::new(&root.path().join("empty/key")).unwrap_err();
         assert!(error.to_string().contains("never overwritten"), "{error}");
-        Staging::new(Path::new("/"), &SystemRandom).unwrap_err();
+        Staging::new(Path::new("/")).unwrap_err();
     }
 
     #[test]

@@ -20,22 +20,37 @@ const OTHERS: u32 = 0o077;
 /// # Errors
 /// If there is no usable key, or others can read it. The text says what to do.
 pub fn read_key_file(path: &Path, passphrase_file: Option<&Path>) -> Result<FileSigner> {
-    let file = SecretFile::read(path)?;
-    let passphrase = match (FileSigner::is_encrypted(&file.text), passphrase_file) {
-        (true, Some(passphrase_file)) => Some(read_passphrase_file(passphrase_file)?),
-        (true, None) => {
+    match passphrase_file {
+        None => open_key_file(path, || {
             bail!("the key in {} is encrypted; name the file with its passphrase as well", path.display())
+        }),
+        Some(passphrase_file) => {
+            ensure!(
+                FileSigner::is_encrypted(&SecretFile::read(path)?.text),
+                "the key in {} is not encrypted, and yet {} is named as the file with its passphrase; encrypt the key, or name \
+                 no such file",
+                path.display(),
+                passphrase_file.display()
+            );
+            open_key_file(path, || read_passphrase_file(passphrase_file))
         }
-        (false, Some(passphrase_file)) => bail!(
-            "the key in {} is not encrypted, and yet {} is named as the file with its passphrase; encrypt the key, or name no \
-             such file",
-            path.display(),
-            passphrase_file.display()
-        ),
-        (false, None) => {
-            file.ensure_private(path, "a private key that is not encrypted")?;
-            None
-        }
+    }
+}
+
+/// Reads a private key, and the passphrase only if it needs one. A key that is not encrypted must be readable by its owner alone.
+///
+/// # Errors
+/// If there is no usable key, or others can read it. The text says what to do.
+pub fn open_key_file(
+    path: &Path,
+    passphrase: impl FnOnce() -> Result<Zeroizing<String>>,
+) -> Result<FileSigner> {
+    let file = SecretFile::read(path)?;
+    let passphrase = if FileSigner::is_encrypted(&file.text) {
+        Some(passphrase()?)
+    } else {
+        file.ensure_private(path, "a private key that is not encrypted")?;
+        None
     };
     FileSigner::from_pem(&file.text, passphrase.as_ref().map(|passphrase| passphrase.as_bytes()))
         .with_context(|| format!("the private key in {} cannot be used", path.display()))
@@ -55,6 +70,16 @@ pub fn read_passphrase_file(path: &Path) -> Result<Zeroizing<String>> {
 /// As [`read_passphrase_file`].
 pub fn read_password_file(path: &Path) -> Result<Zeroizing<String>> {
     read_line(path, "password")
+}
+
+/// Reads what only its owner may read, of which it is a part: a share, a PIN.
+///
+/// # Errors
+/// As [`read_passphrase_file`].
+pub fn read_secret_file(path: &Path, what: &str) -> Result<Zeroizing<String>> {
+    let file = SecretFile::read(path)?;
+    file.ensure_private(path, what)?;
+    Ok(file.text)
 }
 
 fn read_line(path: &Path, what: &str) -> Result<Zeroizing<String>> {
