@@ -30,6 +30,8 @@ mod digest;
 mod key;
 mod moment;
 
+use std::fmt;
+
 use serde::Deserialize;
 
 pub use self::certificate::{CertificateSpec, NameConstraints, NameForms, Policy, Subject};
@@ -37,6 +39,7 @@ pub use self::crl::{CrlSpec, Revocation};
 pub use self::digest::Digest;
 pub use self::key::{KeyChoice, KeySpec, Shares};
 pub use self::moment::Moment;
+pub(crate) use self::moment::Utc;
 
 /// Longest ceremony file in bytes: room for a CRL of some thousand entries.
 pub const MAX_FILE: usize = 1024 * 1024;
@@ -67,6 +70,22 @@ pub enum Kind {
     Rollover,
     /// A CRL with one entry more than the last: `[issuer]`, `[replaces]` the last CRL if there is one, `[revoke]`, `[crl]`.
     RevokeIntermediate,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "root",
+            Self::Intermediate => "intermediate",
+            Self::CrossSign => "cross-sign",
+            Self::Csr => "csr",
+            Self::Crl => "crl",
+            Self::OcspSigner => "ocsp-signer",
+            Self::Key => "key",
+            Self::Rollover => "rollover",
+            Self::RevokeIntermediate => "revoke-intermediate",
+        })
+    }
 }
 
 /// A ceremony file. Which of its tables there must be, and which there must not be, follows from its kind; [`crate::plan`] holds it to

@@ -177,7 +177,11 @@ fn unfinished(path: &Path) -> PathBuf {
     unfinished.into()
 }
 
-fn refuse_to_overwrite(target: &Path) -> Result<()> {
+/// That nothing is at `target`, or an empty folder.
+///
+/// # Errors
+/// If there is something.
+pub fn refuse_to_overwrite(target: &Path) -> Result<()> {
     match fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
         Ok(true) => Ok(()),
         Ok(false) => Err(occupied(target)),

@@ -15,7 +15,7 @@
 //! folder = "/media/paper"
 //! # "#;
 //! # let machine = cairn_ceremony::machine::Machine::parse(text).unwrap();
-//! # assert!(machine.key.unwrap().pkcs11.is_none());
+//! # assert!(machine.key.unwrap().file.is_some());
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ pub struct Inputs {
     pub revoked: Vec<PathBuf>,
 }
 
-/// Where a key is: in a file, or in a module.
+/// Where a key is, and how it is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeyPlace {
@@ -89,22 +89,6 @@ pub struct KeyPlace {
     pub share_files: Vec<PathBuf>,
     /// Whether shares of its passphrase are asked for at the terminal. Where nothing is said, its passphrase is.
     pub ask_for_shares: bool,
-    /// A key in a module.
-    pub pkcs11: Option<Token>,
-}
-
-/// A key in a hardware security module, reached through PKCS#11.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// The module's library, `/usr/lib/softhsm/libsofthsm2.so` for SoftHSM.
-    pub module: PathBuf,
-    /// The token's label.
-    pub token: String,
-    /// A file with its PIN. Without it, it is asked for.
-    pub pin_file: Option<PathBuf>,
-    /// The key's label (CKA_LABEL).
-    pub label: String,
 }
 
 /// Where shares go.
@@ -177,10 +161,6 @@ impl Machine {
                 .flatten()
                 .chain(&mut key.share_files)
                 .for_each(place);
-            // A module's path may be a name that the loader finds; one with a folder is a path.
-            if let Some(token) = &mut key.pkcs11 {
-                token.pin_file.iter_mut().for_each(place);
-            }
         }
         self
     }
@@ -196,9 +176,6 @@ impl KeyPlace {
             self.ask_for_shares,
         ];
         let ways = ways.into_iter().filter(|named| *named).count();
-        if self.pkcs11.is_some() && (self.file.is_some() || ways > 0) {
-            return wrong("a key is in a file or in a module; leave out what belongs to the other");
-        }
         if ways > 1 {
             return wrong(
                 "there is more than one way to its passphrase; keep one of passphrase_file, passphrase_descriptor, share_files and \
@@ -228,8 +205,6 @@ mod tests {
     #[test]
     fn a_key_has_one_place_and_one_way_to_its_passphrase() {
         let refusal = |key: &str| Machine::parse(&format!("{HEAD}[key]\n{key}")).unwrap_err().to_string();
-        let token = "pkcs11 = { module = \"m\", token = \"t\", label = \"l\" }";
-        assert!(refusal(&format!("{token}\nfile = \"f\"")).contains("in a file or in a module"));
         assert!(refusal("passphrase_file = \"f\"\nask_for_shares = true").contains("more than one way"));
         assert!(refusal("passphrase = \"secret\"").contains("unknown field"));
     }

@@ -67,3 +67,8 @@ impl Dialogue for Terminal {
         Ok(())
     }
 }
+
+/// Says what went wrong, with its causes.
+pub fn complain(error: &anyhow::Error) {
+    Terminal.tell(&format!("error: {error:#}"));
+}

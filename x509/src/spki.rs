@@ -12,7 +12,7 @@ use aws_lc_rs::{
     signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm},
 };
 use const_oid::ObjectIdentifier;
-use der::Decode;
+use der::{Decode, pem::LineEnding};
 use spki::SubjectPublicKeyInfoRef;
 
 use crate::{
@@ -26,6 +26,8 @@ const ED25519_KEY_LEN: usize = 32;
 const ML_DSA_44_KEY_LEN: usize = 1312;
 const ML_DSA_65_KEY_LEN: usize = 1952;
 const ML_DSA_87_KEY_LEN: usize = 2592;
+
+const PEM_LABEL: &str = "PUBLIC KEY";
 
 /// What kind of key a [`PublicKey`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +83,9 @@ pub enum SpkiError {
     /// Not the DER of a SubjectPublicKeyInfo.
     #[error("the public key is not valid DER: {0}")]
     Malformed(#[from] der::Error),
+    /// Not one PEM public key.
+    #[error("there is no PEM public key")]
+    Pem,
     /// An algorithm this CA does not know.
     #[error("public key algorithm {0} is not supported; use ECDSA, RSA or Ed25519")]
     UnsupportedAlgorithm(String),
@@ -115,6 +120,24 @@ impl PublicKey {
     /// Reads the DER of a SubjectPublicKeyInfo; trailing bytes are an error.
     pub fn from_der(bytes: &[u8]) -> Result<Self, SpkiError> {
         Self::from_vec(bytes.to_vec())
+    }
+
+    /// Reads one PEM public key (RFC 7468 §13).
+    pub fn from_pem(pem: &str) -> Result<Self, SpkiError> {
+        match der::Document::from_pem(pem) {
+            Ok((PEM_LABEL, document)) => Self::from_der(document.as_bytes()),
+            _ => Err(SpkiError::Pem),
+        }
+    }
+
+    /// Strict PEM: 64 columns, line feeds, nothing around it.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "encoding fails on an illegal label or a length beyond memory, and neither can be here"
+    )]
+    pub fn to_pem(&self) -> String {
+        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.der).expect("a public key is encodable")
     }
 
     pub(crate) fn from_vec(der: Vec<u8>) -> Result<Self, SpkiError> {

@@ -16,8 +16,8 @@ pub struct CertificateSpec {
     pub not_after: Moment,
     /// How many further CAs may follow below it: 0 issues leaves only (RFC 5280 §4.2.1.9). Without it, any number.
     pub path_length: Option<u8>,
-    /// For what it, and all below it, may be used (RFC 5280 §4.2.1.12): `server_auth`, `client_auth`, `code_signing`,
-    /// `email_protection`, `time_stamping`, `ocsp_signing`. Not for roots. An intermediate without it may be used for anything, so it has
+    /// For what it, and all below it, may be used (RFC 5280 §4.2.1.12): `serverAuth`, `clientAuth`, `codeSigning`,
+    /// `emailProtection`, `timeStamping`, `OCSPSigning`. Not for roots. An intermediate without it may be used for anything, so it has
     /// to say so: `[]`.
     pub extended_key_usage: Option<Vec<String>>,
     /// Whether the CA's key may also sign OCSP answers by itself (keyUsage digitalSignature). Default: false.

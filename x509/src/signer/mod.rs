@@ -86,6 +86,23 @@ impl KeySpec {
         Self::MlDsa87,
     ];
 
+    /// The kind of key that stands in for `kind` in rehearsals: the same, and for a size of RSA key or a curve that
+    /// is not generated here one near it.
+    #[must_use]
+    pub fn like(kind: KeyKind) -> Self {
+        match kind {
+            KeyKind::P256 => Self::P256,
+            KeyKind::P384 | KeyKind::P521 => Self::P384,
+            KeyKind::Rsa { modulus_bits: ..=2048 } => Self::Rsa2048,
+            KeyKind::Rsa { modulus_bits: ..=3072 } => Self::Rsa3072,
+            KeyKind::Rsa { .. } => Self::Rsa4096,
+            KeyKind::Ed25519 => Self::Ed25519,
+            KeyKind::MlDsa44 => Self::MlDsa44,
+            KeyKind::MlDsa65 => Self::MlDsa65,
+            KeyKind::MlDsa87 => Self::MlDsa87,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::P256 => "p256",

@@ -1,0 +1,431 @@
+//! Holds a ceremony: from the file that was confirmed to a folder that appears when all is done.
+//!
+//! Whatever comes between (a killed process, a full disk, a wrong passphrase), there is no such folder, and the ceremony can be started
+//! again. Files outside of it (a new key, shares, the records' key) take their places directly before it does.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use aws_lc_rs::rand::SecureRandom;
+use cairn_x509::{Certificate, FileSigner, KeySpec as Algorithm, PublicKey, Signer};
+
+use crate::clock::Clock;
+use crate::file::{CeremonyFile, Digest, KeyChoice, Utc};
+use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, replace_file};
+use crate::inputs::Inputs;
+use crate::key_file::{open_key_file, read_passphrase_file};
+use crate::keys::{self, NewKey};
+use crate::machine::{KeyPlace, Machine};
+use crate::make::{self, CRL_DER_FILE, CRL_FILE, Key, Keys, REQUEST_FILE, SERIAL};
+use crate::plan::{Plan, Product, plan};
+use crate::record::{self, FileEntry, KeyEntry, Program, Record, Step};
+use crate::rehearsal;
+use crate::terminal::Dialogue;
+use crate::words;
+
+/// The reviewed file's copy in a ceremony's folder.
+pub const CEREMONY_FILE: &str = "ceremony.toml";
+/// A new key that has no other place.
+pub const NEW_KEY_FILE: &str = "key.pem";
+/// The public part of the ceremony's key.
+pub const PUBLIC_KEY_FILE: &str = "key.pub.pem";
+
+/// A ceremony that can be held.
+pub struct Ceremony<'a> {
+    /// The reviewed file's bytes.
+    pub text: &'a [u8],
+    /// The reviewed file.
+    pub file: &'a CeremonyFile,
+    /// Where things lie.
+    pub machine: &'a Machine,
+    /// Whether with throw-away keys.
+    pub rehearsal: bool,
+}
+
+/// Whom a ceremony asks.
+pub struct World<'a> {
+    /// The people.
+    pub dialogue: &'a mut dyn Dialogue,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Chance.
+    pub random: &'a dyn SecureRandom,
+}
+
+/// Holds a ceremony, and returns its folder. That the file is the reviewed one was confirmed before.
+///
+/// # Errors
+/// If anything goes wrong; then nothing was made.
+pub fn run(ceremony: &Ceremony<'_>, world: &mut World<'_>) -> Result<PathBuf> {
+    Held::begin(ceremony, world)?.hold(world)
+}
+
+/// A ceremony while it is held.
+struct Held<'a> {
+    ceremony: &'a Ceremony<'a>,
+    file: CeremonyFile,
+    inputs: Inputs,
+    plan: Plan,
+    output: PathBuf,
+    staging: Staging,
+    /// Who types.
+    operator: String,
+    began: i64,
+    steps: Vec<Step>,
+    keys: Vec<KeyEntry>,
+    outputs: Vec<FileEntry>,
+    /// Files that take their places at the end.
+    later: Vec<(PathBuf, Vec<u8>)>,
+    shares: Option<Staging>,
+    stand_in: Option<FileSigner>,
+}
+
+impl<'a> Held<'a> {
+    fn begin(ceremony: &'a Ceremony<'a>, world: &World<'_>) -> Result<Self> {
+        let Ceremony { file, machine, rehearsal, .. } = ceremony;
+        let mut inputs = Inputs::read(file, &machine.inputs)?;
+        let (mut file, mut stand_in, mut output) = ((*file).clone(), None, machine.output.clone());
+        if *rehearsal {
+            file = rehearsal::marked(&file);
+            (inputs, stand_in) = rehearsal::stand_ins(inputs)?;
+            output.as_mut_os_string().push("-rehearsal");
+        }
+        let plan = plan(&file, &inputs)?;
+        let staging = Staging::new(&output)?;
+        let shares = match (&file.key.as_ref().and_then(|key| key.shares.as_ref()), &machine.shares) {
+            (Some(_), Some(place)) => {
+                let mut folder = place.folder.clone();
+                if *rehearsal {
+                    folder.as_mut_os_string().push("-rehearsal");
+                }
+                Some(Staging::new(&folder)?)
+            }
+            (None, Some(_)) => {
+                bail!("[shares] in the machine file: the ceremony file splits nothing; take it out")
+            }
+            (_, None) => None,
+        };
+        let operator = file.operator().unwrap_or_default().to_owned();
+        Ok(Self {
+            ceremony,
+            file,
+            inputs,
+            plan,
+            output,
+            staging,
+            operator,
+            began: world.clock.now(),
+            steps: Vec::new(),
+            keys: Vec::new(),
+            outputs: Vec::new(),
+            later: Vec::new(),
+            shares,
+            stand_in,
+        })
+    }
+
+    fn hold(mut self, world: &mut World<'_>) -> Result<PathBuf> {
+        self.step(world, format!("confirmed the ceremony file, SHA-256 {}", Digest::of(self.ceremony.text)));
+        self.staging.write(CEREMONY_FILE, self.ceremony.text, PUBLIC)?;
+        for input in &self.inputs.files {
+            self.staging.write(&input.name, &input.contents, PUBLIC)?;
+        }
+        let record = self.record_key(world)?;
+        let issuer_key = self.issuer_key(world)?;
+        let own = self.own_key(world)?;
+        let elsewhere = self.inputs.public_key.clone();
+        let key = match (&own, &elsewhere) {
+            (Some(signer), _) => Some(Key::Signs(signer)),
+            (None, Some(public)) => Some(Key::Public(public)),
+            (None, None) => None,
+        };
+        let keys = Keys { key, issuer: issuer_key.as_ref().map(|signer| signer as &dyn Signer) };
+        if let Some(key) = key {
+            self.output(
+                PUBLIC_KEY_FILE,
+                "public key",
+                key.public().to_pem().as_bytes(),
+                Some(key.public().der()),
+            )?;
+        }
+
+        let mut made: Vec<Certificate> = Vec::new();
+        for product in self.plan.products.clone() {
+            match product {
+                Product::Certificate(plan) => {
+                    let certificate = make::certificate(&plan, &serial(world.random)?, keys, &made)?;
+                    let pem = certificate.to_pem();
+                    self.output(plan.file, plan.form.what(), pem.as_bytes(), Some(certificate.der()))?;
+                    let subject = certificate.subject();
+                    self.step(world, format!("signed {}, {subject}, after its lints passed", plan.file));
+                    made.push(certificate);
+                }
+                Product::Crl(plan) => {
+                    let crl = make::crl(&plan, keys)?;
+                    self.output(CRL_FILE, "CRL", crl.to_pem().as_bytes(), Some(crl.der()))?;
+                    self.output(CRL_DER_FILE, "CRL, as clients fetch it", crl.der(), None)?;
+                    let (number, count) = (plan.number, plan.entries.len());
+                    self.step(
+                        world,
+                        format!("signed CRL {number} with {count} entries, after its lints passed"),
+                    );
+                }
+                Product::Request(plan) => {
+                    let request = make::request(&plan, keys)?;
+                    self.output(REQUEST_FILE, "request", request.to_pem().as_bytes(), Some(request.der()))?;
+                    self.step(world, format!("signed the request for {}", plan.subject));
+                }
+            }
+        }
+        self.finish(world, &record)
+    }
+
+    /// The key of the records, and the bytes of the record before this one.
+    fn record_key(&mut self, world: &mut World<'_>) -> Result<(FileSigner, Option<Vec<u8>>)> {
+        let place = &self.ceremony.machine.record;
+        if self.ceremony.rehearsal {
+            return Ok((FileSigner::generate(Algorithm::P256)?, None));
+        }
+        let passphrase = || match &place.passphrase_file {
+            Some(path) => read_passphrase_file(path),
+            None => {
+                bail!("the records' key is encrypted; name passphrase_file in [record] of the machine file")
+            }
+        };
+        if let Some(previous) = &place.previous {
+            let key = open_key_file(&place.key, passphrase)?;
+            let (json, _) = read_record(previous, key.public_key())?;
+            return Ok((key, Some(json)));
+        }
+        ensure!(
+            !place.key.exists(),
+            "{} exists already, so this is not the first ceremony of this root; name the record before this one as previous in \
+             [record] of the machine file",
+            place.key.display()
+        );
+        let key = FileSigner::generate(Algorithm::P256)?;
+        let passphrase = place.passphrase_file.as_ref().map(|path| read_passphrase_file(path)).transpose()?;
+        let pem = key.to_pkcs8_pem(passphrase.as_ref().map(|passphrase| passphrase.as_bytes()))?;
+        self.later.push((place.key.clone(), pem.as_bytes().to_vec()));
+        self.step(world, "made the key that signs the records of this root".to_owned());
+        Ok((key, None))
+    }
+
+    fn issuer_key(&mut self, world: &mut World<'_>) -> Result<Option<FileSigner>> {
+        if !self.plan.needs_issuer_key {
+            return Ok(None);
+        }
+        let certificate = self.inputs.signing_certificate().context("there is no issuer")?.clone();
+        let (signer, kept) = match self.stand_in.take() {
+            Some(signer) => (signer, "nothing: a throw-away key".to_owned()),
+            None => {
+                let place = self.ceremony.machine.issuer_key.as_ref();
+                let place =
+                    place.context("the issuer's key is needed; add [issuer_key] to the machine file")?;
+                (keys::open(place, "issuer_key", world.dialogue)?, kept(place))
+            }
+        };
+        ensure!(
+            signer.public_key() == certificate.public_key(),
+            "the issuer's key is not that of its certificate, {}; name the key that belongs to it in [issuer_key]",
+            certificate.subject()
+        );
+        self.key_entry("issuer_key", signer.public_key(), false, kept);
+        self.step(world, format!("opened the issuer's key, of {}", certificate.subject()));
+        Ok(Some(signer))
+    }
+
+    /// The key that is certified, if it is here.
+    fn own_key(&mut self, world: &mut World<'_>) -> Result<Option<FileSigner>> {
+        let default = KeyPlace::default();
+        let place = self.ceremony.machine.key.as_ref().unwrap_or(&default);
+        match self.plan.key {
+            None => Ok(None),
+            Some(KeyChoice::New(algorithm)) => self.new_key(algorithm, place, world).map(Some),
+            Some(KeyChoice::Existing(_)) if self.ceremony.rehearsal => {
+                let signer = FileSigner::generate(Algorithm::P256)?;
+                self.key_entry("key", signer.public_key(), false, "nothing: a throw-away key".to_owned());
+                Ok(Some(signer))
+            }
+            Some(KeyChoice::Existing(digest)) => {
+                let signer = keys::open(place, "key", world.dialogue)?;
+                let found = Digest::of(signer.public_key().der());
+                ensure!(
+                    found == digest,
+                    "the key is another one than the ceremony file names: its public key's SHA-256 is {found}, and {digest} is expected"
+                );
+                self.key_entry("key", signer.public_key(), false, kept(place));
+                self.step(world, "opened the key".to_owned());
+                Ok(Some(signer))
+            }
+            Some(KeyChoice::Request(_) | KeyChoice::PublicKey(_)) => {
+                let public = self.inputs.public_key.clone().context("there is no public key")?;
+                self.key_entry("key", &public, false, "its owner's place".to_owned());
+                Ok(None)
+            }
+        }
+    }
+
+    fn new_key(
+        &mut self,
+        algorithm: Algorithm,
+        place: &KeyPlace,
+        world: &mut World<'_>,
+    ) -> Result<FileSigner> {
+        let shares = self.file.key.as_ref().and_then(|key| key.shares.clone());
+        let made = keys::generate(
+            algorithm,
+            &self.file.title,
+            shares.as_ref(),
+            place,
+            world.dialogue,
+            world.random,
+        )?;
+        let NewKey { signer, pem, shares } = made;
+        let kept = match &place.file {
+            // A rehearsal's key has no business where the real one shall be.
+            Some(path) if !self.ceremony.rehearsal => {
+                refuse_to_overwrite(path)?;
+                self.later.push((path.clone(), pem.as_bytes().to_vec()));
+                path.display().to_string()
+            }
+            _ => {
+                self.staging.write(NEW_KEY_FILE, pem.as_bytes(), PRIVATE)?;
+                NEW_KEY_FILE.to_owned()
+            }
+        };
+        self.key_entry("key", signer.public_key(), true, format!("{kept}, encrypted"));
+        self.step(world, format!("made the key, {}", signer.public_key().kind()));
+        for share in &shares {
+            match &self.shares {
+                Some(folder) => folder.write(&share.name, share.text().as_bytes(), PRIVATE)?,
+                None => {
+                    let question = format!("{}, press Enter when you have written it down:", share.holder);
+                    world.dialogue.ask(&format!(
+                        "a share for {} alone follows; press Enter when nobody else looks:",
+                        share.holder
+                    ))?;
+                    world.dialogue.show_alone(share.text(), &question)?;
+                }
+            }
+            self.step(world, format!("gave {} a share of the key's passphrase", share.holder));
+        }
+        Ok(signer)
+    }
+
+    /// Writes the record, and makes everything appear.
+    fn finish(
+        mut self,
+        world: &World<'_>,
+        (key, previous): &(FileSigner, Option<Vec<u8>>),
+    ) -> Result<PathBuf> {
+        let number = match previous {
+            Some(json) => Record::from_json(json)?.number + 1,
+            None => 1,
+        };
+        let record = Record {
+            format: Record::format(),
+            rehearsal: self.ceremony.rehearsal,
+            number,
+            previous: previous.as_ref().map(|json| Digest::of(json).to_string()),
+            record_key: Digest::of(key.public_key().der()).to_string(),
+            kind: self.file.kind.to_string(),
+            title: self.file.title.clone(),
+            ceremony_file: Digest::of(self.ceremony.text).to_string(),
+            program: program(),
+            people: self.file.people.iter().map(Into::into).collect(),
+            began: Utc(self.began).to_string(),
+            ended: Utc(world.clock.now()).to_string(),
+            steps: std::mem::take(&mut self.steps),
+            inputs: self.inputs.files.iter().map(input_entry).collect(),
+            keys: std::mem::take(&mut self.keys),
+            outputs: std::mem::take(&mut self.outputs),
+        };
+        let json = record.to_json()?;
+        self.staging.write(record::JSON_FILE, &json, PUBLIC)?;
+        self.staging.write(record::SIGNATURE_FILE, &record::sign(&json, key)?, PUBLIC)?;
+        self.staging.write(record::MARKDOWN_FILE, record.to_markdown().as_bytes(), PUBLIC)?;
+        self.staging.write(record::KEY_FILE, key.public_key().to_pem().as_bytes(), PUBLIC)?;
+        if let Some(shares) = self.shares {
+            shares.commit()?;
+        }
+        for (path, contents) in &self.later {
+            refuse_to_overwrite(path)?;
+            replace_file(path, contents, PRIVATE)?;
+        }
+        self.staging.commit()?;
+        Ok(self.output)
+    }
+
+    fn output(&mut self, name: &str, what: &str, contents: &[u8], der: Option<&[u8]>) -> Result<()> {
+        self.staging.write(name, contents, PUBLIC)?;
+        self.outputs.push(FileEntry {
+            file: name.to_owned(),
+            what: what.to_owned(),
+            sha256: Digest::of(contents).to_string(),
+            der_sha256: der.map(|der| Digest::of(der).to_string()),
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, world: &World<'_>, what: String) {
+        self.steps.push(Step { at: Utc(world.clock.now()).to_string(), by: self.operator.clone(), what });
+    }
+
+    fn key_entry(&mut self, name: &str, key: &PublicKey, made: bool, kept: String) {
+        let digest = Digest::of(key.der());
+        self.keys.push(KeyEntry {
+            name: name.to_owned(),
+            algorithm: key.kind().to_string(),
+            made,
+            kept,
+            sha256: digest.to_string(),
+            words: words::fingerprint(&digest),
+        });
+    }
+}
+
+/// Reads a record and proves its signature, which lies beside it.
+///
+/// # Errors
+/// If it is none, or not signed by `key`.
+pub fn read_record(path: &Path, key: &PublicKey) -> Result<(Vec<u8>, Record)> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let json = read(path)?;
+    let signature = read(&path.with_file_name(record::SIGNATURE_FILE))?;
+    let record =
+        record::verify(&json, &signature, key).map_err(|error| anyhow!("{} {error}", path.display()))?;
+    Ok((json, record))
+}
+
+/// A positive serial number in its shortest form.
+fn serial(random: &dyn SecureRandom) -> Result<[u8; SERIAL]> {
+    let mut serial = [0; SERIAL];
+    random.fill(&mut serial).ok().context("the system gives no random numbers")?;
+    // The first octet from 0x40 to 0x7f: neither negative nor a zero too many.
+    if let Some(first) = serial.first_mut() {
+        *first = *first & 0x3f | 0x40;
+    }
+    Ok(serial)
+}
+
+fn kept(place: &KeyPlace) -> String {
+    place.file.as_ref().map_or_else(String::new, |path| path.display().to_string())
+}
+
+fn input_entry(input: &crate::inputs::InputFile) -> FileEntry {
+    FileEntry {
+        file: input.name.clone(),
+        what: input.what.to_owned(),
+        sha256: Digest::of(&input.contents).to_string(),
+        der_sha256: Some(input.digest.to_string()),
+    }
+}
+
+fn program() -> Program {
+    let read = || std::fs::read(std::env::current_exe().ok()?).ok();
+    Program {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sha256: read().map(|bytes| Digest::of(&bytes).to_string()),
+    }
+}

@@ -1,0 +1,124 @@
+//! What a ceremony will make, for people, before any key is touched: every certificate as it will be, but for its key, its serial number
+//! and its signature, and how it differs from what it replaces.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use cairn_x509::{Certificate, FileSigner, Signer};
+
+use crate::file::{CeremonyFile, Digest, KeyChoice};
+use crate::inputs::Inputs;
+use crate::make::{self, Key, Keys, SERIAL, throwaway};
+use crate::plan::{Plan, Product, plan};
+use crate::sheet;
+use crate::words;
+
+/// In place of the serial numbers, which are drawn when the certificates are made.
+const NO_SERIAL: [u8; SERIAL] = [0x40; SERIAL];
+
+/// What the ceremony of `file`, whose bytes are `text`, will make.
+///
+/// # Errors
+/// If it cannot be made, or what it makes would break a rule.
+pub fn show(text: &[u8], file: &CeremonyFile, inputs: &Inputs) -> Result<String> {
+    let plan = plan(file, inputs)?;
+    let mut shown = head(text, file, &plan)?;
+    let stand_ins = StandIns::new(&plan, inputs)?;
+    let mut made: Vec<Certificate> = Vec::new();
+    for product in &plan.products {
+        match product {
+            Product::Certificate(plan) => {
+                let certificate = make::rehearse(plan, &NO_SERIAL, stand_ins.keys(inputs), &made)?;
+                let lines = sheet::lines(&certificate)?;
+                writeln!(
+                    shown,
+                    "\n{}, {}:\n{}",
+                    plan.file,
+                    plan.form.what(),
+                    sheet::text(&lines).trim_end()
+                )?;
+                if made.is_empty()
+                    && let Ok(old) = inputs.replaced_certificate()
+                {
+                    let differences = sheet::differences(&sheet::lines(old)?, &lines);
+                    let differences = differences.trim_end();
+                    writeln!(shown, "\nIt differs from what it replaces, {}:\n{differences}", old.subject())?;
+                }
+                made.push(certificate);
+            }
+            Product::Crl(plan) => {
+                let signer = stand_ins.issuer.as_ref().context("there is no issuer")?;
+                let crl = make::rehearse_crl(plan, signer)?;
+                let text = sheet::crl(&crl, inputs.replaced_crl());
+                writeln!(shown, "\n{}, CRL:\n{}", make::CRL_FILE, text.trim_end())?;
+            }
+            Product::Request(plan) => {
+                writeln!(shown, "\n{}, request:\n  {:<19} {}", make::REQUEST_FILE, "subject", plan.subject)?;
+            }
+        }
+    }
+    if let Some(request) = &inputs.request {
+        writeln!(shown, "\nThe request asks for:\n{}", sheet::request(request).trim_end())?;
+    }
+    Ok(shown)
+}
+
+fn head(text: &[u8], file: &CeremonyFile, plan: &Plan) -> Result<String> {
+    let digest = Digest::of(text);
+    let people: Vec<String> =
+        file.people.iter().map(|person| format!("{} ({})", person.name, person.role)).collect();
+    let mut shown = String::new();
+    writeln!(shown, "{} ({})\n", file.title, file.kind)?;
+    writeln!(shown, "  ceremony file       SHA-256 {digest}")?;
+    writeln!(shown, "  the same as words   {}", words::fingerprint(&digest))?;
+    writeln!(shown, "  people              {}", people.join(", "))?;
+    let key = match plan.key {
+        None => None,
+        Some(KeyChoice::New(algorithm)) => Some(format!("a new one, {algorithm}")),
+        Some(KeyChoice::Existing(digest)) => Some(format!("one that exists, SHA-256 {digest}")),
+        Some(KeyChoice::Request(digest)) => Some(format!("that of a request, SHA-256 {digest}")),
+        Some(KeyChoice::PublicKey(digest)) => Some(format!("its owner's, SHA-256 {digest}")),
+    };
+    if let Some(key) = key {
+        writeln!(shown, "  key                 {key}")?;
+    }
+    if let Some(shares) = file.key.as_ref().and_then(|key| key.shares.as_ref()) {
+        let (needed, holders) = (shares.needed, &shares.holders);
+        writeln!(
+            shown,
+            "  its passphrase      split: any {needed} of {}: {}",
+            holders.len(),
+            holders.join(", ")
+        )?;
+    }
+    Ok(shown)
+}
+
+/// Keys of the right kinds, which sign nothing that leaves this process.
+struct StandIns {
+    key: Option<FileSigner>,
+    issuer: Option<FileSigner>,
+}
+
+impl StandIns {
+    fn new(plan: &Plan, inputs: &Inputs) -> Result<Self> {
+        let key = match plan.key {
+            Some(KeyChoice::New(algorithm)) => Some(FileSigner::generate(algorithm)?),
+            // Which kind it is shows when it is opened.
+            Some(KeyChoice::Existing(_)) => Some(FileSigner::generate(cairn_x509::KeySpec::P256)?),
+            Some(KeyChoice::Request(_) | KeyChoice::PublicKey(_)) | None => None,
+        };
+        let issuer =
+            inputs.signing_certificate().map(|issuer| throwaway(issuer.public_key().kind())).transpose()?;
+        Ok(Self { key, issuer })
+    }
+
+    fn keys<'a>(&'a self, inputs: &'a Inputs) -> Keys<'a> {
+        let key = match (&self.key, &inputs.public_key) {
+            (Some(signer), _) => Some(Key::Signs(signer)),
+            (None, Some(public)) => Some(Key::Public(public)),
+            (None, None) => None,
+        };
+        Keys { key, issuer: self.issuer.as_ref().map(|signer| signer as &dyn Signer) }
+    }
+}
