@@ -32,6 +32,9 @@ pub enum Command {
     CheckConfig(CheckConfigArgs),
     /// Make a root and an intermediate for `serve`, and a configuration to start from
     Init(InitArgs),
+    /// Hold key ceremonies: an offline root, its intermediates, and what they need for their whole life (docs/CEREMONY.md)
+    #[command(subcommand)]
+    Ceremony(cairn_ceremony::cli::Command),
     /// Make and renew the certificates by which services in several processes know each other
     InternalPki {
         /// Which of the two.

@@ -1,22 +1,21 @@
 //! Root and intermediate: what `cairn init` and `cairn dev` make before the CA can run, and how their files are written and read.
 //!
 //! The CA that serves issues leaves alone, from an intermediate; the root's key signs once, here, and is then out of its reach. A
-//! hierarchy appears on disk whole or not at all ([`cairn_ceremony::folder`]), never in place of another, and private keys are for their owner's eyes
-//! only ([`cairn_ceremony::key_file`]).
+//! hierarchy appears on disk whole or not at all ([`cairn_ceremony::folder`]), never in place of another, and private keys are for their
+//! owner's eyes only ([`cairn_ceremony::key_file`]). Both certificates are made as a ceremony makes them.
 
 pub mod dev;
 pub mod init;
 
 mod passphrase;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use cairn_ca::{SerialPrefix, serial};
+use cairn_ceremony::make::{self, Key, Keys};
+use cairn_ceremony::plan::{Ca, CertificatePlan, Form, Issuer};
 use cairn_core::random::bytes;
 use cairn_core::{Clock, Period, Random, Timestamp};
-use cairn_x509::{
-    CaProfile, Certificate, FileSigner, IntermediateInputs, KeySpec, Name, RootInputs, Signer, Urls,
-    Validity, intermediate, lint_ca, root,
-};
+use cairn_x509::{CaProfile, Certificate, FileSigner, KeySpec, Name, Signer, Validity};
 
 pub use self::dev::{DevHierarchy, create_dev, load_dev};
 pub use self::init::{Init, InitPaths, init};
@@ -77,28 +76,20 @@ pub fn create(spec: &HierarchySpec, clock: &dyn Clock, random: &dyn Random) -> R
     let [root_serial, intermediate_serial] = &serials;
 
     let root_key = FileSigner::generate(spec.root_key)?;
-    let inputs = RootInputs {
-        serial: root_serial.as_bytes(),
-        validity: validity(now, spec.root_lifetime),
-        public_key: root_key.public_key(),
-        subject: &name("Root CA")?,
-        digital_signature: false,
-    };
-    let root = root(root_key.algorithm(), inputs)?.sign(&root_key)?;
+    let plan =
+        CertificatePlan::new("the root", Form::Root(name("Root CA")?), validity(now, spec.root_lifetime));
+    let keys = Keys { key: Some(Key::Signs(&root_key)), issuer: None };
+    let root = make::certificate(&plan, root_serial.as_bytes(), keys, &[])?;
 
     let intermediate_key = FileSigner::generate(spec.intermediate_key)?;
-    let inputs = IntermediateInputs {
-        serial: intermediate_serial.as_bytes(),
-        validity: validity(now, spec.intermediate_lifetime),
-        public_key: intermediate_key.public_key(),
-        subject: &name("Intermediate CA 1")?,
-        urls: Urls::default(),
+    let form = Form::Intermediate(name("Intermediate CA 1")?);
+    let plan = CertificatePlan {
+        issuer: Issuer::Ca(Ca::Given(Box::new(root.clone()))),
+        profile: CaProfile::for_tls(),
+        ..CertificatePlan::new("the intermediate", form, validity(now, spec.intermediate_lifetime))
     };
-    let intermediate =
-        intermediate(&CaProfile::for_tls(), &root, root_key.algorithm(), inputs)?.sign(&root_key)?;
-
-    prove(&root, &root)?;
-    prove(&intermediate, &root)?;
+    let keys = Keys { key: Some(Key::Public(intermediate_key.public_key())), issuer: Some(&root_key) };
+    let intermediate = make::certificate(&plan, intermediate_serial.as_bytes(), keys, &[])?;
     Ok(Hierarchy { root, root_key, intermediate, intermediate_key })
 }
 
@@ -164,16 +155,6 @@ fn validity(now: Timestamp, lifetime: Period) -> Validity {
     Validity { not_before: not_before.unix(), not_after: not_before.plus(lifetime.seconds()).plus(-1).unix() }
 }
 
-/// That `certificate` is one that clients accept from `issuer`.
-fn prove(certificate: &Certificate, issuer: &Certificate) -> Result<()> {
-    certificate
-        .verify_issued_by(issuer)
-        .with_context(|| format!("{} does not verify", certificate.subject()))?;
-    let findings = lint_ca(certificate, issuer);
-    ensure!(findings.is_empty(), "{} breaks rules for CA certificates: {findings:?}", certificate.subject());
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,8 +182,8 @@ mod tests {
             let made = make(&spec).unwrap();
             assert_eq!(made.root.public_key(), made.root_key.public_key());
             assert_eq!(made.intermediate.public_key(), made.intermediate_key.public_key());
-            prove(&made.root, &made.root).unwrap();
-            prove(&made.intermediate, &made.root).unwrap();
+            made.root.verify_issued_by(&made.root).unwrap();
+            made.intermediate.verify_issued_by(&made.root).unwrap();
             let (root, intermediate) = (made.root.to_pem(), made.intermediate.to_pem());
             Issuer::load(&intermediate, &root, Box::new(made.intermediate_key), CLOCK.now()).unwrap();
         }

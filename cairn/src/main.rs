@@ -38,6 +38,7 @@ fn run(command: Command) -> Result<()> {
         Command::Serve(args) => runtime()?.block_on(serve::run(args)),
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
+        Command::Ceremony(command) => cairn_ceremony::cli::execute(&command),
         Command::InternalPki { command } => internal_pki::run(command),
         Command::Admin(command) => runtime()?.block_on(admin::run(command)),
     }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Key ceremonies: an offline root, its intermediates, and what they need for their whole life. No network is used.
 #[derive(Debug, Parser)]
-#[command(name = "cairn-ceremony", version, about, long_about = None)]
+#[command(name = "cairn-ceremony", version, about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: cairn_ceremony::cli::Command,

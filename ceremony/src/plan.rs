@@ -279,6 +279,23 @@ fn product(certificate: CertificatePlan) -> Product {
     Product::Certificate(Box::new(certificate))
 }
 
+impl CertificatePlan {
+    /// One that its own key signs, without constraints and URLs.
+    #[must_use]
+    pub fn new(file: &'static str, form: Form, validity: Validity) -> Self {
+        Self {
+            file,
+            form,
+            issuer: Issuer::Itself,
+            profile: CaProfile::default(),
+            validity,
+            issuer_urls: Vec::new(),
+            ocsp_urls: Vec::new(),
+            crl_urls: Vec::new(),
+        }
+    }
+}
+
 impl Form {
     /// What it is, in words.
     #[must_use]

@@ -26,16 +26,9 @@ pub(super) fn root(table: &str, spec: &CertificateSpec) -> Result<CertificatePla
     no_urls(table, spec, "is not for roots: nobody issued it, and nobody but its owner can revoke it")?;
     let validity = validity(spec);
     limits::ROOT.check(table, validity, None)?;
-    Ok(CertificatePlan {
-        file: "root.pem",
-        form: Form::Root(subject(table, spec)?),
-        issuer: Issuer::Itself,
-        profile: CaProfile { digital_signature: spec.digital_signature, ..CaProfile::default() },
-        validity,
-        issuer_urls: Vec::new(),
-        ocsp_urls: Vec::new(),
-        crl_urls: Vec::new(),
-    })
+    let profile = CaProfile { digital_signature: spec.digital_signature, ..CaProfile::default() };
+    let form = Form::Root(subject(table, spec)?);
+    Ok(CertificatePlan { profile, ..CertificatePlan::new("root.pem", form, validity) })
 }
 
 /// A CA below another.

@@ -1,4 +1,4 @@
-//! Runs README.md and docs/OPERATIONS.md: what they tell somebody to type is typed here.
+//! Runs README.md, docs/CEREMONY.md and docs/OPERATIONS.md: what they tell somebody to type is typed here.
 //!
 //! The words that open a fenced block say what happens to it:
 //!
@@ -32,6 +32,12 @@ use terminal::{FirstTerminal, Terminal};
 fn the_readme_does_what_it_says() -> Result<()> {
     let checkout = named("CAIRN_CHECKOUT", "readme")?;
     follow("README.md", &Terminal::in_folder(&checkout))
+}
+
+#[test]
+fn the_ceremony_page_does_what_it_says() -> Result<()> {
+    let checkout = named("CAIRN_CHECKOUT", "readme")?;
+    follow("docs/CEREMONY.md", &Terminal::in_folder(&checkout))
 }
 
 #[test]
