@@ -27,6 +27,7 @@ COPY proto /src/proto
 COPY core /src/core
 COPY jose /src/jose
 COPY x509 /src/x509
+COPY ceremony /src/ceremony
 COPY challtestsrv /src/challtestsrv
 COPY test-env /src/test-env
 COPY migrations /src/migrations
