@@ -177,7 +177,7 @@ fn read_file(path: &Path) -> Result<String> {
 fn combine(shares: &[PathBuf]) -> Result<zeroize::Zeroizing<String>> {
     let shares = shares.iter().map(|path| read_share(path)).collect::<Result<Vec<_>>>()?;
     let shares: Vec<&str> = shares.iter().map(|share| share.as_str()).collect();
-    Ok(passphrase_from_shares(&shares)?)
+    passphrase_from_shares(&shares)
 }
 
 fn drill(key: &Path, shares: &[PathBuf]) -> Result<()> {

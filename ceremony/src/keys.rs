@@ -85,7 +85,7 @@ pub fn generate(
     let shares = split(secret.as_slice(), title, holders, &signer, random)?;
     // Of the last ones, which were computed and not drawn.
     let needed = shares.iter().rev().take(holders.needed.into()).map(ShareFile::words).collect::<Vec<_>>();
-    prove(&pem, &*passphrase_from(&shares::combine(&needed)?), &signer)?;
+    prove(&pem, &passphrase_from(&shares::combine(&needed)?), &signer)?;
     Ok(NewKey { signer, pem, shares })
 }
 

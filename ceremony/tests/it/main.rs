@@ -1,5 +1,8 @@
 //! Ceremonies as people hold them, from the examples that the program prints to the folder that it makes.
 
+// Redundant to the compiler; it tells clippy that the functions in here are test code too.
+#![cfg(test)]
+
 mod hierarchy;
 mod interruptions;
 mod support;
