@@ -1,6 +1,7 @@
 //! Watches an answer to its end, since only there stands how the call went.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,31 +11,22 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::metrics::{self, Held, Side};
+use super::metrics::{Calls, Held};
 use super::refusal::GRPC_STATUS;
-use crate::Role;
 
 /// A call that is under way; counted when it is dropped.
 pub(super) struct Answer {
-    side: Side,
-    service: String,
-    method: String,
+    calls: Arc<Calls>,
+    path: String,
     began: Instant,
     code: Option<Code>,
     _in_flight: Held,
 }
 
 impl Answer {
-    pub(super) fn begun(side: Side, role: Role, service: &str, method: &str) -> Self {
-        let (service, method) = (service.to_owned(), method.to_owned());
-        Self {
-            side,
-            service,
-            method,
-            began: Instant::now(),
-            code: None,
-            _in_flight: metrics::in_flight(side, role),
-        }
+    pub(super) fn begun(calls: &Arc<Calls>, path: String) -> Self {
+        let (calls, in_flight) = (Arc::clone(calls), calls.in_flight());
+        Self { calls, path, began: Instant::now(), code: None, _in_flight: in_flight }
     }
 
     /// The call ends here, without an answer.
@@ -64,7 +56,7 @@ impl Drop for Answer {
     fn drop(&mut self) {
         // Without a status, somebody has gone away before the end.
         let code = self.code.unwrap_or(Code::Cancelled);
-        metrics::call(self.side, &self.service, &self.method, code, self.began.elapsed());
+        self.calls.ended(&self.path, code, self.began.elapsed());
     }
 }
 

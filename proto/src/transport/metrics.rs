@@ -1,11 +1,14 @@
 //! What the transport counts, by the `metrics` facade: calls and connections, of both sides.
 
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use cairn_core::Metric;
-use metrics::{Gauge, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tonic::Code;
 
+use super::answer::split;
 use super::refusal::Reason;
 use crate::Role;
 
@@ -93,17 +96,81 @@ pub(super) enum Side {
     Server,
 }
 
-/// Counts a call that is over.
-pub(super) fn call(side: Side, service: &str, method: &str, code: Code, took: Duration) {
-    let (calls, seconds) = match side {
-        Side::Client => (CLIENT_CALLS, CLIENT_SECONDS),
-        Side::Server => (SERVER_CALLS, SERVER_SECONDS),
-    };
-    // A method that we do not have is a text of the caller's: as a label it would let a peer fill our memory.
+/// What one side of a channel, or of a server, counts of its calls. Each counter is looked up once, and not for every call.
+pub(super) struct Calls {
+    side: Side,
+    in_flight: Gauge,
+    /// By path. Only methods that exist come here: their number bounds it.
+    methods: RwLock<HashMap<String, Arc<Method>>>,
+}
+
+/// The counters of one method.
+struct Method {
+    seconds: Histogram,
+    /// By code; few ever come.
+    by_code: [OnceLock<Counter>; CODES],
+}
+
+/// How many codes there are (they are numbered from 0).
+const CODES: usize = 17;
+
+impl Calls {
+    /// `role` is the callee's.
+    pub(super) fn new(side: Side, role: Role) -> Self {
+        let metric = match side {
+            Side::Client => CLIENT_IN_FLIGHT,
+            Side::Server => SERVER_IN_FLIGHT,
+        };
+        Self { side, in_flight: gauge!(metric.name, "role" => role.name()), methods: RwLock::default() }
+    }
+
+    /// Counts a call that is under way, until the result is dropped.
+    pub(super) fn in_flight(&self) -> Held {
+        Held::new(self.in_flight.clone())
+    }
+
+    /// Counts a call that is over.
+    pub(super) fn ended(&self, path: &str, code: Code, took: Duration) {
+        let method = self.method(path, code);
+        method.seconds.record(took);
+        if let Some(counter) = method.by_code.get(code as usize) {
+            counter.get_or_init(|| self.counter(path, code)).increment(1);
+        }
+    }
+
+    fn method(&self, path: &str, code: Code) -> Arc<Method> {
+        let known = self.methods.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        known.unwrap_or_else(|| {
+            let (service, method) = labels(path, code);
+            let name = match self.side {
+                Side::Client => CLIENT_SECONDS.name,
+                Side::Server => SERVER_SECONDS.name,
+            };
+            let seconds = histogram!(name, "service" => service, "method" => method);
+            let method = Arc::new(Method { seconds, by_code: Default::default() });
+            if code != Code::Unimplemented {
+                let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
+                methods.insert(path.to_owned(), Arc::clone(&method));
+            }
+            method
+        })
+    }
+
+    fn counter(&self, path: &str, code: Code) -> Counter {
+        let (service, method) = labels(path, code);
+        let name = match self.side {
+            Side::Client => CLIENT_CALLS.name,
+            Side::Server => SERVER_CALLS.name,
+        };
+        counter!(name, "service" => service, "method" => method, "code" => code_name(code))
+    }
+}
+
+/// Service and method. A method that we do not have is a text of the caller's: as a label it would let a peer fill our memory.
+fn labels(path: &str, code: Code) -> (String, String) {
+    let (service, method) = split(path);
     let method = if code == Code::Unimplemented { "unknown" } else { method };
-    let (service, method) = (service.to_owned(), method.to_owned());
-    histogram!(seconds.name, "service" => service.clone(), "method" => method.clone()).record(took);
-    counter!(calls.name, "service" => service, "method" => method, "code" => code_name(code)).increment(1);
+    (service.to_owned(), method.to_owned())
 }
 
 /// One more, until it is dropped.
@@ -120,14 +187,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.0.decrement(1);
     }
-}
-
-pub(super) fn in_flight(side: Side, role: Role) -> Held {
-    let metric = match side {
-        Side::Client => CLIENT_IN_FLIGHT,
-        Side::Server => SERVER_IN_FLIGHT,
-    };
-    Held::new(gauge!(metric.name, "role" => role.name()))
 }
 
 pub(super) fn connection(side: Side, role: Role) -> Held {

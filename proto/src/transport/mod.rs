@@ -4,7 +4,7 @@
 //! lets each service be called by the roles on its list alone. A [`Channel`] leads to all endpoints of another role: it finds them
 //! by name, spreads the calls, leaves out those that are dead and comes back to them.
 //!
-//! Built on hyper rather than on tonic's own transport, since certificates must be replaceable while we run, the peer's name must be
+//! Built on h2 rather than on tonic's own transport, since certificates must be replaceable while we run, the peer's name must be
 //! known for each call, and a call may only be sent again when it surely was not begun.
 //!
 //! What travels with each call is listed in `refusal`: the time that is left, the caller's clock, the trace.
@@ -15,6 +15,7 @@ mod channel;
 pub mod deadline;
 mod handshake;
 mod health;
+mod http2;
 mod identity;
 mod local;
 pub mod metrics;

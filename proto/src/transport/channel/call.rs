@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HeaderValue;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http::uri::Scheme;
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http_body_util::{BodyExt, Limited};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, debug_span, warn};
 
 use super::Link;
 use super::endpoint::{Endpoint, Outstanding};
 use crate::calls::MAX_MESSAGE;
 use crate::transport::answer::{Answer, split};
-use crate::transport::metrics::{self, Side};
+use crate::transport::http2::Received;
+use crate::transport::metrics;
 use crate::transport::refusal::{Reason, TIME, TIMEOUT, is_not_processed, not_processed};
 use crate::transport::{deadline, trace};
 
@@ -42,9 +42,8 @@ pub(super) async fn call(
 ) -> Result<Response<Body>, Status> {
     let path = request.uri().path().to_owned();
     let (service, method) = split(&path);
-    let callee = link.config.callee;
-    let span = info_span!("call", otel.kind = "client", rpc.service = service, rpc.method = method, peer.role = %callee);
-    let answer = Answer::begun(Side::Client, callee, service, method);
+    let span = debug_span!("call", otel.kind = "client", rpc.service = service, rpc.method = method, peer.role = %link.config.callee);
+    let answer = Answer::begun(&link.calls, path.clone());
     let deadline = ends(&link, request.headers(), inherited);
     let result = async {
         let call = Call::new(&link, only.as_ref(), &path, request, deadline).await?;
@@ -80,9 +79,9 @@ struct Call<'a> {
 
 /// What came of one attempt.
 enum Attempt {
-    Answered(Response<Incoming>),
+    Answered(Response<Received>),
     /// Another endpoint may do better.
-    Elsewhere(Response<Incoming>),
+    Elsewhere(Response<Received>),
     /// Nothing came back, and it may be tried again.
     Again(Status),
     Failed(Status),
@@ -100,19 +99,15 @@ impl<'a> Call<'a> {
         let message = Limited::new(body, MAX_REQUEST).collect().await;
         let message = message
             .map_err(|error| not_processed(Status::internal(format!("cannot send {path}: {error}"))))?;
+        let mut uri = parts.uri.into_parts();
+        (uri.scheme, uri.authority) = (Some(Scheme::HTTPS), link.authority.clone());
         let cannot = |_| not_processed(Status::internal(format!("{path} is no path of a call")));
-        let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTPS);
-        uri.authority = Some(
-            Authority::try_from(link.config.callee.dns_name()).map_err(|_| Status::internal("no name"))?,
-        );
-        uri.path_and_query = Some(PathAndQuery::try_from(path).map_err(cannot)?);
-        let uri = Uri::from_parts(uri).map_err(|_| Status::internal("no address"))?;
+        let uri = Uri::from_parts(uri).map_err(cannot)?;
         trace::inject(&tracing::Span::current(), &mut parts.headers);
         Ok(Self { link, only, path, uri, headers: parts.headers, message: message.to_bytes(), deadline })
     }
 
-    async fn make(mut self) -> Result<(Response<Incoming>, Outstanding), Status> {
+    async fn make(self) -> Result<(Response<Received>, Outstanding), Status> {
         let mut tried = Vec::with_capacity(MAX_ATTEMPTS);
         // Of an attempt that may have been begun. Whatever comes later, this is what the caller must know.
         let mut doubt = None;
@@ -143,14 +138,14 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn attempt(&mut self, endpoint: &Endpoint) -> Attempt {
+    async fn attempt(&self, endpoint: &Endpoint) -> Attempt {
         let callee = self.link.config.callee;
         let request = match self.request() {
             Ok(request) => request,
             Err(status) => return Attempt::Failed(status),
         };
-        let response = match timeout_at(self.deadline, endpoint.send(request)).await {
-            Ok(Ok(response)) => response,
+        let response = match timeout_at(self.deadline, endpoint.send(request, self.message.clone())).await {
+            Ok(Ok(response)) => response.map(Received::new),
             Ok(Err(failed)) => {
                 let text =
                     format!("no answer to {} from {callee} at {}: {failed}", self.path, endpoint.address);
@@ -182,7 +177,7 @@ impl<'a> Call<'a> {
     }
 
     /// The request with what is left of its time, less a margin for the way back.
-    fn request(&mut self) -> Result<Request<Full<Bytes>>, Status> {
+    fn request(&self) -> Result<Request<()>, Status> {
         let left = self.deadline.saturating_duration_since(Instant::now()).saturating_sub(deadline::MARGIN);
         if left < deadline::MINIMUM {
             let text =
@@ -190,21 +185,29 @@ impl<'a> Call<'a> {
             return Err(not_processed(Status::deadline_exceeded(text)));
         }
         let mut headers = self.headers.clone();
-        let value = |text: String| HeaderValue::try_from(text).map_err(|_| Status::internal("no header"));
+        let value = |text: String| {
+            let mut value = HeaderValue::try_from(text).map_err(|_| Status::internal("no header"))?;
+            // Different each time: HTTP/2 shall not keep it to send it again in short (RFC 7541 §7.1.3).
+            value.set_sensitive(true);
+            Ok::<_, Status>(value)
+        };
         headers.insert(TIMEOUT, value(deadline::to_header(left))?);
         headers.insert(TIME, value((self.link.config.clock.now().unix().saturating_mul(1000)).to_string())?);
-        let mut request = Request::post(self.uri.clone()).body(Full::new(self.message.clone()));
-        if let Ok(request) = &mut request {
-            *request.headers_mut() = headers;
-        }
-        request.map_err(|error| Status::internal(error.to_string()))
+        let mut request = Request::new(());
+        (*request.method_mut(), *request.uri_mut()) = (Method::POST, self.uri.clone());
+        *request.version_mut() = Version::HTTP_2;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     /// The endpoint to try next: one that was not yet, or any that is there.
     async fn endpoint(&self, tried: &[SocketAddr]) -> Result<Arc<Endpoint>, Status> {
         let longest = if self.only.is_some() { WAIT_FOR_ONE } else { WAIT_FOR_ANY };
         let until = (Instant::now() + longest).min(self.deadline);
-        // Before the first look, so that nothing is missed between looking and waiting.
+        if let Some(endpoint) = self.untried(tried) {
+            return Ok(endpoint);
+        }
+        // Before the next look, so that nothing is missed between looking and waiting.
         let mut changed = self.link.changed.subscribe();
         loop {
             if let Some(endpoint) = self.untried(tried).or_else(|| self.untried(&[])) {

@@ -8,21 +8,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http_body_util::Full;
-use hyper::client::conn::http2::{Builder, Connection};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use h2::client::Builder;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_util::task::TaskTracker;
 
-use super::endpoint::Sender;
+use super::endpoint::{Sender, chain};
 use crate::Role;
 use crate::transport::handshake::Refused;
-use crate::transport::spawn::Spawn;
+use crate::transport::http2::{gathered, silence};
 
 /// How long all of it may take. Peers are near: within it a packet or two may be lost and sent again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -41,9 +38,8 @@ const MAX_HEADERS: u32 = 64 * 1024;
 /// The peer's first frame is its SETTINGS; this is room for any.
 const FIRST: usize = 1024;
 
-type Io = TokioIo<Begun>;
-
-/// Connects to `address`, where `callee` must be. What drives the connection is for the caller to spawn.
+/// Connects to `address`, where `callee` must be. Gives what calls are made by, and what drives the connection to its end, which the caller
+/// spawns: that nobody calls any more and all calls are answered, or that it is lost.
 ///
 /// # Errors
 /// Says why not, in words for the log.
@@ -51,22 +47,28 @@ pub(super) async fn connect(
     address: SocketAddr,
     callee: Role,
     tls: Arc<ClientConfig>,
-    tracker: &TaskTracker,
-) -> Result<(Sender, Connection<Io, Full<Bytes>, Spawn>), String> {
+) -> Result<(Sender, impl Future<Output = Result<(), String>>), String> {
     let stream = tokio::time::timeout(CONNECT_TIMEOUT, secured(address, callee, tls));
     let stream =
         stream.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| text(&error))?;
-    let mut builder = Builder::new(Spawn(tracker.clone()));
+    let mut builder = Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADERS)
-        .max_concurrent_reset_streams(MAX_RESETS)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .keep_alive_while_idle(true);
-    builder.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())
+        .max_concurrent_reset_streams(MAX_RESETS);
+    let (sender, mut connection) =
+        builder.handshake(gathered(stream)).await.map_err(|error| error.to_string())?;
+    let silence = silence(connection.ping_pong(), PING_EVERY, PING_TIMEOUT);
+    let driven = async {
+        tokio::select! {
+            biased;
+            result = connection => result.map_err(|error| chain(&error)),
+            () = silence => Err("the peer says nothing any more".to_owned()),
+        }
+    };
+    Ok((sender, driven))
 }
 
 async fn secured(address: SocketAddr, callee: Role, tls: Arc<ClientConfig>) -> io::Result<Begun> {

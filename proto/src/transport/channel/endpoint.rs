@@ -2,17 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use cairn_core::{Random, random};
+use h2::RecvStream;
+use h2::client::SendRequest;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http2::SendRequest;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,13 +28,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// A connection that lasted this long was good: the next failure is a first one again.
 const GOOD: Duration = Duration::from_secs(10);
 
-pub(super) type Sender = SendRequest<Full<Bytes>>;
+pub(super) type Sender = SendRequest<Bytes>;
+
+/// A connection that stood when it was made.
+struct Connection {
+    sender: Sender,
+    /// Set by the task that drives it, at its end.
+    ended: Arc<AtomicBool>,
+}
 
 /// An address, and the connection to it while there is one.
 pub(super) struct Endpoint {
     pub(super) address: SocketAddr,
     /// Set by `keep`; taken away by whoever finds it closed.
-    sender: ArcSwapOption<Sender>,
+    connection: ArcSwapOption<Connection>,
     outstanding: AtomicUsize,
     /// Why there is no connection.
     failure: Mutex<Option<String>>,
@@ -47,7 +53,7 @@ pub(super) struct Failed {
     /// The peer has surely not begun it.
     pub(super) not_processed: bool,
     /// What happened to the connection.
-    pub(super) source: Option<hyper::Error>,
+    pub(super) source: Option<h2::Error>,
 }
 
 impl fmt::Display for Failed {
@@ -70,12 +76,12 @@ impl Drop for Outstanding {
 
 impl Endpoint {
     pub(super) fn new(address: SocketAddr) -> Self {
-        let (sender, outstanding) = (ArcSwapOption::default(), AtomicUsize::new(0));
-        Self { address, sender, outstanding, failure: Mutex::new(None) }
+        let (connection, outstanding) = (ArcSwapOption::default(), AtomicUsize::new(0));
+        Self { address, connection, outstanding, failure: Mutex::new(None) }
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.sender.load().as_ref().is_some_and(|sender| !sender.is_closed())
+        self.connection.load().as_ref().is_some_and(|it| !it.ended.load(Ordering::Relaxed))
     }
 
     /// Calls that are under way here.
@@ -93,18 +99,31 @@ impl Endpoint {
         Outstanding(Arc::clone(self))
     }
 
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failed> {
-        let Some(sender) = self.sender.load_full() else {
+    /// Sends a call, and waits for the head of its answer.
+    pub(super) async fn send(
+        &self,
+        request: Request<()>,
+        message: Bytes,
+    ) -> Result<Response<RecvStream>, Failed> {
+        let Some(connection) = self.connection.load_full() else {
             return Err(Failed { not_processed: true, source: None });
         };
-        sender.as_ref().clone().try_send_request(request).await.map_err(|error| {
-            let unsent = error.message().is_some();
-            if unsent || is_goodbye(error.error()) {
-                // Nobody else needs to try; `keep` is about to notice.
-                self.sender.compare_and_swap(&sender, None);
+        // Nobody else needs to try; `keep` is about to notice.
+        let closed = || self.connection.compare_and_swap(&connection, None);
+        let sent = connection.sender.clone().send_request(request, false);
+        let (answer, mut stream) = sent.map_err(|error| {
+            closed();
+            Failed { not_processed: true, source: Some(error) }
+        })?;
+        let sent = stream.send_data(message, true);
+        // Why a stream takes no message, it says itself.
+        let answer = answer.await;
+        drop(sent);
+        answer.map_err(|error| {
+            if is_goodbye(&error) {
+                closed();
             }
-            let not_processed = unsent || is_goodbye(error.error()) || is_refusal(error.error());
-            Failed { not_processed, source: Some(error.into_error()) }
+            Failed { not_processed: is_goodbye(&error) || is_refusal(&error), source: Some(error) }
         })
     }
 
@@ -115,23 +134,26 @@ impl Endpoint {
         loop {
             renewed.borrow_and_update();
             let (tls, callee) = (link.config.caller.client(), link.config.callee);
-            let connecting = connect(self.address, callee, tls, &link.connections);
+            let connecting = connect(self.address, callee, tls);
             match gone.run_until_cancelled(connecting).await {
                 None => return,
                 Some(Err(text)) => {
                     metrics::connect_failed(callee);
                     self.down(&link, text);
                 }
-                Some(Ok((sender, connection))) => {
-                    let (ended, end) = oneshot::channel();
+                Some(Ok((sender, driven))) => {
+                    let (say, end) = oneshot::channel();
                     let held = metrics::connection(Side::Client, callee);
+                    let connection = Connection { sender, ended: Arc::default() };
+                    let ended = Arc::clone(&connection.ended);
                     link.connections.spawn(async move {
-                        let result = connection.await;
+                        let result = driven.await;
+                        ended.store(true, Ordering::Relaxed);
                         drop(held);
                         // Nobody listens when the endpoint was given up.
-                        let _ = ended.send(result);
+                        let _ = say.send(result);
                     });
-                    self.up(&link, sender);
+                    self.up(&link, connection);
                     let since = Instant::now();
                     tokio::select! {
                         () = gone.cancelled() => return,
@@ -143,7 +165,7 @@ impl Endpoint {
                                 pause = FIRST_PAUSE;
                             }
                             self.down(&link, match result {
-                                Ok(Err(error)) => format!("the connection was lost: {}", chain(&error)),
+                                Ok(Err(text)) => format!("the connection was lost: {text}"),
                                 _ => "the peer closed the connection".to_owned(),
                             });
                         }
@@ -161,8 +183,8 @@ impl Endpoint {
         }
     }
 
-    fn up(&self, link: &Link, sender: Sender) {
-        self.sender.store(Some(Arc::new(sender)));
+    fn up(&self, link: &Link, connection: Connection) {
+        self.connection.store(Some(Arc::new(connection)));
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         info!(callee = %link.config.callee, peer.address = %self.address, "connected");
         link.changed.send_replace(());
@@ -176,7 +198,7 @@ impl Endpoint {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         // While a certificate is replaced, the old connection may well be there.
         if !self.is_live() {
-            self.sender.store(None);
+            self.connection.store(None);
             link.failed.notify_one();
         }
         link.changed.send_replace(());
@@ -190,30 +212,17 @@ fn jittered(pause: Duration, random: &dyn Random) -> Duration {
 }
 
 /// Whether the peer had said goodbye before the call reached it, which it therefore did not begin (RFC 9113 §6.8).
-fn is_goodbye(error: &hyper::Error) -> bool {
-    let goodbye = |h2: &h2::Error| h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR);
-    h2_error(error).is_some_and(|h2| h2.is_remote() && goodbye(h2))
+fn is_goodbye(error: &h2::Error) -> bool {
+    error.is_remote() && error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR)
 }
 
 /// Whether the peer refused the stream without looking at it (RFC 9113 §8.7).
-fn is_refusal(error: &hyper::Error) -> bool {
-    let refusal = |h2: &h2::Error| h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
-    h2_error(error).is_some_and(|h2| h2.is_remote() && refusal(h2))
-}
-
-fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(h2) = error.downcast_ref() {
-            return Some(h2);
-        }
-        source = error.source();
-    }
-    None
+fn is_refusal(error: &h2::Error) -> bool {
+    error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
 }
 
 /// An error and its sources, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use cairn_core::{Clock, Random};
+use http::uri::Authority;
 use http::{Request, Response};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -27,6 +28,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use self::endpoint::Endpoint;
+use super::metrics::{Calls, Side};
 use super::quiet::Quiet;
 use super::refusal::not_processed;
 use super::{Address, Identity, deadline};
@@ -68,6 +70,8 @@ pub struct EndpointChannel {
 /// What clones of a channel share with the tasks behind it.
 struct Link {
     config: ChannelConfig,
+    /// The callee's name, as requests have it.
+    authority: Option<Authority>,
     /// Which calls, by their paths, may be made again although the first may have been begun.
     idempotent: fn(&str) -> bool,
     /// Written by `find` alone.
@@ -81,6 +85,7 @@ struct Link {
     /// Wakes `find`: an endpoint is gone, and names may lead elsewhere by now.
     failed: Notify,
     said: Quiet<(SocketAddr, String)>,
+    calls: Arc<Calls>,
     /// Where connections run. Nobody waits for them: at the end of the process they must last as long as the work that calls through
     /// them, and they end when the last clone of the channel is dropped.
     connections: TaskTracker,
@@ -103,7 +108,9 @@ impl Channel {
         tracker: &TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
+        let calls = Arc::new(Calls::new(Side::Client, config.callee));
         let link = Arc::new(Link {
+            authority: Authority::try_from(config.callee.dns_name()).ok(),
             config,
             idempotent,
             endpoints: ArcSwap::default(),
@@ -112,6 +119,7 @@ impl Channel {
             changed: watch::Sender::new(()),
             failed: Notify::new(),
             said: Quiet::new(),
+            calls,
             connections: TaskTracker::new(),
         });
         let stop = shutdown.child_token();

@@ -1,24 +1,27 @@
 //! Whether a call may begin, in the order in which one can be sure: who calls and what, by which clock, with how much time, and is
 //! there room for it.
 
-use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cairn_core::Timestamp;
+use futures_util::FutureExt;
+use h2::RecvStream;
+use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 use tower::ServiceExt;
-use tracing::{Instrument, error, info_span, warn};
+use tracing::{Instrument, debug_span, error, warn};
 
 use super::{Listed, Peer, Server};
 use crate::transport::answer::{Answer, split};
-use crate::transport::metrics::Side;
+use crate::transport::http2::{Received, send};
 use crate::transport::refusal::{Reason, TIME, TIMEOUT};
 use crate::transport::{deadline, trace};
 
@@ -40,13 +43,13 @@ type Refusal = (Reason, String);
 
 /// Answers a call, by refusing it or by its service.
 ///
-/// What a service has begun runs to its end, on `tracker`: when the deadline passes or the caller goes away, only the waiting ends.
+/// What a service has begun runs to its end: when the deadline passes or the caller goes away, only the waiting ends.
 pub(super) async fn call(
     server: Arc<Server>,
     caller: Caller,
-    tracker: TaskTracker,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
     let path = request.uri().path().to_owned();
     let (service, method) = split(&path);
     let (listed, time_left, permit) = match admit(&server, caller, service, request.headers()) {
@@ -56,34 +59,45 @@ pub(super) async fn call(
                 let (address, role) = (caller.peer.address, caller.peer.role);
                 warn!(peer.address = %address, peer.role = %role, service, method, reason = reason.name(), "refused a call: {text}");
             }
-            return Ok(reason.response(text));
+            // Whoever is gone need not be refused.
+            let _ = send(reason.response(text), respond).await;
+            return;
         }
     };
-    let span = info_span!("serve", otel.kind = "server", rpc.service = service, rpc.method = method, peer.role = %caller.peer.role);
+    let span = debug_span!("serve", otel.kind = "server", rpc.service = service, rpc.method = method, peer.role = %caller.peer.role);
     trace::extract(&span, request.headers());
-    let answer = Answer::begun(Side::Server, server.identity.role(), service, method);
-    let mut request = request.map(Body::new);
+    let answer = Answer::begun(&server.calls, path.clone());
+    let mut request = request.map(|stream| Body::new(Received::new(stream)));
     request.extensions_mut().insert(caller.peer);
 
     let ends = Instant::now() + time_left;
-    let work = deadline::scope(ends, async move {
-        let response = listed.service.oneshot(request).await;
-        drop(permit);
-        response
-    });
-    let response = match tokio::time::timeout_at(ends, tracker.spawn(work.instrument(span))).await {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(never))) => match never {},
-        Ok(Err(panic)) => {
-            error!(service, method, %panic, "a call panicked");
-            Status::internal("the service failed; its log says why").into_http()
-        }
+    let work = deadline::scope(ends, listed.service.oneshot(request)).instrument(span);
+    let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
+    let response = match timeout_at(ends, work.as_mut()).await {
+        Ok(done) => done.unwrap_or_else(|_| Ok(panicked(service, method))),
         Err(_) => {
-            Status::deadline_exceeded(format!("{path} is not done within {} ms", time_left.as_millis()))
-                .into_http()
+            let text = format!("{path} is not done within {} ms", time_left.as_millis());
+            let late: Response<Body> = Status::deadline_exceeded(text).into_http();
+            let _ = send(answer.watch(late, ()), respond).await;
+            if work.await.is_err() {
+                panicked(service, method);
+            }
+            drop(permit);
+            return;
         }
     };
-    Ok(answer.watch(response, ()))
+    drop(permit);
+    let response = match response {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let _ = send(answer.watch(response, ()), respond).await;
+}
+
+/// The panic itself was logged by the hook.
+fn panicked(service: &str, method: &str) -> Response<Body> {
+    error!(service, method, "a call panicked");
+    Status::internal("the service failed; its log says why").into_http()
 }
 
 fn admit(
@@ -113,7 +127,7 @@ fn admit(
     let permit = if listed.always {
         None
     } else {
-        let permit = Arc::clone(&server.calls).try_acquire_owned();
+        let permit = Arc::clone(&server.permits).try_acquire_owned();
         Some(permit.map_err(|_| {
             (
                 Reason::Overloaded,

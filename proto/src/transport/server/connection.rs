@@ -6,13 +6,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http2::Builder;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use bytes::Bytes;
+use h2::server::{Builder, Connection};
+use tokio::io::BufWriter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -21,13 +20,13 @@ use tracing::{debug, warn};
 
 use super::{Peer, Server, call};
 use crate::transport::handshake::Refused;
+use crate::transport::http2::{gathered, silence};
 use crate::transport::identity::{Certified, certified};
 use crate::transport::metrics::{self, Side};
-use crate::transport::spawn::Spawn;
 
 /// Connections that one listener holds at once; more wait in the kernel's queue. Each process of ours makes one for each of its roles.
 const MAX_CONNECTIONS: usize = 512;
-/// How long TLS may take: peers are near, and whoever says nothing must not hold a place.
+/// How long TLS may take, and after it the beginning of HTTP/2: peers are near, and whoever says nothing must not hold a place.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Streams that a peer may have open on a connection. All calls of a process share one, so this is as much as a listener works on.
 const MAX_STREAMS: u32 = 1024;
@@ -120,39 +119,61 @@ impl Accepting {
 
     async fn http(&self, stream: TlsStream<TcpStream>, peer: Peer, certified: Certified) {
         let _held = metrics::connection(Side::Server, self.server.identity.role());
-        let calls = TaskTracker::new();
-        let service = service_fn(|request: Request<Incoming>| {
-            let caller = call::Caller { peer, until: certified.ends };
-            calls.track_future(call::call(Arc::clone(&self.server), caller, self.tracker.clone(), request))
-        });
-        let mut builder = Builder::new(Spawn(self.tracker.clone()));
+        let mut builder = Builder::new();
         builder
-            .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             // A peer whose own clients went away all at once is no attacker: its connection, with everyone else's calls, must last.
-            .max_pending_accept_reset_streams(Some(MAX_RESETS))
+            .max_pending_accept_reset_streams(MAX_RESETS)
             .max_header_list_size(MAX_HEADERS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_TIMEOUT);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let result = match self.shutdown.run_until_cancelled(connection.as_mut()).await {
-            Some(result) => result,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                loop {
-                    match tokio::time::timeout(FAREWELL, connection.as_mut()).await {
-                        Ok(result) => break result,
-                        // Every call was answered; what is left is a peer that says nothing more.
-                        Err(_) if calls.is_empty() => break Ok(()),
-                        Err(_) => {}
-                    }
-                }
-            }
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW);
+        let begun = tokio::time::timeout(HANDSHAKE_TIMEOUT, builder.handshake(gathered(stream)));
+        let caller = call::Caller { peer, until: certified.ends };
+        let result = match self.shutdown.run_until_cancelled(begun).await {
+            Some(Ok(Ok(connection))) => self.calls(connection, caller).await,
+            Some(Ok(Err(error))) => Err(error),
+            // The process ends, or the peer shows its certificate and then says nothing.
+            None | Some(Err(_)) => return,
         };
         if let Err(error) = result {
             debug!(peer.address = %peer.address, peer.role = %peer.role, %error, "connection ended early");
+        }
+    }
+
+    /// Answers the calls that come in, each in a task of its own, until the peer has gone or the process ends.
+    async fn calls(
+        &self,
+        mut connection: Connection<BufWriter<TlsStream<TcpStream>>, Bytes>,
+        caller: call::Caller,
+    ) -> Result<(), h2::Error> {
+        let calls = TaskTracker::new();
+        let mut silence = pin!(silence(connection.ping_pong(), PING_EVERY, PING_TIMEOUT));
+        let mut stopping = pin!(self.shutdown.cancelled());
+        let mut farewell: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = stopping.as_mut(), if farewell.is_none() => {
+                    connection.graceful_shutdown();
+                    farewell = Some(Instant::now() + FAREWELL);
+                }
+                accepted = connection.accept() => match accepted {
+                    Some(Ok((request, respond))) => {
+                        let call = call::call(Arc::clone(&self.server), caller, request, respond);
+                        self.tracker.spawn(calls.track_future(call));
+                    }
+                    Some(Err(error)) => return Err(error),
+                    None => return Ok(()),
+                },
+                () = silence.as_mut() => return Ok(()),
+                () = sleep_until(farewell.unwrap_or_else(Instant::now)), if farewell.is_some() => {
+                    // Every call was answered; what is left is a peer that says nothing more.
+                    if calls.is_empty() {
+                        return Ok(());
+                    }
+                    farewell = Some(Instant::now() + FAREWELL);
+                }
+            }
         }
     }
 }

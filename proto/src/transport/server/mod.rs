@@ -22,6 +22,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+use super::metrics::{Calls, Side};
 use super::quiet::Quiet;
 use super::refusal::Reason;
 use super::{Health, Identity};
@@ -63,7 +64,8 @@ pub struct Server {
     services: BTreeMap<&'static str, Listed>,
     health: Health,
     /// A permit for each call that is worked on, on all listeners.
-    calls: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
+    calls: Arc<Calls>,
     /// What was said in the log.
     said: Arc<Quiet<Said>>,
 }
@@ -91,12 +93,14 @@ impl Server {
     #[must_use]
     pub fn new(identity: Arc<Identity>, config: ServerConfig) -> Self {
         let health = Health::default();
+        let calls = Arc::new(Calls::new(Side::Server, identity.role()));
         let mut server = Self {
             identity,
             config,
             services: BTreeMap::new(),
             health: health.clone(),
-            calls: Arc::new(Semaphore::new(config.max_calls.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(config.max_calls.min(Semaphore::MAX_PERMITS))),
+            calls,
             said: Arc::new(Quiet::new()),
         };
         server.list(HealthServer::new(health), &Role::ALL, true);

@@ -249,6 +249,35 @@ async fn errors_of_the_service_arrive_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_message_larger_than_what_may_be_sent_unread_arrives_whole() {
+    let (pki, _log) = (Pki::new(), Log::new());
+    let (_serving, channel) = pki.pair(&Script::echo("")).await;
+    // Larger than the windows of streams and, on the server's side, of connections.
+    let large = "a".repeat(3 * 1024 * 1024);
+    let (one, other) = tokio::join!(say(&channel, "Read", &large), say(&channel, "Read", &large));
+    assert!(one.unwrap() == large && other.unwrap() == large);
+}
+
+#[tokio::test]
+async fn a_service_that_panics_fails_one_call_and_no_other() {
+    let (pki, log) = (Pki::new(), Log::new());
+    let script = Script::new(|request| async move {
+        let said = request.into_inner().service;
+        assert!(said != "panic", "as the test wants it");
+        Ok(said)
+    });
+    let (_serving, channel) = pki.pair(&script).await;
+    let (bad, good) = tokio::join!(say(&channel, "Write", "panic"), say(&channel, "Write", "good"));
+    let bad = bad.unwrap_err();
+    assert_eq!(bad.code(), Code::Internal, "{bad}");
+    assert!(!is_not_processed(&bad));
+    assert_eq!(good.unwrap(), "good");
+    assert_eq!(say(&channel, "Write", "again").await.unwrap(), "again");
+    log.has(&["ERROR", "a call panicked", "test.Script"]);
+    assert_eq!(log.count(&["connected", "callee=sa"]), 1);
+}
+
+#[tokio::test]
 async fn the_tasks_of_a_channel_end_with_the_process_and_its_connections_outlive_them() {
     let (pki, _log) = (Pki::new(), Log::new());
     let serving = Serving::start(&pki.server(Role::Sa, &Script::echo("here"))).await;
