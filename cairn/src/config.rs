@@ -11,7 +11,7 @@ use cairn_proto::transport::Address;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::{lifecycle, telemetry};
+use crate::{lifecycle, runtime, telemetry};
 
 /// Everything that `cairn serve` is told. Relative paths are relative to the file's own folder.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Config {
     /// How the process ends.
     #[serde(default)]
     pub lifecycle: lifecycle::Config,
+    /// The threads that do the work.
+    #[serde(default)]
+    pub runtime: runtime::Config,
     /// Logs.
     #[serde(default)]
     pub log: telemetry::Config,

@@ -32,5 +32,6 @@ pub mod names;
 pub mod open_files;
 pub mod operators;
 pub mod ready_file;
+pub mod runtime;
 pub mod service_manager;
 pub mod telemetry;

@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
 use cairn::config::Internal;
 use cairn::roles::Roles;
-use cairn::{admin, dev, init, internal_pki, open_files, serve, telemetry};
+use cairn::{admin, dev, init, internal_pki, runtime, serve, telemetry};
 use clap::Parser;
 use mimalloc::MiMalloc;
+use tokio::runtime::Runtime;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -33,20 +34,20 @@ fn run(command: Command) -> Result<()> {
                 &telemetry::Trace::default(),
                 &Roles::new(&[], &Internal::default()),
             )?;
-            runtime()?.block_on(dev::run(*args))
+            whole()?.block_on(dev::run(*args))
         }
-        Command::Serve(args) => runtime()?.block_on(serve::run(args)),
+        Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
         Command::Ceremony(command) => cairn_ceremony::cli::execute(&command),
         Command::InternalPki { command } => internal_pki::run(command),
-        Command::Admin(command) => runtime()?.block_on(admin::run(command)),
+        Command::Admin(command) => whole()?.block_on(admin::run(command)),
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    open_files::raise_limit();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+/// A runtime for what is a whole CA, or reaches into one.
+fn whole() -> Result<Runtime> {
+    runtime::start(&runtime::Config::default(), &Roles::new(&[], &Internal::default()))
 }
 
 fn say(text: &str) -> Result<()> {

@@ -37,6 +37,12 @@ impl Roles {
         self.0.iter().copied()
     }
 
+    /// Whether they are a whole CA. The remote validation authority is for other places.
+    #[must_use]
+    pub fn are_all(&self) -> bool {
+        Role::SERVERS.into_iter().all(|role| role == Role::RemoteVa || self.play(role))
+    }
+
     /// What they need of roles that the process does not play: who needs whom. The remote validation authorities are found elsewhere,
     /// and other front ends are no need.
     pub fn needs(&self) -> impl Iterator<Item = (Role, Role)> {
@@ -81,6 +87,8 @@ mod tests {
     #[test]
     fn a_whole_ca_needs_nobody() {
         assert_eq!(needs(&[], &Internal::default()), []);
+        assert!(Roles::new(&[], &Internal::default()).are_all());
+        assert!(!Roles::new(&[Role::Wfe, Role::Ra], &Internal::default()).are_all());
         assert!(!Roles::new(&[], &Internal::default()).play(Role::RemoteVa));
     }
 

@@ -24,6 +24,7 @@ use crate::operators::{self, Door};
 use crate::peers::Peers;
 use crate::ready_file::Ready;
 use crate::roles::Roles;
+use crate::runtime;
 use crate::server::{self, Bound, Hierarchy};
 use crate::storage::{self, Storage};
 use crate::telemetry;
@@ -33,11 +34,16 @@ use crate::wiring::{self, Configs, Foundation};
 ///
 /// # Errors
 /// With what is wrong and what to do.
-pub async fn run(args: ServeArgs) -> Result<()> {
+pub fn run(args: &ServeArgs) -> Result<()> {
     let mut config = Config::read(&args.config)?;
     if let Some(management) = &args.management {
         config.management.listen.clone_from(management);
     }
+    let roles = Roles::new(&args.roles, &config.internal);
+    runtime::start(&config.runtime, &roles)?.block_on(serve(args, config))
+}
+
+async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
     telemetry::start(&config.log, &config.trace, &Roles::new(&args.roles, &config.internal))?;
     let prepared = prepare(&config, &args.roles).map_err(|complaints| complaints.about(&args.config))?;
     let Prepared { roles, hierarchy, issuer, tls, listener_names, credentials } = prepared;

@@ -68,6 +68,7 @@ pub fn prepare(config: &Config, asked: &[Role]) -> Result<Prepared, Complaints> 
     let mut complaints = Complaints::default();
     complaints.note("log.level", config.log.filter());
     complaints.note("[lifecycle]", config.lifecycle.validate());
+    complaints.note("[runtime]", config.runtime.validate());
     complaints.note("[trace]", config.trace.validate());
     judge_services(config, &roles, &mut complaints);
     judge_meetings(config, &roles, &mut complaints);

@@ -11,7 +11,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use cairn_proto::Role;
 use http::Uri;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
@@ -78,9 +77,7 @@ impl Trace {
 
     fn service_name(&self, roles: &Roles) -> String {
         self.service_name.clone().unwrap_or_else(|| {
-            // The remote validation authority is for other places: no one process plays it with all others.
-            let all = Role::SERVERS.iter().all(|role| *role == Role::RemoteVa || roles.play(*role));
-            let named = roles.iter().filter(|_| !all);
+            let named = roles.iter().filter(|_| !roles.are_all());
             named.fold("cairn".to_owned(), |name, role| format!("{name}-{role}"))
         })
     }
@@ -130,6 +127,8 @@ pub(super) fn traced(metadata: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use cairn_proto::Role;
+
     use super::*;
     use crate::config::Internal;
 
