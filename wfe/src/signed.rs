@@ -4,19 +4,25 @@
 //! costs more than microseconds, so that a request, however often it is repeated, makes us verify one signature. The signature is
 //! verified on the async thread: 50 µs are less than it takes to hand the work to another thread and back under load.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use cairn_core::{Account, AccountStatus, Error, ErrorKind, Jwk, Problem, ProblemType};
+use cairn_core::{
+    Account, AccountId, AccountStatus, Authorization, AuthorizationId, CertificateRecord, Error, ErrorKind,
+    Jwk, OrderId, OrderWithAuthorizations, Problem, ProblemType, Serial,
+};
 use cairn_jose::{Algorithm, Jws, JwsError, KeyReference, VerifyError, base64url};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
 use crate::edge::{Visit, Visiting};
+use crate::links::Id;
 use crate::problem::{Rejection, malformed, too_large, too_slow, unsupported_media_type};
 use crate::text::shown;
 use crate::wire::Payload;
@@ -49,7 +55,7 @@ impl<T: Payload, S: Signer> FromRequest<Arc<WebFrontEnd>> for Signed<T, S> {
         let jws = Jws::parse(&body).map_err(|error| not_a_jws(&error))?;
         redeem(wfe, jws.header.nonce.as_deref()).await?;
         check_url(&visit, parts.uri.path(), jws.header.url.as_deref())?;
-        let signer = S::resolve(wfe, &jws.header.key).await?;
+        let signer = S::resolve(wfe, &mut parts, &jws.header.key).await?;
         jws.verify(signer.key()).map_err(|error| not_signed(error, signer.key()))?;
         signer.admit(&visit)?;
         let payload = T::parse(&jws.payload)?;
@@ -59,9 +65,12 @@ impl<T: Payload, S: Signer> FromRequest<Arc<WebFrontEnd>> for Signed<T, S> {
 
 /// Who may sign a request.
 pub(crate) trait Signer: Sized + Send {
-    /// Whom the header names. Nothing is proven yet.
-    fn resolve(wfe: &WebFrontEnd, key: &KeyReference)
-    -> impl Future<Output = Result<Self, Rejection>> + Send;
+    /// Whom the header of the JWS names, in a request with these `parts`. Nothing is proven yet.
+    fn resolve(
+        wfe: &WebFrontEnd,
+        parts: &mut Parts,
+        key: &KeyReference,
+    ) -> impl Future<Output = Result<Self, Rejection>> + Send;
 
     /// The key that must have signed.
     fn key(&self) -> &Jwk;
@@ -72,21 +81,9 @@ pub(crate) trait Signer: Sized + Send {
 
 /// A `kid`: what RFC 8555 §6.2 demands of all requests but two.
 impl Signer for Account {
-    async fn resolve(wfe: &WebFrontEnd, key: &KeyReference) -> Result<Self, Rejection> {
-        let KeyReference::Kid(kid) = key else {
-            return Err(malformed(
-                "This request is signed with \"kid\", the account's URL, not with \"jwk\".",
-            )
-            .into());
-        };
-        let account = match wfe.site.account(kid) {
-            Some(id) => wfe.sa.account(id).await?,
-            None => None,
-        };
-        account.ok_or_else(|| {
-            let detail = format!("There is no account \"{}\". Create one by newAccount.", shown(kid));
-            Error::new(ErrorKind::AccountDoesNotExist, detail).into()
-        })
+    async fn resolve(wfe: &WebFrontEnd, _: &mut Parts, key: &KeyReference) -> Result<Self, Rejection> {
+        let (kid, id) = named(wfe, key)?;
+        wfe.sa.account(id).await?.ok_or_else(|| no_account(kid))
     }
 
     fn key(&self) -> &Jwk {
@@ -96,6 +93,94 @@ impl Signer for Account {
     fn admit(&self, visit: &Visit) -> Result<(), Error> {
         visit.is_by(self.id);
         check_status(self)
+    }
+}
+
+/// The account that a `kid` names, and the `kid`.
+fn named<'a>(wfe: &WebFrontEnd, key: &'a KeyReference) -> Result<(&'a str, AccountId), Rejection> {
+    let KeyReference::Kid(kid) = key else {
+        let detail = "This request is signed with \"kid\", the account's URL, not with \"jwk\".";
+        return Err(malformed(detail).into());
+    };
+    wfe.site.account(kid).map(|id| (kid.as_str(), id)).ok_or_else(|| no_account(kid))
+}
+
+fn no_account(kid: &str) -> Rejection {
+    let detail = format!("There is no account \"{}\". Create one by newAccount.", shown(kid));
+    Error::new(ErrorKind::AccountDoesNotExist, detail).into()
+}
+
+/// An account that asks to see a `T`. Both are read in one call, so before it is proven who asks; nothing is told before that. Handlers take
+/// the [`Id`] too, and first: a path without one is nobody's, whoever asks.
+pub(crate) struct Asking<T> {
+    pub(crate) account: Account,
+    /// What is under the request's URL. Whether it is the account's is for the handler to look.
+    pub(crate) found: Option<T>,
+}
+
+/// What an account can ask to see.
+pub(crate) trait Shown: Sized + Send {
+    /// What it is called in its URL.
+    type Id: FromStr + Send;
+
+    /// The account, and the thing.
+    fn read(
+        wfe: &WebFrontEnd,
+        account: AccountId,
+        id: Self::Id,
+    ) -> impl Future<Output = Result<(Option<Account>, Option<Self>), Error>> + Send;
+}
+
+impl Shown for OrderWithAuthorizations {
+    type Id = OrderId;
+
+    async fn read(
+        wfe: &WebFrontEnd,
+        account: AccountId,
+        id: OrderId,
+    ) -> Result<(Option<Account>, Option<Self>), Error> {
+        wfe.sa.account_and_order(account, id).await
+    }
+}
+
+impl Shown for Authorization {
+    type Id = AuthorizationId;
+
+    async fn read(
+        wfe: &WebFrontEnd,
+        account: AccountId,
+        id: AuthorizationId,
+    ) -> Result<(Option<Account>, Option<Self>), Error> {
+        wfe.sa.account_and_authorization(account, id).await
+    }
+}
+
+impl Shown for CertificateRecord {
+    type Id = Serial;
+
+    async fn read(
+        wfe: &WebFrontEnd,
+        account: AccountId,
+        serial: Serial,
+    ) -> Result<(Option<Account>, Option<Self>), Error> {
+        wfe.sa.account_and_certificate(account, &serial).await
+    }
+}
+
+impl<T: Shown> Signer for Asking<T> {
+    async fn resolve(wfe: &WebFrontEnd, parts: &mut Parts, key: &KeyReference) -> Result<Self, Rejection> {
+        let (kid, account) = named(wfe, key)?;
+        let Id(id) = Id::from_request_parts(parts, wfe).await?;
+        let (account, found) = T::read(wfe, account, id).await?;
+        Ok(Self { account: account.ok_or_else(|| no_account(kid))?, found })
+    }
+
+    fn key(&self) -> &Jwk {
+        self.account.key()
+    }
+
+    fn admit(&self, visit: &Visit) -> Result<(), Error> {
+        self.account.admit(visit)
     }
 }
 
@@ -111,7 +196,7 @@ pub(crate) fn check_status(account: &Account) -> Result<(), Error> {
 pub(crate) struct NewKey(pub(crate) Jwk);
 
 impl Signer for NewKey {
-    async fn resolve(_: &WebFrontEnd, key: &KeyReference) -> Result<Self, Rejection> {
+    async fn resolve(_: &WebFrontEnd, _: &mut Parts, key: &KeyReference) -> Result<Self, Rejection> {
         match key {
             KeyReference::Jwk(jwk) => Ok(Self(Jwk::clone(jwk))),
             KeyReference::Kid(_) => {
@@ -136,10 +221,10 @@ pub(crate) enum AccountOrKey {
 }
 
 impl Signer for AccountOrKey {
-    async fn resolve(wfe: &WebFrontEnd, key: &KeyReference) -> Result<Self, Rejection> {
+    async fn resolve(wfe: &WebFrontEnd, parts: &mut Parts, key: &KeyReference) -> Result<Self, Rejection> {
         match key {
-            KeyReference::Kid(_) => Account::resolve(wfe, key).await.map(Self::Account),
-            KeyReference::Jwk(_) => NewKey::resolve(wfe, key).await.map(Self::Key),
+            KeyReference::Kid(_) => Account::resolve(wfe, parts, key).await.map(Self::Account),
+            KeyReference::Jwk(_) => NewKey::resolve(wfe, parts, key).await.map(Self::Key),
         }
     }
 

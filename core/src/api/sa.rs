@@ -38,6 +38,33 @@ pub trait StorageRead: Send + Sync {
     /// The certificate with this serial. A serial that was only intended ([`CertificateStore::record_intent`]) is `None`.
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>>;
 
+    /// The account with this id, and the order with that: what a front end needs for a request that asks to see an order, in one call.
+    async fn account_and_order(
+        &self,
+        account: AccountId,
+        order: OrderId,
+    ) -> Result<(Option<Account>, Option<OrderWithAuthorizations>)> {
+        Ok((self.account(account).await?, self.order(order).await?))
+    }
+
+    /// The same with an authorization.
+    async fn account_and_authorization(
+        &self,
+        account: AccountId,
+        authorization: AuthorizationId,
+    ) -> Result<(Option<Account>, Option<Authorization>)> {
+        Ok((self.account(account).await?, self.authorization(authorization).await?))
+    }
+
+    /// The same with a certificate.
+    async fn account_and_certificate(
+        &self,
+        account: AccountId,
+        serial: &Serial,
+    ) -> Result<(Option<Account>, Option<CertificateRecord>)> {
+        Ok((self.account(account).await?, self.certificate(serial).await?))
+    }
+
     /// Fails unless the storage can answer; for readiness.
     async fn ping(&self) -> Result<()>;
 }

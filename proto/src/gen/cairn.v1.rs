@@ -2955,6 +2955,54 @@ pub struct CertificateResponse {
     pub certificate: ::core::option::Option<CertificateRecord>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountAndOrderRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub account: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub order: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AccountAndOrderResponse {
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<Account>,
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "2")]
+    pub order: ::core::option::Option<OrderWithAuthorizations>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountAndAuthorizationRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub account: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub authorization: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AccountAndAuthorizationResponse {
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<Account>,
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "2")]
+    pub authorization: ::core::option::Option<Authorization>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountAndCertificateRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub account: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountAndCertificateResponse {
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<Account>,
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "2")]
+    pub certificate: ::core::option::Option<CertificateRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Intent {
     #[prost(bytes = "vec", tag = "1")]
     pub serial: ::prost::alloc::vec::Vec<u8>,
@@ -3214,6 +3262,28 @@ pub mod storage_read_server {
             request: tonic::Request<super::CertificateRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CertificateResponse>,
+            tonic::Status,
+        >;
+        /// What a request names that asks to see something.
+        async fn account_and_order(
+            &self,
+            request: tonic::Request<super::AccountAndOrderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AccountAndOrderResponse>,
+            tonic::Status,
+        >;
+        async fn account_and_authorization(
+            &self,
+            request: tonic::Request<super::AccountAndAuthorizationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AccountAndAuthorizationResponse>,
+            tonic::Status,
+        >;
+        async fn account_and_certificate(
+            &self,
+            request: tonic::Request<super::AccountAndCertificateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AccountAndCertificateResponse>,
             tonic::Status,
         >;
         async fn ping(
@@ -3506,6 +3576,148 @@ pub mod storage_read_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CertificateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageRead/AccountAndOrder" => {
+                    #[allow(non_camel_case_types)]
+                    struct AccountAndOrderSvc<T: StorageRead>(pub Arc<T>);
+                    impl<
+                        T: StorageRead,
+                    > tonic::server::UnaryService<super::AccountAndOrderRequest>
+                    for AccountAndOrderSvc<T> {
+                        type Response = super::AccountAndOrderResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AccountAndOrderRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageRead>::account_and_order(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AccountAndOrderSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageRead/AccountAndAuthorization" => {
+                    #[allow(non_camel_case_types)]
+                    struct AccountAndAuthorizationSvc<T: StorageRead>(pub Arc<T>);
+                    impl<
+                        T: StorageRead,
+                    > tonic::server::UnaryService<super::AccountAndAuthorizationRequest>
+                    for AccountAndAuthorizationSvc<T> {
+                        type Response = super::AccountAndAuthorizationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::AccountAndAuthorizationRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageRead>::account_and_authorization(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AccountAndAuthorizationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageRead/AccountAndCertificate" => {
+                    #[allow(non_camel_case_types)]
+                    struct AccountAndCertificateSvc<T: StorageRead>(pub Arc<T>);
+                    impl<
+                        T: StorageRead,
+                    > tonic::server::UnaryService<super::AccountAndCertificateRequest>
+                    for AccountAndCertificateSvc<T> {
+                        type Response = super::AccountAndCertificateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AccountAndCertificateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageRead>::account_and_certificate(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AccountAndCertificateSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

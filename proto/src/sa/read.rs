@@ -68,6 +68,48 @@ impl<T: Carrier> StorageRead for RemoteStorageRead<T> {
         Ok(maybe(found.certificate)?)
     }
 
+    async fn account_and_order(
+        &self,
+        account: AccountId,
+        order: OrderId,
+    ) -> Result<(Option<Account>, Option<OrderWithAuthorizations>)> {
+        let request = v1::AccountAndOrderRequest {
+            account: account.as_bytes().to_vec(),
+            order: order.as_bytes().to_vec(),
+        };
+        let found: v1::AccountAndOrderResponse =
+            self.0.call("/cairn.v1.StorageRead/AccountAndOrder", request).await?;
+        Ok((maybe(found.account)?, maybe(found.order)?))
+    }
+
+    async fn account_and_authorization(
+        &self,
+        account: AccountId,
+        authorization: AuthorizationId,
+    ) -> Result<(Option<Account>, Option<Authorization>)> {
+        let request = v1::AccountAndAuthorizationRequest {
+            account: account.as_bytes().to_vec(),
+            authorization: authorization.as_bytes().to_vec(),
+        };
+        let found: v1::AccountAndAuthorizationResponse =
+            self.0.call("/cairn.v1.StorageRead/AccountAndAuthorization", request).await?;
+        Ok((maybe(found.account)?, maybe(found.authorization)?))
+    }
+
+    async fn account_and_certificate(
+        &self,
+        account: AccountId,
+        serial: &Serial,
+    ) -> Result<(Option<Account>, Option<CertificateRecord>)> {
+        let request = v1::AccountAndCertificateRequest {
+            account: account.as_bytes().to_vec(),
+            serial: serial.as_bytes().to_vec(),
+        };
+        let found: v1::AccountAndCertificateResponse =
+            self.0.call("/cairn.v1.StorageRead/AccountAndCertificate", request).await?;
+        Ok((maybe(found.account)?, maybe(found.certificate)?))
+    }
+
     async fn ping(&self) -> Result<()> {
         let v1::Nothing {} = self.0.call("/cairn.v1.StorageRead/Ping", v1::Nothing {}).await?;
         Ok(())
@@ -170,6 +212,54 @@ impl generated::StorageRead for Served<dyn StorageRead> {
             let serial = serial("CertificateRequest.serial", &request.into_inner().serial)?;
             let certificate = self.0.certificate(&serial).await?.map(Into::into);
             Ok(v1::CertificateResponse { certificate })
+        })
+        .await
+    }
+
+    async fn account_and_order(
+        &self,
+        request: Request<v1::AccountAndOrderRequest>,
+    ) -> Result<Response<v1::AccountAndOrderResponse>, Status> {
+        answer(async {
+            let it = request.into_inner();
+            let account = account_id("AccountAndOrderRequest.account", &it.account)?;
+            let order = order_id("AccountAndOrderRequest.order", &it.order)?;
+            let (account, order) = self.0.account_and_order(account, order).await?;
+            Ok(v1::AccountAndOrderResponse { account: account.map(Into::into), order: order.map(Into::into) })
+        })
+        .await
+    }
+
+    async fn account_and_authorization(
+        &self,
+        request: Request<v1::AccountAndAuthorizationRequest>,
+    ) -> Result<Response<v1::AccountAndAuthorizationResponse>, Status> {
+        answer(async {
+            let it = request.into_inner();
+            let account = account_id("AccountAndAuthorizationRequest.account", &it.account)?;
+            let id = authorization_id("AccountAndAuthorizationRequest.authorization", &it.authorization)?;
+            let (account, found) = self.0.account_and_authorization(account, id).await?;
+            Ok(v1::AccountAndAuthorizationResponse {
+                account: account.map(Into::into),
+                authorization: found.map(Into::into),
+            })
+        })
+        .await
+    }
+
+    async fn account_and_certificate(
+        &self,
+        request: Request<v1::AccountAndCertificateRequest>,
+    ) -> Result<Response<v1::AccountAndCertificateResponse>, Status> {
+        answer(async {
+            let it = request.into_inner();
+            let account = account_id("AccountAndCertificateRequest.account", &it.account)?;
+            let serial = serial("AccountAndCertificateRequest.serial", &it.serial)?;
+            let (account, found) = self.0.account_and_certificate(account, &serial).await?;
+            Ok(v1::AccountAndCertificateResponse {
+                account: account.map(Into::into),
+                certificate: found.map(Into::into),
+            })
         })
         .await
     }

@@ -81,12 +81,18 @@ async fn storage(world: &World) {
     same!(world, read, StorageRead::order(order));
     same!(world, read, StorageRead::authorization(authorization));
     same!(world, read, StorageRead::certificate(&serial));
+    same!(world, read, StorageRead::account_and_order(account, order));
+    same!(world, read, StorageRead::account_and_authorization(account, authorization));
+    same!(world, read, StorageRead::account_and_certificate(account, &serial));
     same!(world, read, StorageRead::ping());
     same!(world, sa, StorageRead::account(account));
     same!(world, sa, StorageRead::account_by_key(thumbprint));
     same!(world, sa, StorageRead::order(order));
     same!(world, sa, StorageRead::authorization(authorization));
     same!(world, sa, StorageRead::certificate(&serial));
+    same!(world, sa, StorageRead::account_and_order(account, order));
+    same!(world, sa, StorageRead::account_and_authorization(account, authorization));
+    same!(world, sa, StorageRead::account_and_certificate(account, &serial));
     same!(world, sa, StorageRead::ping());
 
     let certificates = RemoteCertificateStore::new(world.channel.clone());

@@ -155,6 +155,30 @@ impl StorageRead for Fake {
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
         self.answer("sa.certificate", serial, self.found(sample::certificate()))
     }
+    async fn account_and_order(
+        &self,
+        account: AccountId,
+        order: OrderId,
+    ) -> Result<(Option<Account>, Option<OrderWithAuthorizations>)> {
+        let found = (self.found(self.account.clone()), self.found(sample::whole_order()));
+        self.answer("sa.account_and_order", (account, order), found)
+    }
+    async fn account_and_authorization(
+        &self,
+        account: AccountId,
+        authorization: AuthorizationId,
+    ) -> Result<(Option<Account>, Option<Authorization>)> {
+        let found = (self.found(self.account.clone()), self.found(sample::authorization()));
+        self.answer("sa.account_and_authorization", (account, authorization), found)
+    }
+    async fn account_and_certificate(
+        &self,
+        account: AccountId,
+        serial: &Serial,
+    ) -> Result<(Option<Account>, Option<CertificateRecord>)> {
+        let found = (self.found(self.account.clone()), self.found(sample::certificate()));
+        self.answer("sa.account_and_certificate", (account, serial), found)
+    }
     async fn ping(&self) -> Result<()> {
         self.answer("sa.ping", (), ())
     }

@@ -9,19 +9,20 @@ use http::header::RETRY_AFTER;
 
 use crate::WebFrontEnd;
 use crate::links::Id;
-use crate::signed::Signed;
+use crate::signed::{Asking, Signed};
 use crate::wire::{Answer, AuthorizationObject, AuthorizationUpdate, answer};
 
 /// `POST /authz/{id}`.
 pub(crate) async fn authorization(
     State(wfe): State<Arc<WebFrontEnd>>,
     Id(id): Id<AuthorizationId>,
-    signed: Signed<Option<AuthorizationUpdate>>,
+    signed: Signed<Option<AuthorizationUpdate>, Asking<Authorization>>,
 ) -> Answer {
+    let Asking { account, found } = signed.signer;
     let authz = match signed.payload {
-        None => own(&wfe, &signed.signer, id).await?,
+        None => own(&account, found)?,
         Some(update) if update.status.as_deref() == Some("deactivated") => {
-            wfe.ra.deactivate_authorization(signed.signer.id, id).await?
+            wfe.ra.deactivate_authorization(account.id, id).await?
         }
         Some(_) => {
             let detail = "The one change that an authorization takes is {\"status\": \"deactivated\"}.";
@@ -36,12 +37,8 @@ pub(crate) async fn authorization(
     Ok(response)
 }
 
-/// An authorization of the account. One of another account is not there (RFC 8555 §10.5).
-pub(super) async fn own(
-    wfe: &WebFrontEnd,
-    account: &Account,
-    id: AuthorizationId,
-) -> Result<Authorization, Error> {
-    let authz = wfe.sa.authorization(id).await?.filter(|authz| authz.account == account.id);
+/// What was found, if it is the account's. One of another account is not there (RFC 8555 §10.5).
+pub(super) fn own(account: &Account, found: Option<Authorization>) -> Result<Authorization, Error> {
+    let authz = found.filter(|authz| authz.account == account.id);
     authz.ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such authorization of this account."))
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use cairn_core::{Error, ErrorKind, Serial};
+use cairn_core::{CertificateRecord, Error, ErrorKind, Serial};
 use cairn_x509::Certificate;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use crate::WebFrontEnd;
 use crate::links::Id;
-use crate::signed::Signed;
+use crate::signed::{Asking, Signed};
 use crate::wire::{Answer, PostAsGet};
 
 const PEM_CHAIN: HeaderValue = HeaderValue::from_static("application/pem-certificate-chain");
@@ -23,14 +23,14 @@ const UNUSABLE: &str = "The certificate cannot be given out.";
 /// `POST /certificate/{serial}`: the leaf, then what certifies it, without the root.
 pub(crate) async fn certificate(
     State(wfe): State<Arc<WebFrontEnd>>,
-    Id(serial): Id<Serial>,
-    signed: Signed<PostAsGet>,
+    _: Id<Serial>,
+    signed: Signed<PostAsGet, Asking<CertificateRecord>>,
 ) -> Answer {
-    let record = wfe.sa.certificate(&serial).await?;
+    let Asking { account, found } = signed.signer;
     let record =
-        record.ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no certificate with this serial."))?;
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no certificate with this serial."))?;
     // Serials are public, so that there is such a certificate is no secret to keep (RFC 8555 §6.3).
-    if record.account != Some(signed.signer.id) {
+    if record.account != Some(account.id) {
         return Err(
             Error::new(ErrorKind::Unauthorized, "The certificate was issued to another account.").into()
         );

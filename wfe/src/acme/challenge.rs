@@ -27,7 +27,7 @@ pub(crate) async fn challenge(
             let request = PerformValidationRequest { account, authorization: id, challenge, thumbprint };
             wfe.ra.perform_validation(request).await?
         }
-        None => authorization::own(&wfe, &signed.signer, id).await?,
+        None => authorization::own(&signed.signer, wfe.sa.authorization(id).await?)?,
     };
     if !authz.challenges.contains(&challenge) {
         return Err(Error::new(ErrorKind::NotFound, "The authorization offers no such challenge.").into());

@@ -12,7 +12,7 @@ use http::header::{LOCATION, RETRY_AFTER};
 use crate::WebFrontEnd;
 use crate::edge::Visit;
 use crate::links::{Id, Resource};
-use crate::signed::Signed;
+use crate::signed::{Asking, Signed};
 use crate::text::shown;
 use crate::wire::{Answer, Finalize, NewOrder, OrderObject, PostAsGet, WireIdentifier, answer};
 
@@ -35,10 +35,11 @@ pub(crate) async fn new_order(State(wfe): State<Arc<WebFrontEnd>>, signed: Signe
 /// `POST /order/{id}`.
 pub(crate) async fn order(
     State(wfe): State<Arc<WebFrontEnd>>,
-    Id(id): Id<OrderId>,
-    signed: Signed<PostAsGet>,
+    _: Id<OrderId>,
+    signed: Signed<PostAsGet, Asking<OrderWithAuthorizations>>,
 ) -> Answer {
-    let order = wfe.sa.order(id).await?.filter(|found| found.order.account == signed.signer.id);
+    let Asking { account, found } = signed.signer;
+    let order = found.filter(|found| found.order.account == account.id);
     let order =
         order.ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such order of this account."))?;
     view(&wfe, &signed.visit, StatusCode::OK, &order)

@@ -37,6 +37,30 @@ impl<T: Carrier> StorageRead for RemoteStorageAuthority<T> {
         self.read.certificate(serial).await
     }
 
+    async fn account_and_order(
+        &self,
+        account: AccountId,
+        order: OrderId,
+    ) -> Result<(Option<Account>, Option<OrderWithAuthorizations>)> {
+        self.read.account_and_order(account, order).await
+    }
+
+    async fn account_and_authorization(
+        &self,
+        account: AccountId,
+        authorization: AuthorizationId,
+    ) -> Result<(Option<Account>, Option<Authorization>)> {
+        self.read.account_and_authorization(account, authorization).await
+    }
+
+    async fn account_and_certificate(
+        &self,
+        account: AccountId,
+        serial: &Serial,
+    ) -> Result<(Option<Account>, Option<CertificateRecord>)> {
+        self.read.account_and_certificate(account, serial).await
+    }
+
     async fn ping(&self) -> Result<()> {
         self.read.ping().await
     }
