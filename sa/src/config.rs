@@ -154,7 +154,7 @@ pub struct Postgres {
     /// standbys. Cairn uses the one that is the primary, and looks for it again when it loses its connection; meanwhile
     /// requests are refused with status 503. What was acknowledged is safe from that only if the standby that takes over
     /// is synchronous, and if the old primary is kept from coming back as one; Cairn does neither for you. It must be reached directly, or through a proxy that
-    /// keeps sessions apart: pgbouncer's transaction mode would lose the lock by which a restore is kept from running servers. Default: `/var/run/postgresql`,
+    /// keeps sessions apart: pgbouncer's transaction mode would lose the lock by which a restore is kept from running servers, and the settings of the sessions. Default: `/var/run/postgresql`,
     /// where Debian's listens and lets in a user of the machine as the role of the same name.
     pub host: String,
 
@@ -197,7 +197,8 @@ pub struct Postgres {
     pub root_certificate: Option<PathBuf>,
 
     /// Connections of this process for statements at most, 1 to 500; one more holds the lock. Each is a process of the database server:
-    /// twice its cores serve it fully. Too few make requests wait for each other; more than the server allows
+    /// twice its cores serve it fully. Few of them are busy as a rule, since what waits at the same time goes over one; the others help when
+    /// much waits, or when something takes its time. Too few make requests wait for each other; more than the server allows
     /// (`max_connections`) make them fail. Default: 16.
     pub connections: u32,
 
@@ -207,7 +208,8 @@ pub struct Postgres {
 
     /// How long a statement may run, 100 ms to 2 minutes, before the database server undoes it and the request is
     /// refused with status 503. Ours take well below a millisecond; what takes longer waits for a lock that somebody
-    /// forgot, or for the disk. Default: `10s`.
+    /// forgot, or for the disk. Where several changes are committed together, each waits 200 ms for a lock at most; then each is run alone and
+    /// may take this long. Default: `10s`.
     pub statement_timeout: Period,
 }
 

@@ -19,6 +19,7 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS_IN_USE,
     CONNECTIONS,
     WAITING,
+    CHANGES_TOGETHER,
     REPEATED,
     REPLICA_READS,
 ];
@@ -57,16 +58,21 @@ const COMMIT_DURATION: Metric = Metric::histogram(
 const CONNECTIONS_IN_USE: Metric = Metric::gauge(
     "cairn_sa_postgres_connections_in_use",
     &[],
-    "Connections that run a statement (at most sa.postgres.connections).",
+    "Connections that run statements (at most sa.postgres.connections).",
 );
 const CONNECTIONS: Metric =
     Metric::gauge("cairn_sa_postgres_connections", &[], "Connections that are open, but for the lock's.");
 const WAITING: Metric =
     Metric::gauge("cairn_sa_postgres_waiting", &[], "Statements that wait for a connection.");
+const CHANGES_TOGETHER: Metric = Metric::histogram(
+    "cairn_sa_postgres_group_size",
+    &[],
+    "Changes that were committed together; it grows with the load, since what waits for a connection goes in one group.",
+);
 const REPEATED: Metric = Metric::counter(
     "cairn_sa_postgres_repeated_total",
     &[],
-    "Statements that the server undid because they met another one, and that were run again.",
+    "Statements that the server undid because they, or others of their group, met another one or were refused, and that were run again.",
 );
 
 const REPLICA_READS: Metric = Metric::counter(
@@ -162,6 +168,7 @@ pub(crate) struct Pool {
     in_use: Gauge,
     open: Gauge,
     waiting: Gauge,
+    group: Histogram,
     repeated: Counter,
 }
 
@@ -169,6 +176,7 @@ pub(crate) static POOL: LazyLock<Pool> = LazyLock::new(|| Pool {
     in_use: gauge!(CONNECTIONS_IN_USE.name),
     open: gauge!(CONNECTIONS.name),
     waiting: gauge!(WAITING.name),
+    group: histogram!(CHANGES_TOGETHER.name),
     repeated: counter!(REPEATED.name),
 });
 
@@ -211,16 +219,25 @@ impl Drop for OneMore {
 }
 
 impl Pool {
-    pub(crate) fn waits() -> OneMore {
-        OneMore::of(&POOL.waiting)
-    }
-
     pub(crate) fn uses() -> OneMore {
         OneMore::of(&POOL.in_use)
     }
 
-    pub(crate) fn open(&self, connections: u32) {
-        self.open.set(f64::from(connections));
+    pub(crate) fn opens() -> OneMore {
+        OneMore::of(&POOL.open)
+    }
+
+    pub(crate) fn queued(&self) {
+        self.waiting.increment(1.0);
+    }
+
+    /// That so many wait no more.
+    pub(crate) fn took(&self, statements: usize) {
+        self.waiting.decrement(lossy(statements));
+    }
+
+    pub(crate) fn committed(&self, changes: usize) {
+        self.group.record(lossy(changes));
     }
 
     pub(crate) fn repeats(&self) {

@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const WALLS: &[(&str, &[&str])] = &[
     ("rusqlite", &["cairn-sa"]),
     ("sqlx", &["cairn-sa"]),
+    ("postgres-protocol", &["cairn-sa"]),
     // proto finds the addresses of the services with it.
     ("hickory-resolver", &["cairn-va", "cairn-proto"]),
     ("tonic", &["cairn-proto"]),
@@ -84,13 +85,15 @@ const LICENCES: &[&str] = &[
 
 /// Crates that come in two versions, since two of our dependencies have not met yet. sqlx hashes what it signs in to PostgreSQL with by
 /// the generation of sha2 before ours; block-buffer, cpufeatures, crypto-common and digest are that generation's. OpenTelemetry draws its
-/// ids from the rand before ours, with its rand_core and getrandom.
+/// ids from the rand before ours, with its rand_core and getrandom. postgres-protocol and rusqlite iterate by two generations of
+/// fallible-iterator.
 const DUPLICATES: &[&str] = &[
     "base64",
     "block-buffer",
     "cpufeatures",
     "crypto-common",
     "digest",
+    "fallible-iterator",
     "foldhash",
     "getrandom",
     "hashbrown",

@@ -1,11 +1,10 @@
 //! Accounts, RFC 8555 §7.1.2.
 
 use cairn_core::{Account, AccountId, Thumbprint};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
-use super::query::{Db, Lookup, arguments, statements};
+use super::query::{Db, Lookup, statements};
 use super::replica::following;
+use super::values::{Row, arguments};
 use crate::error::DbError;
 use crate::rows::AccountRow;
 
@@ -42,7 +41,7 @@ statements! {
     );
 }
 
-fn account(row: &PgRow) -> Result<Account, DbError> {
+fn account(row: &Row) -> Result<Account, DbError> {
     let row = AccountRow {
         id: row.try_get(0)?,
         jwk: row.try_get(1)?,

@@ -5,11 +5,10 @@ use cairn_core::{
     AccountId, Authorization, AuthorizationId, AuthorizationProgress, ChallengeType, Identifier, Thumbprint,
     Timestamp, WorkerId,
 };
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
-use super::query::{Db, Lookup, arguments, statements};
+use super::query::{Db, Lookup, statements};
 use super::replica::following;
+use super::values::{Row, arguments};
 use super::workers::abandoned;
 use crate::error::DbError;
 use crate::rows::{AuthorizationRow, ProgressColumns, identifier_text};
@@ -83,7 +82,7 @@ statements! {
 }
 
 /// The authorization in the columns from `first` on.
-pub(super) fn authorization(row: &PgRow, first: usize) -> Result<Authorization, DbError> {
+pub(super) fn authorization(row: &Row, first: usize) -> Result<Authorization, DbError> {
     let row = AuthorizationRow {
         id: row.try_get(first)?,
         account_id: row.try_get(first + 1)?,
@@ -119,7 +118,7 @@ pub(super) async fn valid_for(
     let wildcards: Vec<bool> = identifiers.iter().map(Identifier::is_wildcard).collect();
     let key = arguments!(account.as_bytes(), bases, wildcards, until.unix());
     let mut answers = vec![None; identifiers.len()];
-    for row in db.all(VALID_FOR, key).await? {
+    for row in db.find(VALID_FOR, key).await? {
         let n: i64 = row.try_get(COLUMNS)?;
         let place = usize::try_from(n - 1).ok().and_then(|place| answers.get_mut(place));
         *place.ok_or(DbError::Misuse("an answer for an identifier that was not asked for"))? =
@@ -135,8 +134,9 @@ pub(super) async fn take_abandoned(
     silent_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<RunningValidation>, DbError> {
-    let rows = db.all(TAKE_ABANDONED, arguments!(worker.as_bytes(), silent_since.unix(), limit)).await?;
-    let validation = |row: &PgRow| {
+    let rows =
+        db.change_many(TAKE_ABANDONED, arguments!(worker.as_bytes(), silent_since.unix(), limit)).await?;
+    let validation = |row: &Row| {
         let thumbprint = row.try_get(COLUMNS).map(Thumbprint::from_bytes)?;
         Ok(RunningValidation { authorization: authorization(row, 0)?, thumbprint })
     };

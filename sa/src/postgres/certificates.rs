@@ -2,11 +2,10 @@
 
 use cairn_core::api::sa::{Intent, NewCertificate};
 use cairn_core::{CertificateRecord, Serial};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
-use super::query::{Db, Lookup, arguments, statements};
+use super::query::{Db, Lookup, statements};
 use super::replica::following;
+use super::values::{Row, arguments};
 use crate::error::{DbError, Inconsistency};
 use crate::rows::CertificateRow;
 
@@ -44,7 +43,7 @@ statements! {
          WHERE certificates.serial = $1 AND orders.serial = $1";
 }
 
-fn certificate(row: &PgRow) -> Result<CertificateRecord, DbError> {
+fn certificate(row: &Row) -> Result<CertificateRecord, DbError> {
     let reason: Option<i16> = row.try_get(7)?;
     let reason = reason.map(u8::try_from).transpose();
     let row = CertificateRow {

@@ -1,25 +1,14 @@
 //! How connections are opened and set up.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{Connection, Row};
+use sqlx::Row;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
 use super::hosts::{Host, Hosts};
+use super::lanes::LOCK_LIMIT;
+use super::signin::Server;
 use crate::config::{Credentials, Place, Postgres, Tls};
-
-/// A connection that was idle for longer is asked for a sign of life before it is used: a restart of the database, or a
-/// firewall, may have ended it. One that was used just now is trusted, which saves a round trip.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
-
-/// Connections that were idle for so long are closed: a server at rest keeps a few.
-const IDLE: Duration = Duration::from_secs(5 * 60);
-
-/// Connections are replaced after this time: the database's memory for one only grows.
-const LIFETIME: Duration = Duration::from_secs(60 * 60);
-
-/// Statements kept ready on each connection: more than there are, so that none is ever prepared twice.
-const PREPARED: usize = 64;
 
 /// Every statement looks rows up by keys, so that its best plan follows from the schema alone. Left to itself, the server chooses by how
 /// many rows it believes there are, and keeps a plan for as long as a connection lasts: one made while a table was all but empty reads
@@ -42,15 +31,32 @@ const REPLICATED: &str = "cairn, replicated";
 
 /// What to connect to, and as whom.
 pub(super) fn options(config: &Postgres, credentials: &Credentials) -> Hosts {
-    let host =
-        |place: Place| Host { name: place.to_string(), options: options_for(&place, config, credentials) };
-    Hosts { all: config.places().into_iter().map(host).collect(), limit: config.connect_timeout.duration() }
+    let all = config.places().into_iter().map(|place| host(place, config, credentials)).collect();
+    Hosts { all, limit: config.connect_timeout.duration() }
 }
 
 /// The replica that reads may come from.
 pub(super) fn replica(config: &Postgres, credentials: &Credentials) -> Option<Host> {
-    let place = config.replica_place()?;
-    Some(Host { name: place.to_string(), options: options_for(&place, config, credentials) })
+    Some(host(config.replica_place()?, config, credentials))
+}
+
+fn host(place: Place, config: &Postgres, credentials: &Credentials) -> Host {
+    let (name, options) = (place.to_string(), options_for(&place, config, credentials));
+    Host { name, options, server: Arc::new(server(place, config, credentials)) }
+}
+
+/// What our sessions are set to.
+fn settings(config: &Postgres) -> impl Iterator<Item = (&'static str, String)> {
+    let limit = ("statement_timeout", config.statement_timeout.duration().as_millis().to_string());
+    let planner = PLANNER.map(|(name, value)| (name, value.to_owned()));
+    // A commit is answered when the replica shows it.
+    let commit = config.replica.is_some().then(|| ("synchronous_commit", "remote_apply".to_owned()));
+    [limit].into_iter().chain(planner).chain(commit)
+}
+
+/// What they are called.
+fn application(config: &Postgres) -> &'static str {
+    if config.replica.is_some() { REPLICATED } else { PLAIN }
 }
 
 /// Everything is said, so that none of libpq's variables in the environment decides it;
@@ -61,13 +67,8 @@ fn options_for(place: &Place, config: &Postgres, credentials: &Credentials) -> P
         .username(&config.user)
         .password(credentials.password.as_deref().map_or("", String::as_str))
         .database(&config.database)
-        .application_name(if config.replica.is_some() { REPLICATED } else { PLAIN })
-        .statement_cache_capacity(PREPARED)
-        .options([("statement_timeout", config.statement_timeout.duration().as_millis())])
-        .options(PLANNER);
-    // A commit is answered when the replica shows it.
-    let commit = config.replica.is_some().then_some(("synchronous_commit", "remote_apply"));
-    let options = options.options(commit);
+        .application_name(application(config))
+        .options(settings(config));
     if place.is_socket() {
         return options.socket(&place.host).ssl_mode(PgSslMode::Disable);
     }
@@ -82,23 +83,26 @@ fn options_for(place: &Place, config: &Postgres, credentials: &Credentials) -> P
     }
 }
 
-/// The connections for statements. They are made when they are first needed.
-pub(super) fn pool(config: &Postgres, options: PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(config.connections)
-        .acquire_timeout(config.connect_timeout.duration())
-        .idle_timeout(IDLE)
-        .max_lifetime(LIFETIME)
-        .test_before_acquire(false)
-        .before_acquire(|connection, used| {
-            Box::pin(async move {
-                if used.idle_for > TRUSTED_FOR {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(options)
+/// The same for the sessions that run statements.
+fn server(place: Place, config: &Postgres, credentials: &Credentials) -> Server {
+    let (name, value) = LOCK_LIMIT;
+    let settings = settings(config).chain([(name, value.to_owned())]);
+    let options: Vec<_> = settings.map(|(name, value)| format!("-c {name}={value}")).collect();
+    let parameters = vec![
+        ("user", config.user.clone()),
+        ("database", config.database.clone()),
+        ("application_name", application(config).to_owned()),
+        ("client_encoding", "UTF8".to_owned()),
+        ("options", options.join(" ")),
+    ];
+    Server {
+        place,
+        tls: config.tls,
+        root_certificate: credentials.root_certificate.clone(),
+        parameters,
+        user: config.user.clone(),
+        password: credentials.password.clone().unwrap_or_default(),
+    }
 }
 
 /// Why the database is none for us, whatever is in it.

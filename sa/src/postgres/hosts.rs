@@ -2,11 +2,14 @@
 //! anew whenever a connection is lost; a standby that was promoted is found that way, and nobody need tell us.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Row};
 use tokio::time::timeout;
+
+use super::signin::Server;
 
 /// How the database finds out that the machine at the other end is gone without a word, in seconds: after half a minute,
 /// not after the two hours that are usual. Until then nobody could have the lock alone.
@@ -18,7 +21,10 @@ const KEEPALIVE: [(&str, u8); 3] =
 pub(super) struct Host {
     /// As it is written in the configuration.
     pub(super) name: String,
+    /// For what is asked once: the lock, the schema.
     pub(super) options: PgConnectOptions,
+    /// For statements.
+    pub(super) server: Arc<Server>,
 }
 
 impl fmt::Display for Host {

@@ -1,11 +1,17 @@
-//! The engine on a database server: PostgreSQL, through a pool of connections. A use case is one statement; [`query`]
-//! says why that is enough. One more connection holds the lock that says who uses the database ([`lock`]), and
-//! follows the primary from host to host ([`hosts`]).
+//! The engine on a database server: PostgreSQL. A use case is one statement, and those that wait at the same time are committed together;
+//! [`query`] says why that is enough, [`lanes`] how it is done. One more connection holds the lock that says who uses the database
+//! ([`lock`]), and follows the primary from host to host ([`hosts`]).
 //!
 //! This file opens and closes it and says, one line per method of the traits, which file does the deed and whether it
 //! is a read or a change.
 
 mod query;
+
+mod lanes;
+mod messages;
+mod session;
+mod signin;
+mod values;
 
 mod hosts;
 mod lock;
@@ -82,8 +88,8 @@ pub struct PostgresStorage {
     keeper: TaskTracker,
     /// Changes. Each is a task, so that a caller that goes away does not interrupt it.
     changes: TaskTracker,
-    /// A permit for everyone who uses a connection or waits for one: when there is none, the database is slower than its
-    /// callers, and they are told at once.
+    /// A permit for everyone who uses a connection or waits for one: the queues' bound. When there is none, the database is slower than
+    /// its callers, and they are told at once.
     places: Arc<Semaphore>,
 }
 

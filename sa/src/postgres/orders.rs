@@ -2,12 +2,11 @@
 
 use cairn_core::api::sa::{ProcessingOrder, SubjectKey};
 use cairn_core::{AccountId, Identifier, Order, OrderId, OrderWithAuthorizations, Timestamp, WorkerId};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use super::authorizations::{self, columns_with as authorization_columns_with};
-use super::query::{Db, Lookup, arguments, statements};
+use super::query::{Db, Lookup, statements};
 use super::replica::following;
+use super::values::{Parameters, Row, Unreadable, arguments};
 use super::workers::abandoned;
 use crate::error::{DbError, Inconsistency};
 use crate::rows::{AuthorizationRow, NewOrderRows, OrderRow, request_hash};
@@ -97,7 +96,7 @@ statements! {
 const PLACE: usize = authorizations::COLUMNS;
 const ORDER: usize = PLACE + 1;
 
-fn order(row: &PgRow) -> Result<Order, DbError> {
+fn order(row: &Row) -> Result<Order, DbError> {
     let authorization_ids: Vec<[u8; 16]> = row.try_get(ORDER + 3)?;
     let row = OrderRow {
         id: row.try_get(ORDER)?,
@@ -116,16 +115,16 @@ fn order(row: &PgRow) -> Result<Order, DbError> {
 }
 
 /// What [`with_authorizations`] has found. The server may give the rows in any order.
-fn order_with_authorizations(rows: Vec<PgRow>) -> Result<Option<OrderWithAuthorizations>, DbError> {
-    let place = |row: PgRow| Ok((row.try_get::<Option<i64>, _>(PLACE)?, row));
-    let mut rows = rows.into_iter().map(place).collect::<Result<Vec<_>, sqlx::Error>>()?;
+fn order_with_authorizations(rows: Vec<Row>) -> Result<Option<OrderWithAuthorizations>, DbError> {
+    let place = |row: Row| Ok((row.try_get::<Option<i64>>(PLACE)?, row));
+    let mut rows = rows.into_iter().map(place).collect::<Result<Vec<_>, Unreadable>>()?;
     rows.sort_by_key(|(place, _)| *place);
     let Some((_, first)) = rows.first() else { return Ok(None) };
     let order = order(first)?;
     let missing = || Inconsistency::on("orders", "authorization_ids").row(order.id);
-    let authorization = |(place, row): &(Option<i64>, PgRow)| {
+    let authorization = |(place, row): &(Option<i64>, Row)| {
         place.map(|_| {
-            row.try_get::<Option<&[u8]>, _>(0)?.ok_or_else(missing)?;
+            row.try_get::<Option<&[u8]>>(0)?.ok_or_else(missing)?;
             authorizations::authorization(row, 0)
         })
     };
@@ -149,7 +148,7 @@ pub(super) async fn for_identifiers(
 ) -> Result<Option<OrderWithAuthorizations>, DbError> {
     let hash = request_hash(profile, identifiers);
     let key = arguments!(account.as_bytes(), hash, until.unix());
-    let found = order_with_authorizations(db.all(OPEN_FOR, key).await?)?;
+    let found = order_with_authorizations(db.find(OPEN_FOR, key).await?)?;
     Ok(found.filter(|found| found.order.identifiers == identifiers && found.order.profile == profile))
 }
 
@@ -160,8 +159,9 @@ pub(super) async fn take_abandoned(
     silent_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<ProcessingOrder>, DbError> {
-    let rows = db.all(TAKE_ABANDONED, arguments!(worker.as_bytes(), silent_since.unix(), limit)).await?;
-    let order = |row: &PgRow| {
+    let rows =
+        db.change_many(TAKE_ABANDONED, arguments!(worker.as_bytes(), silent_since.unix(), limit)).await?;
+    let order = |row: &Row| {
         Ok(ProcessingOrder {
             id: OrderId::from_bytes(row.try_get(0)?),
             since: Timestamp::from_unix(row.try_get(1)?),
@@ -192,33 +192,28 @@ pub(super) async fn insert(db: &Db, new: NewOrderRows) -> Result<(), DbError> {
         new.request_hash,
         existing,
     );
-    add_columns(&mut values, new.authorizations).map_err(super::query::unencodable)?;
+    add_columns(&mut values, &new.authorizations)?;
     db.change(INSERT, values).await?.map(|_| ()).ok_or(DbError::Conflict)
 }
 
 /// The new authorizations' columns, each as an array: one statement for any number of rows.
-fn add_columns(
-    values: &mut sqlx::postgres::PgArguments,
-    rows: Vec<AuthorizationRow>,
-) -> Result<(), sqlx::error::BoxDynError> {
-    use sqlx::Arguments as _;
-
-    fn column<T>(rows: &[AuthorizationRow], value: impl Fn(&AuthorizationRow) -> T) -> Vec<T> {
+fn add_columns(values: &mut Parameters, rows: &[AuthorizationRow]) -> Result<(), DbError> {
+    fn column<'a, T>(rows: &'a [AuthorizationRow], value: impl Fn(&'a AuthorizationRow) -> T) -> Vec<T> {
         rows.iter().map(value).collect()
     }
-    values.add(column(&rows, |row| row.id))?;
-    values.add(column(&rows, |row| row.account_id))?;
-    values.add(column(&rows, |row| row.identifier.clone()))?;
-    values.add(column(&rows, |row| row.wildcard))?;
-    values.add(column(&rows, |row| row.created))?;
-    values.add(column(&rows, |row| row.expires))?;
-    values.add(column(&rows, |row| row.token))?;
-    values.add(column(&rows, |row| row.challenges.clone()))?;
-    values.add(column(&rows, |row| row.progress.status.clone()))?;
-    values.add(column(&rows, |row| row.progress.challenge.clone()))?;
-    values.add(column(&rows, |row| row.progress.at))?;
-    values.add(column(&rows, |row| row.progress.records.clone()))?;
-    values.add(column(&rows, |row| row.progress.problem.clone()))
+    values.add(column(rows, |row| &row.id))?;
+    values.add(column(rows, |row| &row.account_id))?;
+    values.add(column(rows, |row| &row.identifier))?;
+    values.add(column(rows, |row| row.wildcard))?;
+    values.add(column(rows, |row| row.created))?;
+    values.add(column(rows, |row| row.expires))?;
+    values.add(column(rows, |row| &row.token))?;
+    values.add(column(rows, |row| &row.challenges))?;
+    values.add(column(rows, |row| &row.progress.status))?;
+    values.add(column(rows, |row| &row.progress.challenge))?;
+    values.add(column(rows, |row| row.progress.at))?;
+    values.add(column(rows, |row| &row.progress.records))?;
+    values.add(column(rows, |row| &row.progress.problem))
 }
 
 pub(super) async fn set_processing(

@@ -3,7 +3,8 @@
 //! Each statement looks at the oldest rows alone, however many there are behind them, locks those that nobody else has in hand, and
 //! deletes those of them that may go. So it ends soon and nobody waits for it.
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, statements};
+use super::values::{Parameters, arguments};
 use crate::error::DbError;
 use crate::prune::{BATCH, Ends, Pruned, first_id};
 
@@ -50,6 +51,6 @@ pub(super) async fn prune(db: &Db, ends: Ends) -> Result<Pruned, DbError> {
     Ok(pruned)
 }
 
-async fn rows(db: &Db, sql: &'static str, values: sqlx::postgres::PgArguments) -> Result<u64, DbError> {
-    Ok(db.all(sql, values).await?.len() as u64)
+async fn rows(db: &Db, sql: &'static str, values: Parameters) -> Result<u64, DbError> {
+    Ok(db.change_many(sql, values).await?.len() as u64)
 }

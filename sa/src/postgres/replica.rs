@@ -22,15 +22,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::Row;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::connection;
 use super::hosts::Host;
-use super::query::{Db, Lookup, arguments};
+use super::lanes::{Kind, Lanes, Limits, Setback};
+use super::query::{Db, Lookup, limits};
+use super::session::Statement;
+use super::values::{Parameters, Row, Unreadable, arguments};
 use crate::config::Postgres;
 use crate::error::DbError;
 
@@ -49,6 +50,8 @@ const SENDER_TIMEOUT: i64 = 60_000;
 
 /// How long a read waits for the replica before it is made on the primary.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+const LATE: DbError = DbError::Busy("the replica does not answer in time");
 
 /// Wraps the text of a lookup by `$1`, so that it finds nothing unless the process `$2` still receives the primary's changes. The rows are
 /// looked up in the state in which the statement begins; the process is looked for after that.
@@ -83,11 +86,11 @@ pub(super) struct Replica(Option<Arc<Standby>>);
 
 struct Standby {
     host: Host,
-    pool: PgPool,
+    lanes: Lanes,
     /// What was seen last, if that was good. Held for a moment.
     trust: Mutex<Option<Trust>>,
     /// Rung when there is a reason to look.
-    look: Notify,
+    look: Arc<Notify>,
 }
 
 #[derive(Clone, Copy)]
@@ -100,8 +103,11 @@ struct Trust {
 impl Replica {
     pub(super) fn new(config: &Postgres, host: Option<Host>) -> Self {
         Self(host.map(|host| {
-            let pool = connection::pool(config, host.options.clone());
-            Arc::new(Standby { host, pool, trust: Mutex::new(None), look: Notify::new() })
+            // A broken session is a reason to look, as any other.
+            let look = Arc::new(Notify::new());
+            let limits = Limits { turn: PATIENCE, answer: PATIENCE, ..limits(config) };
+            let lanes = Lanes::new(Arc::clone(&host.server), limits, Arc::clone(&look));
+            Arc::new(Standby { host, lanes, trust: Mutex::new(None), look })
         }))
     }
 
@@ -116,7 +122,7 @@ impl Replica {
         let watch = Watch { standby: &standby, primary: &primary };
         stop.run_until_cancelled(watch.keep()).await;
         standby.set_trust(None);
-        let _closed = timeout(PATIENCE, standby.pool.close()).await;
+        standby.lanes.close().await;
     }
 }
 
@@ -130,17 +136,9 @@ impl Standby {
         *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = trust;
     }
 
-    async fn rows(&self, sql: &'static str, arguments: PgArguments) -> Result<Vec<PgRow>, sqlx::Error> {
-        let rows = async {
-            let mut connection = self.pool.acquire().await?;
-            let rows = sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await;
-            if rows.as_ref().is_err_and(|error| error.as_database_error().is_none()) {
-                connection.close_on_drop();
-            }
-            rows
-        };
-        let late = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        timeout(PATIENCE, rows).await.unwrap_or_else(|_| Err(late()))
+    async fn rows(&self, sql: &'static str, parameters: Parameters) -> Result<Vec<Row>, Setback> {
+        let rows = self.lanes.run(Kind::Lookup, Statement { sql, parameters });
+        timeout(PATIENCE, rows).await.unwrap_or_else(|_| Err(Setback::NotBegun(LATE)))
     }
 }
 
@@ -151,13 +149,13 @@ impl Lookup for Replica {
         _: &'static str,
         following: &'static str,
         key: &[u8],
-    ) -> Result<Vec<PgRow>, DbError> {
+    ) -> Result<Vec<Row>, DbError> {
         let Some((standby, trust)) = self.0.as_ref().and_then(|standby| Some((standby, standby.trust()?)))
         else {
             return Ok(Vec::new());
         };
         let found = standby.rows(following, arguments!(key, trust.receiver)).await;
-        if found.as_ref().is_err_and(|error| error.as_database_error().is_none()) {
+        if matches!(found, Err(Setback::Lost(_) | Setback::NotBegun(_))) {
             // It is gone, or slow: the next reads need not find that out by themselves.
             standby.set_trust(None);
             standby.look.notify_one();
@@ -196,8 +194,14 @@ enum Distrust {
     Database(#[from] DbError),
 }
 
-impl From<sqlx::Error> for Distrust {
-    fn from(error: sqlx::Error) -> Self {
+impl From<Setback> for Distrust {
+    fn from(error: Setback) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<Unreadable> for Distrust {
+    fn from(error: Unreadable) -> Self {
         Self::Database(error.into())
     }
 }
@@ -232,13 +236,13 @@ impl Watch<'_> {
 
     async fn look(&self) -> Result<Trust, Distrust> {
         let until = Instant::now() + TRUSTED;
-        let receiver = self.standby.rows(RECEIVER, PgArguments::default()).await?.pop();
+        let receiver = self.standby.rows(RECEIVER, Parameters::NONE).await?.pop();
         let receiver = receiver.ok_or(Distrust::Receives)?;
         let (receiver, name): (i32, String) = (receiver.try_get(0)?, receiver.try_get(1)?);
         let heard = self.standby_is_waited_for(&name).await?;
         let arguments = arguments(receiver, heard).map_err(Distrust::Database)?;
         let still = self.standby.rows(STILL, arguments).await?.pop().ok_or(Distrust::Silent)?;
-        if still.try_get::<f64, _>(0)? > HEARD {
+        if still.try_get::<f64>(0)? > HEARD {
             return Err(Distrust::Silent);
         }
         Ok(Trust { receiver, until })
@@ -266,14 +270,14 @@ impl Watch<'_> {
         if others > 0 {
             return Err(Distrust::Others(others));
         }
-        row.try_get::<Option<f64>, _>(3)?.ok_or(Distrust::Silent)
+        row.try_get::<Option<f64>>(3)?.ok_or(Distrust::Silent)
     }
 }
 
-fn names(standby: &str) -> Result<PgArguments, DbError> {
+fn names(standby: &str) -> Result<Parameters, DbError> {
     Ok(arguments!(standby, connection::PLAIN))
 }
 
-fn arguments(receiver: i32, heard: f64) -> Result<PgArguments, DbError> {
+fn arguments(receiver: i32, heard: f64) -> Result<Parameters, DbError> {
     Ok(arguments!(receiver, heard))
 }

@@ -3,7 +3,8 @@
 use cairn_core::Timestamp;
 use cairn_core::api::sa::NewRevocation;
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, statements};
+use super::values::arguments;
 use crate::error::DbError;
 
 statements! {

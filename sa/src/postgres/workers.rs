@@ -2,7 +2,8 @@
 
 use cairn_core::{Timestamp, WorkerId};
 
-use super::query::{Db, arguments, statements};
+use super::query::{Db, statements};
+use super::values::arguments;
 use crate::error::DbError;
 use crate::rows::WORKER_KEPT;
 

@@ -15,6 +15,7 @@ mod database;
 mod copy;
 mod crash;
 mod failover;
+mod groups;
 mod isolation;
 mod limits;
 mod lock;
