@@ -60,7 +60,8 @@ fn application(config: &Postgres) -> &'static str {
 }
 
 /// Everything is said, so that none of libpq's variables in the environment decides it;
-/// of those only PGOPTIONS, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY have an effect.
+/// of those only PGOPTIONS, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY have an effect, which sqlx looks at; the sessions that run statements do
+/// not.
 fn options_for(place: &Place, config: &Postgres, credentials: &Credentials) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass()
         .port(place.port)

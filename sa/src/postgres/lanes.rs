@@ -507,3 +507,6 @@ const READ_ONLY_TRANSACTION: &str = "25006";
 fn must_be_repeated(code: &str) -> bool {
     matches!(code, "40001" | "40P01" | "55P03")
 }
+
+#[cfg(test)]
+mod tests;
