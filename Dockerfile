@@ -40,11 +40,14 @@ FROM ${RUST_IMAGE} AS build
 ARG PROFILE=release
 COPY --from=source /src /src
 WORKDIR /src
-# Names of functions stay in, for backtraces; what a debugger wants does not.
-RUN cargo build --locked --profile "$PROFILE" --package cairn --package challtestsrv \
-    && folder="${CARGO_TARGET_DIR:-target}/$(echo "$PROFILE" | sed 's/^dev$/debug/')" \
+# Names of functions stay in, for backtraces; what a debugger wants does not. And nothing that only a next build here would want: there
+# is none, and it is gigabytes.
+RUN export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-/src/target}" CARGO_INCREMENTAL=0 \
+    && cargo build --locked --profile "$PROFILE" --package cairn --package challtestsrv \
+    && folder="$CARGO_TARGET_DIR/$(echo "$PROFILE" | sed 's/^dev$/debug/')" \
     && mkdir /out \
     && cp "$folder/cairn" "$folder/challtestsrv" /out/ \
+    && rm -rf "$CARGO_TARGET_DIR" \
     && strip --strip-debug /out/cairn /out/challtestsrv
 
 

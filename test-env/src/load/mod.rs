@@ -36,7 +36,8 @@ pub enum Temper {
     Strict,
     /// The server may go away and come back. It then says of what it had not finished that it failed.
     Patient,
-    /// What stands behind the server may go away: it may ask to come back later, and say of any order that it failed by its own fault.
+    /// What stands behind the server may go away: it may ask to come back later, and say of any order that it failed by its own fault, or
+    /// that the DNS said nothing.
     Forbearing,
 }
 

@@ -97,6 +97,11 @@ impl Worker {
                     self.site.met(Trouble::FAILED);
                     break End::Failed;
                 }
+                // Nothing of the server's: it says that it asked, and that nobody answered.
+                Err(Error::Failed(problem)) if self.may_lack_dns() && problem.name() == "dns" => {
+                    self.site.met(Trouble::UNRESOLVED);
+                    break End::Failed;
+                }
                 Err(error) => {
                     self.pause_or_fail(&error, deadline).await?;
                     task.interrupted = true;
@@ -136,6 +141,10 @@ impl Worker {
             Temper::Patient => task.interrupted,
             Temper::Forbearing => true,
         }
+    }
+
+    fn may_lack_dns(&self) -> bool {
+        self.site.temper == Temper::Forbearing
     }
 
     /// Gives the server a moment to come back. Anything that the client does not put up with is a failure of the test.

@@ -12,12 +12,22 @@
 
 mod project;
 
+mod clients;
 mod everyday;
 mod monitoring;
+mod walls;
 
 mod bad_days;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt::Display;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Tells whoever waits how far it has come: it takes minutes.
+fn say(what: impl Display) {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    println!("{:4} s: {what}", BEGIN.elapsed().as_secs());
+}
 
 /// One environment at a time: a dozen processes each, and two cores often.
 fn in_turn() -> MutexGuard<'static, ()> {

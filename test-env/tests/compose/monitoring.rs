@@ -14,7 +14,6 @@ use http_body_util::Full;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::in_turn;
 use crate::project::{Project, SERVICES};
 
 /// Prometheus asks the services every few seconds, and needs two answers for a rate.
@@ -36,13 +35,11 @@ const OF_WHAT_GOES_WRONG: [&str; 7] = [
     "cairn_rpc_client_connect_failures_total",
 ];
 
-#[test]
-fn every_service_is_watched_and_the_dashboard_asks_for_what_is_there() -> Result<()> {
-    let (_turn, runtime) = (in_turn(), Runtime::new()?);
-    let project = Project::up("monitoring")?;
-    project.start_prometheus()?;
-    project.endpoint(runtime.handle())?;
-    let prometheus = Prometheus::of(&project, &runtime)?;
+pub(crate) fn watches_every_service_and_fills_the_dashboard(
+    project: &Project,
+    runtime: &Runtime,
+) -> Result<()> {
+    let prometheus = Prometheus::of(project, runtime)?;
     // It goes on to the end: without it, rates are zero and quantiles of nothing.
     let load = runtime.block_on(async {
         let site = project.site(Temper::Forbearing).await?;

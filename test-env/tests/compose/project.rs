@@ -15,9 +15,15 @@ use cairn_test_env::load::{Site, Temper};
 use cairn_test_env::{port, wait};
 use tokio::runtime::Handle;
 
+use crate::say;
+
 /// From `up` to a directory that answers, with the images built: keys are made, a database is, and each service tries until it finds the
 /// others. Far longer than that takes on two busy cores.
 const UP_LIMIT: Duration = Duration::from_secs(240);
+
+/// From something being mended to every service saying that all is well. The longest pause between two attempts to reach another one is
+/// some seconds.
+const HEALING_LIMIT: Duration = Duration::from_secs(60);
 
 /// The second octets that are tried for the networks' addresses `10.N`.
 const SUBNETS: std::ops::Range<u8> = 180..250;
@@ -25,6 +31,9 @@ const SUBNETS: std::ops::Range<u8> = 180..250;
 /// Every Cairn in it.
 pub(crate) const SERVICES: [&str; 9] =
     ["wfe-1", "wfe-2", "ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa"];
+
+/// Those that need others.
+const CALLERS: [&str; 6] = ["wfe-1", "wfe-2", "ra", "va", "ca", "sa"];
 
 /// What belongs to it though `up` does not start it.
 const PROFILES: [&str; 4] = ["--profile", "test", "--profile", "monitoring"];
@@ -60,6 +69,7 @@ impl Project {
         };
         project.subnet = free_subnet()?;
         project.start()?;
+        say(format_args!("{name}: all containers are started"));
         Ok(project)
     }
 
@@ -92,10 +102,18 @@ impl Project {
             let connects = || runtime.block_on(Client::connect(Arc::clone(&endpoint), &self.directory()));
             Ok((self.is_healthy()? && connects().is_ok()).then_some(()))
         });
-        match answers {
-            Ok(()) => Ok(endpoint),
-            Err(error) => bail!("{error:#}\n{}", self.state()),
-        }
+        answers.with_context(|| self.state())?;
+        say("all services are healthy, and the directory answers");
+        Ok(endpoint)
+    }
+
+    /// Waits until every service says that it has what it needs.
+    pub(crate) fn until_ready(&self) -> Result<()> {
+        CALLERS.iter().try_for_each(|service| {
+            wait::until(&format!("{service} to be ready"), HEALING_LIMIT, || {
+                Ok(self.exec(service, &["cairn-ready"]).ok().map(drop))
+            })
+        })
     }
 
     /// The answers of clients on this machine, where the validation looks for them: the fake DNS gives every name this machine's address in

@@ -25,7 +25,7 @@ pub(crate) const ONE_HARM: Trouble = times(1);
 /// What so many harms may cost at most. A connection of a client's own is no part of any of them.
 pub(crate) const fn times(harms: u64) -> Trouble {
     let most = WORKERS as u64 * harms;
-    Trouble { refused: most, failed: most, unanswered: 0 }
+    Trouble { refused: most, failed: most, ..Trouble::NONE }
 }
 
 pub(crate) struct World {
