@@ -1,6 +1,6 @@
 //! Key ceremonies: an offline root, its intermediates, and what they need for their whole life.
 //!
-//! A ceremony is two files and a folder. [`file`] says all that is made, is reviewed, and is confirmed by its SHA-256; [`machine`] says
+//! A ceremony is two files and a folder. [`mod@file`] says all that is made, is reviewed, and is confirmed by its SHA-256; [`machine`] says
 //! where things lie. [`plan`] works out what is made, [`make`] makes it (linted before a key is touched), [`run`] holds the ceremony and
 //! writes the folder with its [`record`], and [`verify`] checks the folder, from the same plan, byte for byte.
 //!

@@ -1,7 +1,7 @@
 //! Signature algorithms and how they are named in DER.
 //!
 //! ECDSA: RFC 5758 §3.2 (no parameters). RSA PKCS#1 v1.5: RFC 4055 §5 (parameters NULL). RSASSA-PSS:
-//! RFC 4055 §3 ([`pss`](crate::pss) has its parameters). Ed25519: RFC 8410 §3 (no parameters). ML-DSA:
+//! RFC 4055 §3 (`pss.rs` has its parameters). Ed25519: RFC 8410 §3 (no parameters). ML-DSA:
 //! RFC 9881 §2 (no parameters).
 
 use std::fmt;
