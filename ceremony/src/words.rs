@@ -24,9 +24,13 @@ pub fn fingerprint(digest: &Digest) -> String {
     words.join(" ")
 }
 
-/// Whether `text` is what a person writes for `digest`: all its 64 digits, its first 32 or more, or its words.
+/// Whether `text` is what a person writes for `digest`: all its 64 digits, its first 32 or more, or its words; or a line of `sha256sum`.
 #[must_use]
 pub fn is_for(text: &str, digest: &Digest) -> bool {
+    let is_line_of_sha256sum = |first: &str| first.len() == 64 && first.parse() == Ok(*digest);
+    if text.split_whitespace().next().is_some_and(is_line_of_sha256sum) {
+        return true;
+    }
     let digits: String = text.chars().filter(|character| !matches!(character, ':' | ' ')).collect();
     if digits.len() >= 32 && digest.to_string().starts_with(&digits.to_lowercase()) {
         return true;
@@ -56,9 +60,9 @@ mod tests {
     fn a_person_writes_all_digits_half_of_them_or_the_words() {
         let digest = Digest::of(b"");
         let (digits, words) = (digest.to_string(), fingerprint(&digest));
-        for text in
-            [digits.as_str(), &digits[..32], &digits[..40].to_uppercase(), &words, &words.to_uppercase()]
-        {
+        let (half, more) = (&digits[..32], digits[..40].to_uppercase());
+        let (shouted, line) = (words.to_uppercase(), format!("{digits}  root.toml\n"));
+        for text in [&digits, half, &more, &words, &shouted, &line] {
             assert!(is_for(text, &digest), "{text}");
             assert!(!is_for(text, &Digest::of(b"x")), "{text}");
         }
