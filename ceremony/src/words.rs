@@ -62,7 +62,7 @@ mod tests {
         let (digits, words) = (digest.to_string(), fingerprint(&digest));
         let (half, more) = (&digits[..32], digits[..40].to_uppercase());
         let (shouted, line) = (words.to_uppercase(), format!("{digits}  root.toml\n"));
-        for text in [&digits, half, &more, &words, &shouted, &line] {
+        for text in [digits.as_str(), half, &more, &words, &shouted, &line] {
             assert!(is_for(text, &digest), "{text}");
             assert!(!is_for(text, &Digest::of(b"x")), "{text}");
         }
