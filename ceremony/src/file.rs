@@ -1,7 +1,7 @@
 //! The ceremony file: everything that decides what a ceremony makes, and nothing else. It is what people review, and its SHA-256 is what
 //! the operator confirms and the record keeps.
 //!
-//! What belongs to a machine (where files lie, which HSM, how a passphrase is read) stands in a second file, [`crate::machine`], so that
+//! What belongs to a machine (where files lie, how a passphrase is read) stands in a second file, [`crate::machine`], so that
 //! the reviewed file is the executed one wherever it is executed. Files that a ceremony starts from (an issuer's certificate, a request)
 //! are named here by their SHA-256, and by their paths there.
 //!

@@ -74,10 +74,7 @@ impl KeySpec {
 impl Shares {
     fn check(&self, key: KeyChoice) -> Result<(), FileError> {
         if !matches!(key, KeyChoice::New(_)) {
-            return Err(FileError::value(
-                "key.shares",
-                "only a new key's passphrase is split; see `ceremony split` for others",
-            ));
+            return Err(FileError::value("key.shares", "only a new key's passphrase is split"));
         }
         let holders = u8::try_from(self.holders.len()).unwrap_or(u8::MAX);
         if holders > MAX_SHARES || self.needed < 2 || self.needed > holders {
