@@ -28,8 +28,8 @@
 //! 1. Say what it promises in `core/src/api/sa.rs`, in the narrowest of the three traits whose users need it.
 //! 2. If it needs a column, a table or an index: a new file in `migrations/sqlite` and one of the same name in
 //!    `migrations/postgres`, with the next number, and its line in both `migrations.rs`. Files that were released are never changed. Say there which programs can live with the
-//!    new schema: if the last release can, an upgrade can be rolled back. Prefer a partial index, which holds the rows
-//!    that are still looked for and forgets the others.
+//!    new schema: if the last release can, an upgrade can be rolled back; `./test-env/test upgrade` tries the program before. Prefer a
+//!    partial index, which holds the rows that are still looked for and forgets the others.
 //! 3. If rows change their shape: `rows.rs`, and its round trip in `rows/tests.rs`.
 //! 4. The SQL, in the file of its table under each engine: in the `statements!` list (so that its plan is tested), with
 //!    `?1` parameters for SQLite and `$1` for PostgreSQL, there in one statement; and a function that runs it by the helpers

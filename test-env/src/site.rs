@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Stdio},
     time::Duration,
@@ -13,7 +14,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{harness, port, program, wait};
+use crate::harness::{self, Binary};
+use crate::postgres::{PASSWORD, Server, USER};
+use crate::{port, program, wait};
 
 /// Far longer than a start or an end takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,12 +38,20 @@ impl Site {
     /// # Errors
     /// If that fails.
     pub fn new() -> Result<Self> {
+        Self::made_by(&Binary::under_test()?)
+    }
+
+    /// Runs `init` of that binary.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn made_by(binary: &Binary) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let port = port::free()?;
         let out = home.path().join("ca").display().to_string();
         let base_url = format!("https://localhost:{port}");
         let (well, printed) =
-            harness::run(&["init", "--name", "Example", "--out", &out, "--base-url", &base_url])?;
+            binary.run(&["init", "--name", "Example", "--out", &out, "--base-url", &base_url])?;
         ensure!(well, "{printed}");
         Ok(Self { home, port, printed })
     }
@@ -104,6 +115,34 @@ impl Site {
         Ok(fs::write(self.config(), format!("{before}[va]{after}"))?)
     }
 
+    /// Has it keep everything in the database `cairn` of that server, which it reaches over the network with a password.
+    ///
+    /// # Errors
+    /// As [`Site::replace`], or if a file cannot be written.
+    pub fn keep_in(&self, server: &Server) -> Result<()> {
+        self.replace("data_dir = \"data\"", "# The database is elsewhere.")?;
+        self.password_file()?;
+        let mut text = fs::read_to_string(self.config())?;
+        write!(
+            text,
+            "\n[sa]\nengine = \"postgres\"\n\n[sa.postgres]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"{USER}\"\n\
+             database = \"cairn\"\npassword_file = \"database.password\"\ntls = \"disable\"\n",
+            server.port()
+        )?;
+        Ok(fs::write(self.config(), text)?)
+    }
+
+    /// A file with the password of every test's server.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn password_file(&self) -> Result<PathBuf> {
+        let password = self.path("database.password");
+        fs::write(&password, format!("{PASSWORD}\n"))?;
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600))?;
+        Ok(password)
+    }
+
     /// What `check-config` or `serve` says of the configuration, when it ends by itself, and whether it ends well.
     ///
     /// # Errors
@@ -123,10 +162,18 @@ impl Serve {
     /// # Errors
     /// If it does not come up.
     pub fn start(site: &Site) -> Result<(Self, Value)> {
+        Self::start_of(&Binary::under_test()?, site)
+    }
+
+    /// The same with that binary.
+    ///
+    /// # Errors
+    /// As [`Serve::start`].
+    pub fn start_of(binary: &Binary, site: &Site) -> Result<(Self, Value)> {
         let ready_file = site.home.path().join("ready.json");
         let _from_before = fs::remove_file(&ready_file);
         let log = site.home.path().join("log");
-        let mut command = harness::command()?;
+        let mut command = binary.command();
         command.args(["serve", "--config"]).arg(site.config()).arg("--ready-file").arg(&ready_file);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let mut serve = Self(command.spawn()?);

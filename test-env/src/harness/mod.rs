@@ -368,45 +368,82 @@ impl Builder {
     }
 }
 
-/// The binary under test, for what is not `cairn dev`: the caller adds the subcommand and minds the process.
+/// A `cairn` to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binary(PathBuf);
+
+impl Binary {
+    /// The one under test: what `CAIRN_BIN` names, else the one built beside this test.
+    ///
+    /// # Errors
+    /// If it is not built.
+    pub fn under_test() -> Result<Self> {
+        match env::var_os("CAIRN_BIN") {
+            Some(named) => Self::at(&PathBuf::from(named)),
+            None => Self::at(&beside(&env::current_exe()?)?),
+        }
+    }
+
+    /// The one before: it knows the database's schema up to the last step but one. `CAIRN_PREVIOUS_BIN` names it.
+    ///
+    /// # Errors
+    /// If nothing names it, or it is not built.
+    pub fn previous() -> Result<Self> {
+        let named = env::var_os("CAIRN_PREVIOUS_BIN").context(
+            "CAIRN_PREVIOUS_BIN does not name a cairn of the schema before; `./test-env/test upgrade` builds it",
+        )?;
+        Self::at(&PathBuf::from(named))
+    }
+
+    fn at(path: &Path) -> Result<Self> {
+        ensure!(
+            path.is_file(),
+            "there is no {}; build it with `cargo build -p cairn`, or name another in CAIRN_BIN",
+            path.display()
+        );
+        // The server runs in a folder of its own, where a relative path would lead elsewhere.
+        Ok(Self(path.canonicalize()?))
+    }
+
+    /// For what is not `cairn dev`: the caller adds the subcommand and minds the process.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        Command::new(&self.0)
+    }
+
+    /// Runs it, which must end by itself, and gives what it printed: whether it ended well, and its words.
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub fn run(&self, arguments: &[&str]) -> Result<(bool, String)> {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let status = wait::until("cairn to end by itself", STOP_LIMIT, || Ok(child.try_wait()?));
+        let status = status.inspect_err(|_| {
+            let _killed = child.kill();
+        })?;
+        let mut printed = String::new();
+        child.stdout.take().context("no output")?.read_to_string(&mut printed)?;
+        child.stderr.take().context("no errors")?.read_to_string(&mut printed)?;
+        Ok((status.success(), printed))
+    }
+}
+
+/// [`Binary::command`] of the binary under test.
 ///
 /// # Errors
 /// If it is not built.
 pub fn command() -> Result<Command> {
-    Ok(Command::new(binary()?))
+    Ok(Binary::under_test()?.command())
 }
 
-/// Runs the binary, which must end by itself, and gives what it printed: whether it ended well, and its words.
+/// [`Binary::run`] of the binary under test.
 ///
 /// # Errors
-/// If it does not end.
+/// If it is not built, or does not end.
 pub fn run(arguments: &[&str]) -> Result<(bool, String)> {
-    let mut command = command()?;
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    let status = wait::until("cairn to end by itself", STOP_LIMIT, || Ok(child.try_wait()?));
-    let status = status.inspect_err(|_| {
-        let _killed = child.kill();
-    })?;
-    let mut printed = String::new();
-    child.stdout.take().context("no output")?.read_to_string(&mut printed)?;
-    child.stderr.take().context("no errors")?.read_to_string(&mut printed)?;
-    Ok((status.success(), printed))
-}
-
-/// The binary under test: what `CAIRN_BIN` names, else the one built beside this test.
-fn binary() -> Result<PathBuf> {
-    let binary = match env::var_os("CAIRN_BIN") {
-        Some(named) => PathBuf::from(named),
-        None => beside(&env::current_exe()?)?,
-    };
-    ensure!(
-        binary.is_file(),
-        "there is no {}; build it with `cargo build -p cairn`, or name another in CAIRN_BIN",
-        binary.display()
-    );
-    // The server runs in a folder of its own, where a relative path would lead elsewhere.
-    Ok(binary.canonicalize()?)
+    Binary::under_test()?.run(arguments)
 }
 
 /// `target/debug/cairn` for `target/debug/deps/clients-0123` and for `target/debug/load-generator`.

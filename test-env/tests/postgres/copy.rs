@@ -1,7 +1,5 @@
 //! `cairn admin db copy`: a CA that began on SQLite goes on on PostgreSQL, and its clients notice nothing.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use cairn_jose::Algorithm;
@@ -19,18 +17,6 @@ use tokio_util::sync::CancellationToken;
 fn copy(site: &Site, to: &[&str]) -> (bool, String) {
     let from = format!("sqlite:{}", site.path("data/cairn.db").display());
     block_in_place(|| run(&[&["admin", "db", "copy", "--from", &from], to].concat())).unwrap()
-}
-
-/// The site's configuration with the database elsewhere.
-fn move_to(site: &Site, server: &Server) {
-    site.replace("data_dir = \"data\"", "# The database is elsewhere.").unwrap();
-    let mut text = fs::read_to_string(site.config()).unwrap();
-    text.push_str(&format!(
-        "\n[sa]\nengine = \"postgres\"\n\n[sa.postgres]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"{USER}\"\n\
-         database = \"cairn\"\npassword_file = \"database.password\"\ntls = \"disable\"\n",
-        server.port()
-    ));
-    fs::write(site.config(), text).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,9 +43,7 @@ async fn an_account_of_sqlites_days_renews_on_postgresql() {
     let csr = CertificateRequest::new(&identifiers).unwrap().der;
     let first = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
 
-    let password = site.path("database.password");
-    fs::write(&password, format!("{PASSWORD}\n")).unwrap();
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let password = site.password_file().unwrap();
     let to = format!("postgres://{USER}@127.0.0.1:{}/cairn?sslmode=disable", server.port());
     let to = ["--to", &to, "--password-file", password.to_str().unwrap()];
     let (well, printed) = copy(&site, &to);
@@ -75,7 +59,7 @@ async fn an_account_of_sqlites_days_renews_on_postgresql() {
     let (well, printed) = copy(&site, &to);
     assert!(!well && printed.contains("is not empty"), "{printed}");
 
-    move_to(&site, &server);
+    site.keep_in(&server).unwrap();
     let (well, printed) = db("migrate");
     assert!(well && printed.contains("up to date"), "{printed}");
     let (well, printed) = db("roles");

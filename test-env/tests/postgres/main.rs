@@ -5,8 +5,6 @@
 
 mod copy;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +13,7 @@ use cairn_jose::sign::SigningKey;
 use cairn_test_env::acme::{CertificateRequest, Client, Endpoint, Identifier, certify};
 use cairn_test_env::challenges::{Http01, Responder};
 use cairn_test_env::port;
-use cairn_test_env::postgres::{PASSWORD, Server, USER};
+use cairn_test_env::postgres::Server;
 use cairn_test_env::site::{Serve, Site};
 use cairn_test_env::wait;
 use challtestsrv::{DnsServer, Zone};
@@ -26,19 +24,11 @@ use tokio_util::sync::CancellationToken;
 /// Far longer than anything here takes; it only ends a test that has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A CA on this machine whose database is `cairn` on that server, reached over the network with a password.
+/// A CA on this machine whose database is on that server.
 fn site(server: &Server) -> Site {
     let site = Site::new().unwrap();
-    site.replace("data_dir = \"data\"", "# The database is elsewhere.").unwrap();
-    let password = site.path("database.password");
-    fs::write(&password, format!("{PASSWORD}\n")).unwrap();
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
-    let section = format!(
-        "\n[sa]\nengine = \"postgres\"\n\n[sa.postgres]\nhost = \"127.0.0.1\"\nport = {}\nuser = \"{USER}\"\n\
-         database = \"cairn\"\npassword_file = \"database.password\"\ntls = \"disable\"\n",
-        server.port()
-    );
-    site.settle(&section).unwrap();
+    site.settle("").unwrap();
+    site.keep_in(server).unwrap();
     site
 }
 

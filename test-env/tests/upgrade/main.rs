@@ -1,0 +1,136 @@
+//! Upgrading, and going back: the program before, which knows the schema up to the last step but one, lives with the newest schema.
+//! `./test-env/test upgrade` builds it from the commit before the newest migration.
+
+// Redundant to the compiler; it tells clippy that the functions in here are test code too.
+#![cfg(test)]
+
+use std::sync::Arc;
+
+use cairn_jose::Algorithm;
+use cairn_jose::sign::SigningKey;
+use cairn_test_env::acme::{Account, CertificateRequest, Certified, Client, Endpoint, Identifier, certify};
+use cairn_test_env::challenges::{Http01, Responder};
+use cairn_test_env::harness::Binary;
+use cairn_test_env::port;
+use cairn_test_env::postgres::Server;
+use cairn_test_env::site::{Serve, Site};
+use challtestsrv::{DnsServer, Zone};
+use tokio::task::{JoinSet, block_in_place};
+use tokio_util::sync::CancellationToken;
+
+/// A CA that the program before has made, and a subscriber of it.
+struct World {
+    site: Site,
+    before: Binary,
+    after: Binary,
+    http01: Responder,
+    tasks: JoinSet<()>,
+}
+
+/// What a subscriber has.
+struct Subscriber {
+    account: Account,
+    certificates: Vec<Certified>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (before, after) = (Binary::previous().unwrap(), Binary::under_test().unwrap());
+        let zone = Zone::new();
+        zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
+        let fake_dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await.unwrap();
+        let http_port = port::free().unwrap();
+        let site = block_in_place(|| Site::made_by(&before)).unwrap();
+        site.validate_here(fake_dns.local_addr(), http_port).unwrap();
+        site.settle("").unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let _stopped = fake_dns.run(CancellationToken::new()).await;
+        });
+        let http01 = Responder::Http01(Arc::new(Http01::start(http_port).await.unwrap()));
+        Self { site, before, after, http01, tasks }
+    }
+
+    fn start(&self, binary: &Binary) -> Serve {
+        block_in_place(|| Serve::start_of(binary, &self.site)).unwrap().0
+    }
+
+    async fn client(&self) -> Client {
+        let directory = self.site.directory();
+        let endpoint = Endpoint::new(&directory, &self.site.root().unwrap()).unwrap();
+        Client::connect(Arc::new(endpoint), &directory).await.unwrap()
+    }
+
+    async fn subscribe(&self) -> Subscriber {
+        let account =
+            self.client().await.new_account(SigningKey::generate(Algorithm::Es256).unwrap()).await.unwrap();
+        Subscriber { account, certificates: Vec::new() }
+    }
+
+    /// Finds everything that was certified before, and gets one certificate more.
+    async fn use_it(&self, subscriber: &mut Subscriber) {
+        let mut client = self.client().await;
+        for certified in &subscriber.certificates {
+            let found = client.certificate(&subscriber.account, &certified.url).await.unwrap();
+            assert_eq!(found, certified.chain);
+        }
+        let identifiers = ["www.example.com", "example.com"].map(Identifier::dns);
+        let csr = CertificateRequest::new(&identifiers).unwrap().der;
+        let account = &subscriber.account;
+        let next = certify(&mut client, account, &self.http01, &identifiers, &csr).await.unwrap();
+        subscriber.certificates.push(next);
+    }
+
+    /// What `cairn admin db migrate` says.
+    fn migrate(&self, binary: &Binary) -> String {
+        let config = self.site.config().display().to_string();
+        let migrated = block_in_place(|| binary.run(&["admin", "db", "migrate", "--config", &config]));
+        let (well, printed) = migrated.unwrap();
+        assert!(well, "{printed}");
+        printed
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_the_program_before_works_on_the_newest_schema() {
+    let world = World::new().await;
+    let serve = world.start(&world.before);
+    let mut subscriber = world.subscribe().await;
+    world.use_it(&mut subscriber).await;
+    block_in_place(|| serve.stop()).unwrap();
+
+    // The upgrade, and the way back from it.
+    for binary in [&world.after, &world.before, &world.after] {
+        world.migrate(binary);
+        let serve = world.start(binary);
+        world.use_it(&mut subscriber).await;
+        block_in_place(|| serve.stop()).unwrap();
+    }
+    assert_eq!(subscriber.certificates.len(), 4);
+    drop(world.tasks);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgresql_the_program_before_works_on_while_the_schema_is_brought_up_to_date() {
+    let server = block_in_place(|| Server::start(&[])).unwrap();
+    server.create_database("cairn").unwrap();
+    let newest = || server.sql("cairn", "SELECT max(version) FROM schema_version").unwrap();
+    let world = World::new().await;
+    world.site.keep_in(&server).unwrap();
+    let serve = world.start(&world.before);
+    let old = newest();
+    let mut subscriber = world.subscribe().await;
+    world.use_it(&mut subscriber).await;
+
+    let printed = world.migrate(&world.after);
+    assert_ne!(newest(), old, "{printed}");
+    world.use_it(&mut subscriber).await;
+    block_in_place(|| serve.stop()).unwrap();
+    for binary in [&world.before, &world.after, &world.before] {
+        let serve = world.start(binary);
+        world.use_it(&mut subscriber).await;
+        block_in_place(|| serve.stop()).unwrap();
+    }
+    assert_eq!(subscriber.certificates.len(), 5);
+    drop(world.tasks);
+}
