@@ -45,6 +45,8 @@ pub(crate) struct KnownExtensions {
     pub(crate) authority_key_identifier: Option<Vec<u8>>,
     /// As it lies there: every leaf below is judged by it.
     pub(crate) name_constraints: Option<Vec<u8>>,
+    /// The same of extendedKeyUsage.
+    pub(crate) extended_key_usage: Option<Vec<u8>>,
 }
 
 /// Why a TBS was not signed.
@@ -138,6 +140,7 @@ impl KnownExtensions {
                     known.authority_key_identifier = identifier.map(|octets| octets.as_bytes().to_vec());
                 }
                 oid::NAME_CONSTRAINTS => known.name_constraints = Some(value.to_vec()),
+                oid::EXTENDED_KEY_USAGE => known.extended_key_usage = Some(value.to_vec()),
                 oid::SUBJECT_ALT_NAME => {
                     known.names = read_general_names(value)?
                         .into_iter()

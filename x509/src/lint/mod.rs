@@ -10,6 +10,7 @@ mod cabf_br;
 mod ceremony;
 mod crl;
 mod name_constraints;
+mod purposes;
 mod rfc5280;
 mod rfc6960;
 
@@ -35,7 +36,14 @@ pub struct Finding {
 #[must_use]
 pub fn lint_leaf(certificate: &Certificate, issuer: &Certificate) -> Vec<Finding> {
     run(
-        &[rfc5280::ANY, rfc5280::LEAF, name_constraints::END_ENTITY, cabf_br::ANY, cabf_br::LEAF],
+        &[
+            rfc5280::ANY,
+            rfc5280::LEAF,
+            name_constraints::END_ENTITY,
+            purposes::BELOW,
+            cabf_br::ANY,
+            cabf_br::LEAF,
+        ],
         certificate,
         issuer,
         None,
@@ -85,7 +93,8 @@ pub fn lint_ocsp_responder(certificate: &Certificate, issuer: &Certificate) -> V
 }
 
 /// What every CA's certificate is held to.
-const CA_TABLES: &[&[Lint]] = &[rfc5280::ANY, rfc5280::CA, name_constraints::CA, cabf_br::ANY, cabf_br::CA];
+const CA_TABLES: &[&[Lint]] =
+    &[rfc5280::ANY, rfc5280::CA, name_constraints::CA, purposes::BELOW, cabf_br::ANY, cabf_br::CA];
 
 /// A lint: an error is the message of its finding.
 struct Lint {

@@ -428,3 +428,32 @@ fn a_responder_that_could_do_more_or_less_is_found() {
         ["leaf_is_no_ca"]
     );
 }
+
+// -- purposes along the chain
+
+#[test]
+fn purposes_that_the_issuer_has_not_are_found() {
+    let middle = Ca::root(KeySpec::P256).intermediate(KeySpec::P256);
+    let leaf = middle.ordinary_leaf(&FileSigner::generate(KeySpec::P256).unwrap());
+    let issuer_for = |purposes: &[&str]| {
+        let purposes = ExtendedKeyUsage(purposes.iter().map(|purpose| purpose.parse().unwrap()).collect());
+        spoilt_from(&middle.certificate, |forge| forge.replace_extension(EXTENDED_KEY_USAGE, &purposes))
+    };
+    let (server, client, any) = ("1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0");
+    assert_eq!(names_of(&lint_leaf(&leaf, &issuer_for(&[client]))), ["purposes_within_issuer"]);
+    for good in [&[server][..], &[client, server], &[any]] {
+        assert_eq!(lint_leaf(&leaf, &issuer_for(good)), [], "{good:?}");
+    }
+    let unlimited = spoilt_from(&middle.certificate, |forge| forge.drop_extension(EXTENDED_KEY_USAGE));
+    assert_eq!(lint_leaf(&leaf, &unlimited), []);
+
+    // A CA below says less, or nothing.
+    let top = Ca::root(KeySpec::P256);
+    let below = full(&top);
+    let narrow = spoilt_from(&top.certificate, |forge| {
+        forge.add_extension(EXTENDED_KEY_USAGE, false, &[0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 4]);
+    });
+    assert_eq!(names_of(&lint_intermediate(&below, &narrow)), ["purposes_within_issuer"]);
+    let silent = spoilt_from(&below, |forge| forge.drop_extension(EXTENDED_KEY_USAGE));
+    assert_eq!(lint_ca(&silent, &narrow), []);
+}
