@@ -10,10 +10,9 @@ use clap::{Args, Subcommand};
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::file::{CeremonyFile, Digest, MAX_FILE, Utc};
-use crate::inputs::Inputs;
-use crate::keys::{passphrase_from_shares, read_share};
+use crate::keys::passphrase_from_share_files;
 use crate::machine::Machine;
-use crate::run::{Ceremony, World, run};
+use crate::run::{Ceremony, Prepared, World, run};
 use crate::terminal::{Dialogue, Terminal};
 use crate::{examples, show, verify, words};
 
@@ -108,28 +107,29 @@ pub fn execute(command: &Command) -> Result<()> {
             let report = verify::verify(folder, previous.as_deref())?;
             print(&format!("{}\n", report.join("\n")))
         }
-        Command::Combine(Combine { shares }) => print(&format!("{}\n", *combine(shares)?)),
+        Command::Combine(Combine { shares }) => {
+            print(&format!("{}\n", *passphrase_from_share_files(shares)?))
+        }
         Command::Drill(Drill { key, shares }) => drill(key, shares),
     }
 }
 
 fn plan(files: &Files) -> Result<()> {
     let (text, file, machine) = read(files)?;
-    let inputs = Inputs::read(&file, &machine.inputs)?;
-    print(&show::show(&text, &file, &inputs)?)
+    let ceremony = Ceremony { text: &text, file: &file, machine: &machine, rehearsal: false };
+    print(&show::show(&Prepared::new(&ceremony)?)?)
 }
 
 fn hold(arguments: &Run) -> Result<()> {
     let (text, file, machine) = read(&arguments.files)?;
     let mut terminal = Terminal;
-    let inputs = Inputs::read(&file, &machine.inputs)?;
-    terminal.tell(&show::show(&text, &file, &inputs)?);
+    let ceremony = Ceremony { text: &text, file: &file, machine: &machine, rehearsal: arguments.rehearse };
+    let prepared = Prepared::new(&ceremony)?;
+    terminal.tell(&show::show(&prepared)?);
     terminal.tell(&format!("This machine's clock says {}.\n", Utc(SystemClock.now())));
     confirm(&text, arguments.sha256.as_deref(), &mut terminal)?;
-    let ceremony = Ceremony { text: &text, file: &file, machine: &machine, rehearsal: arguments.rehearse };
     let random = SystemRandom::new();
-    let folder =
-        run(&ceremony, &mut World { dialogue: &mut terminal, clock: &SystemClock, random: &random })?;
+    let folder = run(prepared, &mut World { dialogue: &mut terminal, clock: &SystemClock, random: &random })?;
     print(&format!("{}\n", folder.display()))?;
     if arguments.rehearse {
         terminal.tell("This was a rehearsal: nothing of it is to be used.");
@@ -174,15 +174,9 @@ fn read_file(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(cannot_read)
 }
 
-fn combine(shares: &[PathBuf]) -> Result<zeroize::Zeroizing<String>> {
-    let shares = shares.iter().map(|path| read_share(path)).collect::<Result<Vec<_>>>()?;
-    let shares: Vec<&str> = shares.iter().map(|share| share.as_str()).collect();
-    passphrase_from_shares(&shares)
-}
-
 fn drill(key: &Path, shares: &[PathBuf]) -> Result<()> {
     use cairn_x509::Signer as _;
-    let signer = crate::key_file::open_key_file(key, || combine(shares))?;
+    let signer = crate::key_file::open_key_file(key, || passphrase_from_share_files(shares))?;
     let digest = Digest::of(signer.public_key().der());
     print(&format!(
         "The shares open the key, {}.\n  SHA-256   {digest}\n  as words  {}\n",

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use cairn_x509::{CaCsr, Certificate, Crl, PublicKey};
+use cairn_x509::{CaCsr, Certificate, Crl, KeyKind, PublicKey};
 
 use crate::file::{CeremonyFile, Digest, FileError, KeyChoice, KeySpec, Kind};
 use crate::machine;
@@ -32,6 +32,8 @@ pub struct Inputs {
     pub request: Option<CaCsr>,
     /// The key whose owner is elsewhere, that of the request included.
     pub public_key: Option<PublicKey>,
+    /// The public part of a key that exists and can sign here, if the machine file names it: what it will be, before it is opened.
+    existing_key: Option<PublicKey>,
     /// The files, to be kept with what is made.
     pub files: Vec<InputFile>,
 }
@@ -99,7 +101,12 @@ impl Inputs {
             Some(KeyChoice::Request(digest)) => (None, Some(digest)),
             _ => (None, None),
         };
-        inputs.public_key = inputs.public_key(key_digest, public_key.as_deref())?;
+        match file.key.as_ref().map(KeySpec::choice).transpose()? {
+            Some(KeyChoice::Existing(digest)) => {
+                inputs.existing_key = existing_key(digest, public_key.as_deref())?;
+            }
+            _ => inputs.public_key = inputs.public_key(key_digest, public_key.as_deref())?,
+        }
         inputs.request(request_digest, request.as_deref())?;
         inputs.revoked(file, revoked, pins)?;
         Ok(inputs)
@@ -113,8 +120,8 @@ impl Inputs {
         self,
         replace: &mut dyn FnMut(&'static str, Certificate) -> Result<Certificate>,
     ) -> Result<Self> {
-        let Self { public_key, request, replaced_crl, revoked, .. } = self;
-        let mut inputs = Self { public_key, request, replaced_crl, revoked, ..Self::default() };
+        let Self { public_key, existing_key, request, replaced_crl, revoked, .. } = self;
+        let mut inputs = Self { public_key, existing_key, request, replaced_crl, revoked, ..Self::default() };
         let is_replaced = |name: &str| CERTIFICATES.contains(&name);
         let is_kept = |file: &InputFile| !is_replaced(&file.name) || file.what == OLD_CRL;
         inputs.files = self.files.into_iter().filter(is_kept).collect();
@@ -138,6 +145,14 @@ impl Inputs {
     #[must_use]
     pub fn signing_certificate(&self) -> Option<&Certificate> {
         self.issuer.as_ref().or(self.replaces.as_ref())
+    }
+
+    /// The kind of the key with this SHA-256, where one of the files tells it.
+    #[must_use]
+    pub fn kind_of_key(&self, digest: Digest) -> Option<KeyKind> {
+        let certificates = [&self.issuer, &self.subject, &self.replaces].into_iter().flatten();
+        let mut keys = certificates.map(Certificate::public_key).chain(&self.existing_key);
+        keys.find(|key| Digest::of(key.der()) == digest).map(PublicKey::kind)
     }
 
     /// The certificate in `[issuer]`.
@@ -181,10 +196,7 @@ impl Inputs {
 
     fn crl(&mut self, digest: Option<Digest>, path: Option<&Path>, pins: Pins) -> Result<Option<Crl>> {
         let Some((contents, digest, path)) = pair("replaces", digest, path)? else { return Ok(None) };
-        let crl = match pem(&contents) {
-            Some(text) => Crl::from_pem(text),
-            None => Crl::from_der(&contents),
-        };
+        let crl = pem_or_der(&contents, Crl::from_pem, Crl::from_der);
         let crl = crl.with_context(|| format!("{} is no CRL", path.display()))?;
         self.keep("replaces", digest, Digest::of(crl.der()), path, crl.to_pem().into_bytes())?;
         if let Some(file) = self.files.last_mut() {
@@ -200,10 +212,7 @@ impl Inputs {
 
     fn request(&mut self, digest: Option<Digest>, path: Option<&Path>) -> Result<()> {
         let Some((contents, digest, path)) = pair("request", digest, path)? else { return Ok(()) };
-        let request = match pem(&contents) {
-            Some(text) => CaCsr::from_pem(text),
-            None => CaCsr::from_der(&contents),
-        };
+        let request = pem_or_der(&contents, CaCsr::from_pem, CaCsr::from_der);
         let request =
             request.with_context(|| format!("{} is no request that can be certified", path.display()))?;
         self.keep("request", digest, Digest::of(request.der()), path, request.to_pem().into_bytes())?;
@@ -263,11 +272,7 @@ impl Inputs {
 
     fn public_key(&mut self, digest: Option<Digest>, path: Option<&Path>) -> Result<Option<PublicKey>> {
         let Some((contents, digest, path)) = pair("public_key", digest, path)? else { return Ok(None) };
-        let key = match pem(&contents) {
-            Some(text) => PublicKey::from_pem(text),
-            None => PublicKey::from_der(&contents),
-        };
-        let key = key.with_context(|| format!("{} is no public key", path.display()))?;
+        let key = read_public_key(&contents, path)?;
         self.keep("public_key", digest, Digest::of(key.der()), path, key.to_pem().into_bytes())?;
         Ok(Some(key))
     }
@@ -333,6 +338,19 @@ fn pair<'a>(
     }
 }
 
+/// The public part of the key that `[key] existing` names, which nobody needs to know before the key is opened.
+fn existing_key(digest: Digest, path: Option<&Path>) -> Result<Option<PublicKey>> {
+    let Some(path) = path else { return Ok(None) };
+    let key = read_public_key(&read(path)?, path)?;
+    let found = Digest::of(key.der());
+    ensure!(
+        found == digest,
+        "{} is not the public part of the key that the ceremony file names: its SHA-256 is {found}, and {digest} is expected",
+        path.display()
+    );
+    Ok(Some(key))
+}
+
 /// The certificates that a ceremony file revokes by their fingerprints.
 fn pinned_revocations(file: &CeremonyFile) -> impl Iterator<Item = Digest> {
     let listed = file.crl.iter().flat_map(|crl| &crl.revoked);
@@ -344,15 +362,25 @@ fn revoked_file(place: usize) -> String {
 }
 
 fn read_certificate(contents: &[u8], path: &Path) -> Result<Certificate> {
-    let certificate = match pem(contents) {
-        Some(text) => Certificate::from_pem(text),
-        None => Certificate::from_der(contents),
-    };
-    certificate.with_context(|| format!("{} is no certificate", path.display()))
+    pem_or_der(contents, Certificate::from_pem, Certificate::from_der)
+        .with_context(|| format!("{} is no certificate", path.display()))
 }
 
-fn pem(contents: &[u8]) -> Option<&str> {
-    std::str::from_utf8(contents).ok().filter(|text| text.contains("-----BEGIN "))
+fn read_public_key(contents: &[u8], path: &Path) -> Result<PublicKey> {
+    pem_or_der(contents, PublicKey::from_pem, PublicKey::from_der)
+        .with_context(|| format!("{} is no public key", path.display()))
+}
+
+/// What is in a file: PEM if that begins anywhere in it, otherwise DER.
+fn pem_or_der<T, E>(
+    contents: &[u8],
+    from_pem: impl FnOnce(&str) -> Result<T, E>,
+    from_der: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, E> {
+    match std::str::from_utf8(contents).ok().filter(|text| text.contains("-----BEGIN ")) {
+        Some(text) => from_pem(text),
+        None => from_der(contents),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

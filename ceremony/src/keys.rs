@@ -3,7 +3,7 @@
 mod share_file;
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::rand::SecureRandom;
@@ -168,16 +168,23 @@ fn passphrase_of(place: &KeyPlace) -> Result<Option<Zeroizing<String>>> {
     if place.share_files.is_empty() {
         return Ok(None);
     }
-    let shares = place.share_files.iter().map(|path| read_share(path)).collect::<Result<Vec<_>>>()?;
-    let shares: Vec<&str> = shares.iter().map(|share| share.as_str()).collect();
-    passphrase_from_shares(&shares).context("the share files do not open the key").map(Some)
+    passphrase_from_share_files(&place.share_files).context("the share files do not open the key").map(Some)
+}
+
+/// The passphrase that the shares in these files give.
+///
+/// # Errors
+/// If others can read one, or what is wrong with which share.
+pub fn passphrase_from_share_files(paths: &[PathBuf]) -> Result<Zeroizing<String>> {
+    let shares = paths.iter().map(|path| read_share(path)).collect::<Result<Vec<_>>>()?;
+    passphrase_from_shares(&shares.iter().map(|share| share.as_str()).collect::<Vec<_>>())
 }
 
 /// The words in a share's file.
 ///
 /// # Errors
 /// If others can read it.
-pub fn read_share(path: &Path) -> Result<Zeroizing<String>> {
+fn read_share(path: &Path) -> Result<Zeroizing<String>> {
     Ok(words_of(&read_secret_file(path, "a share of a key")?))
 }
 

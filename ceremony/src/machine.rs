@@ -69,7 +69,7 @@ pub struct Inputs {
     pub replaces: Option<PathBuf>,
     /// `key.request`.
     pub request: Option<PathBuf>,
-    /// `key.public_key`.
+    /// `key.public_key`. Of `key.existing` it may be named too: then a plan and a rehearsal know what kind of key it is.
     pub public_key: Option<PathBuf>,
     /// The certificates in `[revoke]` and `[[crl.revoked]]`, in any order.
     pub revoked: Vec<PathBuf>,

@@ -31,6 +31,18 @@ pub struct Keys<'a> {
     pub issuer: Option<&'a dyn Signer>,
 }
 
+impl<'a> Keys<'a> {
+    /// The key that is certified is one that signs here, or else one whose owner is elsewhere.
+    #[must_use]
+    pub fn new(
+        own: Option<&'a dyn Signer>,
+        elsewhere: Option<&'a PublicKey>,
+        issuer: Option<&'a dyn Signer>,
+    ) -> Self {
+        Self { key: own.map(Key::Signs).or_else(|| elsewhere.map(Key::Public)), issuer }
+    }
+}
+
 /// The key that is certified.
 #[derive(Clone, Copy)]
 pub enum Key<'a> {

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_lc_rs::rand::SecureRandom;
-use cairn_x509::{Certificate, FileSigner, KeySpec as Algorithm, PublicKey, Signer};
+use cairn_x509::{Certificate, FileSigner, KeyKind, KeySpec as Algorithm, PublicKey, Signer};
 
 use crate::clock::Clock;
-use crate::file::{CeremonyFile, Digest, KeyChoice, Utc};
+use crate::file::{CeremonyFile, Digest, KeyChoice, KeySpec, Utc};
 use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, replace_file};
 use crate::inputs::Inputs;
 use crate::key_file::{open_key_file, read_passphrase_file};
 use crate::keys::{self, NewKey};
 use crate::machine::{KeyPlace, Machine};
-use crate::make::{self, CRL_DER_FILE, CRL_FILE, Key, Keys, REQUEST_FILE, SERIAL};
+use crate::make::{self, CRL_DER_FILE, CRL_FILE, Keys, REQUEST_FILE, SERIAL};
 use crate::plan::{Plan, Product, plan};
 use crate::record::{self, FileEntry, KeyEntry, Program, Record, Step};
 use crate::rehearsal;
@@ -52,12 +52,50 @@ pub struct World<'a> {
     pub random: &'a dyn SecureRandom,
 }
 
+/// A ceremony of which is worked out what it makes, from files that are read once: what is shown is what is held.
+pub struct Prepared<'a> {
+    pub(crate) ceremony: &'a Ceremony<'a>,
+    /// The reviewed file; in a rehearsal with marked names.
+    pub(crate) file: CeremonyFile,
+    /// In a rehearsal, certificates whose keys are at hand.
+    pub(crate) inputs: Inputs,
+    pub(crate) plan: Plan,
+    /// What kind of key it is that exists, where a file tells it.
+    pub(crate) existing_kind: Option<KeyKind>,
+    /// In a rehearsal, the issuer's key.
+    stand_in: Option<FileSigner>,
+}
+
+/// In plans and rehearsals, the kind of a key that exists if nothing tells it.
+pub(crate) const UNKNOWN_KIND: KeyKind = KeyKind::P256;
+
+impl<'a> Prepared<'a> {
+    /// Reads what the ceremony starts from, and works out what it makes. Touches no key.
+    ///
+    /// # Errors
+    /// If a file is missing or another one, or what does not go together in the ceremony file.
+    pub fn new(ceremony: &'a Ceremony<'a>) -> Result<Self> {
+        let mut file = ceremony.file.clone();
+        let (mut inputs, mut stand_in) = (Inputs::read(&file, &ceremony.machine.inputs)?, None);
+        let existing_kind = match file.key.as_ref().map(KeySpec::choice).transpose()? {
+            Some(KeyChoice::Existing(digest)) => inputs.kind_of_key(digest),
+            _ => None,
+        };
+        if ceremony.rehearsal {
+            file = rehearsal::marked(&file);
+            (inputs, stand_in) = rehearsal::stand_ins(inputs)?;
+        }
+        let plan = plan(&file, &inputs)?;
+        Ok(Self { ceremony, file, inputs, plan, existing_kind, stand_in })
+    }
+}
+
 /// Holds a ceremony, and returns its folder. That the file is the reviewed one was confirmed before.
 ///
 /// # Errors
 /// If anything goes wrong; then nothing was made.
-pub fn run(ceremony: &Ceremony<'_>, world: &mut World<'_>) -> Result<PathBuf> {
-    Held::begin(ceremony, world)?.hold(world)
+pub fn run(prepared: Prepared<'_>, world: &mut World<'_>) -> Result<PathBuf> {
+    Held::begin(prepared, world)?.hold(world)
 }
 
 /// A ceremony while it is held.
@@ -77,20 +115,18 @@ struct Held<'a> {
     /// Files that take their places at the end.
     later: Vec<(PathBuf, Vec<u8>)>,
     shares: Option<Staging>,
+    existing_kind: Option<KeyKind>,
     stand_in: Option<FileSigner>,
 }
 
 impl<'a> Held<'a> {
-    fn begin(ceremony: &'a Ceremony<'a>, world: &World<'_>) -> Result<Self> {
-        let Ceremony { file, machine, rehearsal, .. } = ceremony;
-        let mut inputs = Inputs::read(file, &machine.inputs)?;
-        let (mut file, mut stand_in, mut output) = ((*file).clone(), None, machine.output.clone());
+    fn begin(prepared: Prepared<'a>, world: &World<'_>) -> Result<Self> {
+        let Prepared { ceremony, file, inputs, plan, existing_kind, stand_in } = prepared;
+        let Ceremony { machine, rehearsal, .. } = ceremony;
+        let mut output = machine.output.clone();
         if *rehearsal {
-            file = rehearsal::marked(&file);
-            (inputs, stand_in) = rehearsal::stand_ins(inputs)?;
             output.as_mut_os_string().push("-rehearsal");
         }
-        let plan = plan(&file, &inputs)?;
         let staging = Staging::new(&output)?;
         let shares = match (&file.key.as_ref().and_then(|key| key.shares.as_ref()), &machine.shares) {
             (Some(_), Some(place)) => {
@@ -120,6 +156,7 @@ impl<'a> Held<'a> {
             outputs: Vec::new(),
             later: Vec::new(),
             shares,
+            existing_kind,
             stand_in,
         })
     }
@@ -134,13 +171,10 @@ impl<'a> Held<'a> {
         let issuer_key = self.issuer_key(world)?;
         let own = self.own_key(world)?;
         let elsewhere = self.inputs.public_key.clone();
-        let key = match (&own, &elsewhere) {
-            (Some(signer), _) => Some(Key::Signs(signer)),
-            (None, Some(public)) => Some(Key::Public(public)),
-            (None, None) => None,
-        };
-        let keys = Keys { key, issuer: issuer_key.as_ref().map(|signer| signer as &dyn Signer) };
-        if let Some(key) = key {
+        let own = own.as_ref().map(|key| key as &dyn Signer);
+        let issuer_key = issuer_key.as_ref().map(|key| key as &dyn Signer);
+        let keys = Keys::new(own, elsewhere.as_ref(), issuer_key);
+        if let Some(key) = keys.key {
             self.output(
                 PUBLIC_KEY_FILE,
                 "public key",
@@ -243,7 +277,7 @@ impl<'a> Held<'a> {
             None => Ok(None),
             Some(KeyChoice::New(algorithm)) => self.new_key(algorithm, place, world).map(Some),
             Some(KeyChoice::Existing(_)) if self.ceremony.rehearsal => {
-                let signer = FileSigner::generate(Algorithm::P256)?;
+                let signer = make::throwaway(self.existing_kind.unwrap_or(UNKNOWN_KIND))?;
                 self.key_entry("key", signer.public_key(), false, "nothing: a throw-away key".to_owned());
                 Ok(Some(signer))
             }

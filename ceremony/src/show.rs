@@ -6,24 +6,25 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 use cairn_x509::{Certificate, FileSigner, Signer};
 
-use crate::file::{CeremonyFile, Digest, KeyChoice};
+use crate::file::{Digest, KeyChoice};
 use crate::inputs::Inputs;
-use crate::make::{self, Key, Keys, SERIAL, throwaway};
-use crate::plan::{Plan, Product, plan};
+use crate::make::{self, Keys, SERIAL, throwaway};
+use crate::plan::Product;
+use crate::run::{Prepared, UNKNOWN_KIND};
 use crate::sheet;
 use crate::words;
 
 /// In place of the serial numbers, which are drawn when the certificates are made.
 const NO_SERIAL: [u8; SERIAL] = [0x40; SERIAL];
 
-/// What the ceremony of `file`, whose bytes are `text`, will make.
+/// What a ceremony will make.
 ///
 /// # Errors
 /// If it cannot be made, or what it makes would break a rule.
-pub fn show(text: &[u8], file: &CeremonyFile, inputs: &Inputs) -> Result<String> {
-    let plan = plan(file, inputs)?;
-    let mut shown = head(text, file, &plan)?;
-    let stand_ins = StandIns::new(&plan, inputs)?;
+pub fn show(prepared: &Prepared<'_>) -> Result<String> {
+    let Prepared { plan, inputs, .. } = prepared;
+    let mut shown = head(prepared)?;
+    let stand_ins = StandIns::new(prepared)?;
     let mut made: Vec<Certificate> = Vec::new();
     for product in &plan.products {
         match product {
@@ -63,8 +64,9 @@ pub fn show(text: &[u8], file: &CeremonyFile, inputs: &Inputs) -> Result<String>
     Ok(shown)
 }
 
-fn head(text: &[u8], file: &CeremonyFile, plan: &Plan) -> Result<String> {
-    let digest = Digest::of(text);
+fn head(prepared: &Prepared<'_>) -> Result<String> {
+    let Prepared { file, plan, existing_kind, .. } = prepared;
+    let digest = Digest::of(prepared.ceremony.text);
     let people: Vec<String> =
         file.people.iter().map(|person| format!("{} ({})", person.name, person.role)).collect();
     let mut shown = String::new();
@@ -75,7 +77,13 @@ fn head(text: &[u8], file: &CeremonyFile, plan: &Plan) -> Result<String> {
     let key = match plan.key {
         None => None,
         Some(KeyChoice::New(algorithm)) => Some(format!("a new one, {algorithm}")),
-        Some(KeyChoice::Existing(digest)) => Some(format!("one that exists, SHA-256 {digest}")),
+        Some(KeyChoice::Existing(digest)) => Some(match existing_kind {
+            Some(kind) => format!("one that exists, {kind}, SHA-256 {digest}"),
+            None => format!(
+                "one that exists, SHA-256 {digest}; nothing here tells its kind, so {UNKNOWN_KIND} is shown. To see it as it \
+                 will be, name its public part as public_key in [inputs] of the machine file"
+            ),
+        }),
         Some(KeyChoice::Request(digest)) => Some(format!("that of a request, SHA-256 {digest}")),
         Some(KeyChoice::PublicKey(digest)) => Some(format!("its owner's, SHA-256 {digest}")),
     };
@@ -101,11 +109,11 @@ struct StandIns {
 }
 
 impl StandIns {
-    fn new(plan: &Plan, inputs: &Inputs) -> Result<Self> {
+    fn new(prepared: &Prepared<'_>) -> Result<Self> {
+        let Prepared { plan, inputs, existing_kind, .. } = prepared;
         let key = match plan.key {
             Some(KeyChoice::New(algorithm)) => Some(FileSigner::generate(algorithm)?),
-            // Which kind it is shows when it is opened.
-            Some(KeyChoice::Existing(_)) => Some(FileSigner::generate(cairn_x509::KeySpec::P256)?),
+            Some(KeyChoice::Existing(_)) => Some(throwaway(existing_kind.unwrap_or(UNKNOWN_KIND))?),
             Some(KeyChoice::Request(_) | KeyChoice::PublicKey(_)) | None => None,
         };
         let issuer =
@@ -114,11 +122,8 @@ impl StandIns {
     }
 
     fn keys<'a>(&'a self, inputs: &'a Inputs) -> Keys<'a> {
-        let key = match (&self.key, &inputs.public_key) {
-            (Some(signer), _) => Some(Key::Signs(signer)),
-            (None, Some(public)) => Some(Key::Public(public)),
-            (None, None) => None,
-        };
-        Keys { key, issuer: self.issuer.as_ref().map(|signer| signer as &dyn Signer) }
+        let own = self.key.as_ref().map(|key| key as &dyn Signer);
+        let issuer = self.issuer.as_ref().map(|key| key as &dyn Signer);
+        Keys::new(own, inputs.public_key.as_ref(), issuer)
     }
 }

@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use der::{
     Decode, Encode,
     asn1::{AnyRef, SetOfVec},
-    pem::LineEnding,
 };
 use x509_cert::{Version, ext::Extension};
 
@@ -19,17 +18,18 @@ use crate::{
     extension,
     name::Name,
     oid,
+    pem::{Form, PemError},
     signer::{Signer, SignerError},
     spki::{PublicKey, SignatureError, SpkiError},
     tbs::KnownExtensions,
     wire::{AttributeFields, CsrInfoFields, Signed},
 };
 
-const PEM_LABEL: &str = "CERTIFICATE REQUEST";
-
 /// The longest key and signature, those of ML-DSA-87, have 8 KiB together; the rest is a name and a few
 /// extensions.
 const MAX_LEN: usize = 64 << 10;
+
+const PEM: Form = Form::new("CERTIFICATE REQUEST", MAX_LEN);
 
 /// What to ask for.
 #[derive(Clone, Copy, Debug)]
@@ -158,13 +158,10 @@ impl CaCsr {
 
     /// Reads one PEM CSR (RFC 7468 §7) and verifies its signature.
     pub fn from_pem(pem: &str) -> Result<Self, CaCsrError> {
-        // Base64 has four characters for three octets, and lines have ends.
-        if pem.len() > MAX_LEN * 3 / 2 {
-            return Err(CaCsrError::TooLong(pem.len()));
-        }
-        match der::Document::from_pem(pem) {
-            Ok((PEM_LABEL, document)) => Self::from_der(document.as_bytes()),
-            _ => Err(CaCsrError::Pem),
+        match PEM.read(pem) {
+            Ok(document) => Self::from_der(document.as_bytes()),
+            Err(PemError::TooLong(length)) => Err(CaCsrError::TooLong(length)),
+            Err(PemError::NotOne) => Err(CaCsrError::Pem),
         }
     }
 
@@ -176,12 +173,8 @@ impl CaCsr {
 
     /// Strict PEM: 64 columns, line feeds, nothing around it (RFC 7468 §3).
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "encoding fails on an illegal label or a length beyond memory, and neither can be here"
-    )]
     pub fn to_pem(&self) -> String {
-        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.der).expect("a CSR is encodable")
+        PEM.write(&self.der)
     }
 
     /// The name asked for; never empty.

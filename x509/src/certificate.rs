@@ -3,11 +3,10 @@
 //! Reading one proves its form only. [`Certificate::verify_issued_by`] proves who signed it; whether it
 //! ought to exist is for [`lint`](crate::lint) to say.
 
-use der::pem::LineEnding;
-
 use crate::{
     algorithm::{AlgorithmError, SignatureAlgorithm},
     name::Name,
+    pem::{Form, PemError},
     san::SubjectAltName,
     spki::{PublicKey, SignatureError, SpkiError, sha256},
     wire::Signed,
@@ -17,7 +16,10 @@ pub use crate::{
     validity::Validity,
 };
 
-const PEM_LABEL: &str = "CERTIFICATE";
+/// The longest that is read from a file. A CA's certificate with many constrained names and an ML-DSA key and signature has a quarter of it.
+const MAX_LEN: usize = 64 << 10;
+
+const PEM: Form = Form::new("CERTIFICATE", MAX_LEN);
 
 /// A well-formed X.509 certificate with the exact bytes it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,9 @@ pub struct Certificate {
 /// Why bytes are not a [`Certificate`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
+    /// Far longer than any certificate.
+    #[error("the file has {0} octets, more than any certificate; name the file of one certificate")]
+    TooLong(usize),
     /// Not exactly one PEM block labelled CERTIFICATE.
     #[error("the file is not one PEM certificate")]
     Pem,
@@ -90,9 +95,10 @@ impl Certificate {
 
     /// Reads one PEM certificate (RFC 7468 §5).
     pub fn from_pem(pem: &str) -> Result<Self, CertificateError> {
-        match der::Document::from_pem(pem) {
-            Ok((PEM_LABEL, document)) => Self::from_der(document.as_bytes()),
-            _ => Err(CertificateError::Pem),
+        match PEM.read(pem) {
+            Ok(document) => Self::from_der(document.as_bytes()),
+            Err(PemError::TooLong(length)) => Err(CertificateError::TooLong(length)),
+            Err(PemError::NotOne) => Err(CertificateError::Pem),
         }
     }
 
@@ -113,12 +119,8 @@ impl Certificate {
 
     /// Strict PEM: 64 columns, line feeds, nothing around it (RFC 8555 §9.1, RFC 7468 §3).
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "encoding fails on an illegal label or a length beyond memory, and neither can be here"
-    )]
     pub fn to_pem(&self) -> String {
-        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.der).expect("a certificate is encodable")
+        PEM.write(&self.der)
     }
 
     /// The part that was signed.

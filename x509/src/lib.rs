@@ -65,6 +65,7 @@ mod extension;
 pub mod lint;
 pub mod name;
 mod oid;
+mod pem;
 pub mod policy;
 pub mod profile;
 mod pss;

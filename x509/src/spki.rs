@@ -12,12 +12,13 @@ use aws_lc_rs::{
     signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm},
 };
 use const_oid::ObjectIdentifier;
-use der::{Decode, pem::LineEnding};
+use der::Decode;
 use spki::SubjectPublicKeyInfoRef;
 
 use crate::{
     algorithm::SignatureAlgorithm,
     oid,
+    pem::{Form, PemError},
     wire::{RsaPublicKeyFields, bit_length},
 };
 
@@ -27,7 +28,10 @@ const ML_DSA_44_KEY_LEN: usize = 1312;
 const ML_DSA_65_KEY_LEN: usize = 1952;
 const ML_DSA_87_KEY_LEN: usize = 2592;
 
-const PEM_LABEL: &str = "PUBLIC KEY";
+/// The longest that is read from a file: an RSA key of 65,536 bits has 8 KiB, more than anybody uses.
+const MAX_LEN: usize = 16 << 10;
+
+const PEM: Form = Form::new("PUBLIC KEY", MAX_LEN);
 
 /// What kind of key a [`PublicKey`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +87,9 @@ pub enum SpkiError {
     /// Not the DER of a SubjectPublicKeyInfo.
     #[error("the public key is not valid DER: {0}")]
     Malformed(#[from] der::Error),
+    /// Far longer than any public key.
+    #[error("the file has {0} octets, more than any public key; name the file of one public key")]
+    TooLong(usize),
     /// Not one PEM public key.
     #[error("there is no PEM public key")]
     Pem,
@@ -124,20 +131,17 @@ impl PublicKey {
 
     /// Reads one PEM public key (RFC 7468 §13).
     pub fn from_pem(pem: &str) -> Result<Self, SpkiError> {
-        match der::Document::from_pem(pem) {
-            Ok((PEM_LABEL, document)) => Self::from_der(document.as_bytes()),
-            _ => Err(SpkiError::Pem),
+        match PEM.read(pem) {
+            Ok(document) => Self::from_der(document.as_bytes()),
+            Err(PemError::TooLong(length)) => Err(SpkiError::TooLong(length)),
+            Err(PemError::NotOne) => Err(SpkiError::Pem),
         }
     }
 
     /// Strict PEM: 64 columns, line feeds, nothing around it.
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "encoding fails on an illegal label or a length beyond memory, and neither can be here"
-    )]
     pub fn to_pem(&self) -> String {
-        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.der).expect("a public key is encodable")
+        PEM.write(&self.der)
     }
 
     pub(crate) fn from_vec(der: Vec<u8>) -> Result<Self, SpkiError> {

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use super::{DEV_ORGANIZATION, Hierarchy, HierarchySpec, ROOT_FILE, create, passphrase};
 use cairn_ceremony::folder::{PRIVATE, PUBLIC, Staging};
+use cairn_ceremony::keys::MIN_PASSPHRASE;
 
 const INTERMEDIATE: &str = "intermediate.pem";
 const INTERMEDIATE_KEY: &str = "intermediate-key.pem";
@@ -31,10 +32,6 @@ const INTERMEDIATE_PASSPHRASE: &str = "intermediate-key.passphrase";
 const OFFLINE: &str = "root-offline";
 const ROOT_KEY: &str = "root-offline/root-key.pem";
 const NOTE: &str = "root-offline/TAKE-THIS-OFFLINE.txt";
-
-/// Shortest passphrase that a person may choose for the root's key, in characters: with scrypt in front of it, a random one of this
-/// length is out of reach for a guesser.
-const MIN_PASSPHRASE: usize = 14;
 
 /// Where the files of a hierarchy are.
 #[derive(Clone, Debug, PartialEq, Eq)]

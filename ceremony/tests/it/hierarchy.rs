@@ -106,7 +106,18 @@ fn a_key_is_made_first_and_certified_later_alone_or_by_its_public_part() {
         .replace("shares = ", "# shares = ");
     let machine = "[key]\nfile = \"k-key.pem\"\n\
         share_files = [\"shares-k/share-2-of-3-bob-baker.txt\", \"shares-k/share-3-of-3-carol-cole.txt\"]";
-    let folder = held(&mut room, "r1", &text, machine);
+    // Before the key is opened, its public part tells what it is; without that, the plan says that nothing does.
+    let named = format!("{machine}\n[inputs]\npublic_key = \"k/key.pub.pem\"");
+    let plan = room.plan(&text, &named).unwrap();
+    assert!(plan.contains("one that exists, ECDSA P-384") && plan.contains("ECDSA with SHA-384"), "{plan}");
+    let plan = room.plan(&text, machine).unwrap();
+    assert!(plan.contains("nothing here tells its kind, so ECDSA P-256 is shown"), "{plan}");
+    let rehearsed = room.rehearse("r1", &text, &named).unwrap();
+    assert_eq!(certificate(&rehearsed.join("root.pem")).public_key().kind(), KeyKind::P384);
+    let other = format!("{machine}\n[inputs]\npublic_key = \"k/record-key.pub.pem\"");
+    assert!(room.plan(&text, &other).unwrap_err().to_string().contains("is not the public part of the key"));
+
+    let folder = held(&mut room, "r1", &text, &named);
     let r1 = certificate(&folder.join("root.pem"));
     assert_eq!(*r1.public_key(), public);
 

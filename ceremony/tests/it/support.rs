@@ -11,7 +11,8 @@ use cairn_ceremony::clock::Clock;
 use cairn_ceremony::examples;
 use cairn_ceremony::file::{CeremonyFile, Digest};
 use cairn_ceremony::machine::Machine;
-use cairn_ceremony::run::{Ceremony, World, run};
+use cairn_ceremony::run::{Ceremony, Prepared, World, run};
+use cairn_ceremony::show::show;
 use cairn_ceremony::terminal::Dialogue;
 use cairn_x509::Certificate;
 use tempfile::TempDir;
@@ -65,7 +66,16 @@ impl Room {
         let file = CeremonyFile::parse(text)?;
         let ceremony = Ceremony { text: text.as_bytes(), file: &file, machine: &machine, rehearsal };
         let mut world = World { dialogue, clock: &Ticking::default(), random: &SystemRandom::new() };
-        run(&ceremony, &mut world)
+        run(Prepared::new(&ceremony)?, &mut world)
+    }
+
+    /// What `plan` shows of the ceremony of `text`.
+    pub(crate) fn plan(&self, text: &str, machine: &str) -> Result<String> {
+        let machine = format!("output = \"out\"\n[record]\nkey = \"record-key.pem\"\n{machine}");
+        let machine = Machine::parse(&machine)?.relative_to(self.folder.path());
+        let file = CeremonyFile::parse(text)?;
+        let ceremony = Ceremony { text: text.as_bytes(), file: &file, machine: &machine, rehearsal: false };
+        show(&Prepared::new(&ceremony)?)
     }
 
     /// The folder of the ceremony before the last.

@@ -13,7 +13,6 @@ use std::collections::HashSet;
 use der::{
     Decode, Encode, Reader, SliceReader,
     asn1::{IntRef, UintRef},
-    pem::LineEnding,
 };
 use x509_cert::{
     Version,
@@ -33,17 +32,18 @@ use crate::{
     certificate::{Certificate, VerifyError},
     name::Name,
     oid,
+    pem::{Form, PemError},
     signer::Signer,
     tbs::SignError,
     validity::seconds,
     wire::{Signed, TbsCertListFields},
 };
 
-const PEM_LABEL: &str = "X509 CRL";
-
 /// Longer lists are not read: they would have more than a million entries, and reading one holds it in memory
 /// twice.
 pub const MAX_CRL_LEN: usize = 64 << 20;
+
+const PEM: Form = Form::new("X509 CRL", MAX_CRL_LEN);
 
 /// The extensions of a list have a few hundred octets; what is parsed into memory must not grow with a hostile
 /// list.
@@ -129,13 +129,10 @@ impl Crl {
 
     /// Reads one PEM CRL (RFC 7468 §7).
     pub fn from_pem(pem: &str) -> Result<Self, CrlError> {
-        // Base64 has four characters for three octets, and lines have ends.
-        if pem.len() > MAX_CRL_LEN * 3 / 2 {
-            return Err(CrlError::TooLong(pem.len()));
-        }
-        match der::Document::from_pem(pem) {
-            Ok((PEM_LABEL, document)) => Self::from_der(document.as_bytes()),
-            _ => Err(CrlError::Pem),
+        match PEM.read(pem) {
+            Ok(document) => Self::from_der(document.as_bytes()),
+            Err(PemError::TooLong(length)) => Err(CrlError::TooLong(length)),
+            Err(PemError::NotOne) => Err(CrlError::Pem),
         }
     }
 
@@ -147,12 +144,8 @@ impl Crl {
 
     /// Strict PEM: 64 columns, line feeds, nothing around it (RFC 7468 §3).
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "encoding fails on an illegal label or a length beyond memory, and neither can be here"
-    )]
     pub fn to_pem(&self) -> String {
-        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.der).expect("a CRL is encodable")
+        PEM.write(&self.der)
     }
 
     /// The part that was signed, which says everything else.
