@@ -126,7 +126,12 @@ fn hold(arguments: &Run) -> Result<()> {
     let ceremony = Ceremony { text: &text, file: &file, machine: &machine, rehearsal: arguments.rehearse };
     let prepared = Prepared::new(&ceremony)?;
     terminal.tell(&show::show(&prepared)?);
-    terminal.tell(&format!("This machine's clock says {}.\n", Utc(SystemClock.now())));
+    let now = SystemClock.now();
+    terminal.tell(&format!("This machine's clock says {}.", Utc(now)));
+    for remark in prepared.remarks(now) {
+        terminal.tell(&remark);
+    }
+    terminal.tell("");
     confirm(&text, arguments.sha256.as_deref(), &mut terminal)?;
     let random = SystemRandom::new();
     let folder = run(prepared, &mut World { dialogue: &mut terminal, clock: &SystemClock, random: &random })?;

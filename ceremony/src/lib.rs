@@ -26,5 +26,6 @@ pub mod shares;
 mod sheet;
 pub mod show;
 pub mod terminal;
+mod times;
 pub mod verify;
 pub mod words;

@@ -21,6 +21,7 @@ use crate::plan::{Plan, Product, plan};
 use crate::record::{self, FileEntry, KeyEntry, Program, Record, Step};
 use crate::rehearsal;
 use crate::terminal::Dialogue;
+use crate::times;
 use crate::words;
 
 /// The reviewed file's copy in a ceremony's folder.
@@ -88,6 +89,12 @@ impl<'a> Prepared<'a> {
         let plan = plan(&file, &inputs)?;
         Ok(Self { ceremony, file, inputs, plan, existing_kind, stand_in })
     }
+
+    /// What people should know before they confirm it, on a machine whose clock says `now`.
+    #[must_use]
+    pub fn remarks(&self, now: i64) -> Vec<String> {
+        times::remarks(now, &self.plan)
+    }
 }
 
 /// Holds a ceremony, and returns its folder. That the file is the reviewed one was confirmed before.
@@ -123,6 +130,7 @@ impl<'a> Held<'a> {
     fn begin(prepared: Prepared<'a>, world: &World<'_>) -> Result<Self> {
         let Prepared { ceremony, file, inputs, plan, existing_kind, stand_in } = prepared;
         let Ceremony { machine, rehearsal, .. } = ceremony;
+        times::check_issuer(world.clock.now(), &inputs)?;
         let mut output = machine.output.clone();
         if *rehearsal {
             output.as_mut_os_string().push("-rehearsal");
@@ -228,7 +236,8 @@ impl<'a> Held<'a> {
         };
         if let Some(previous) = &place.previous {
             let key = open_key_file(&place.key, passphrase)?;
-            let (json, _) = read_record(previous, key.public_key())?;
+            let (json, record) = read_record(previous, key.public_key())?;
+            times::check_order(world.clock.now(), &record)?;
             return Ok((key, Some(json)));
         }
         ensure!(

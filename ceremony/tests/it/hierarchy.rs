@@ -162,7 +162,7 @@ fn an_intermediate_is_revoked_and_stays_so() {
     // The list after that has to take it over.
     let lacking = example("crl", &[&r1])
         .replace("number = 1", "number = 3")
-        .replace("2027-01-02", "2027-06-01")
+        .replace("2026-01-02", "2026-06-01")
         .replace(
             "# [replaces]\n# sha256 = \"…\"",
             &format!("[replaces]\nsha256 = \"{}\"", Digest::of(crl2.der())),
@@ -172,8 +172,8 @@ fn an_intermediate_is_revoked_and_stays_so() {
     assert!(error.contains("lacks") && error.contains("write it in again"), "{error}");
     let serial: String = i1.serial().iter().map(|octet| format!("{octet:02x}")).collect();
     let whole = lacking.replace(
-        "# revoked = [{ serial = \"5f3a…\", at = 2027-01-01",
-        &format!("revoked = [{{ serial = \"{serial}\", at = 2027-03-01"),
+        "# revoked = [{ serial = \"5f3a…\", at = 2026-01-01",
+        &format!("revoked = [{{ serial = \"{serial}\", at = 2026-03-01"),
     );
     held(&mut room, "crl3", &whole, &machine);
     let stale = whole.replace("number = 3", "number = 2");

@@ -7,3 +7,4 @@ mod hierarchy;
 mod interruptions;
 mod support;
 mod tampering;
+mod wrong_inputs;

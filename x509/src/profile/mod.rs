@@ -93,7 +93,9 @@ pub enum BuildError {
     #[error("{0}")]
     NameConstraint(String),
     /// The issuer's pathLenConstraint forbids another CA below it, or one with so long a path.
-    #[error("the issuer's path length constraint forbids this intermediate")]
+    #[error(
+        "the issuer's path length constraint forbids this intermediate; take another issuer, or a smaller path length"
+    )]
     PathLength,
     /// The issuer has no subjectKeyIdentifier to repeat as authorityKeyIdentifier (RFC 5280 §4.2.1.1).
     #[error("the issuer's certificate has no subject key identifier")]
