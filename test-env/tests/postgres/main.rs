@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod copy;
+mod replica;
 
 use std::sync::Arc;
 use std::time::Duration;
