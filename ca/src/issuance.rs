@@ -1,6 +1,8 @@
 //! The issuance cycle. The numbers are those of docs/ISSUANCE.md, which tells why each step is there and what a crash after it
 //! leaves behind.
 
+use std::sync::Arc;
+
 use cairn_core::api::ca::{IssuanceRequest, IssuedCertificate};
 use cairn_core::api::sa::{Intent, NewCertificate};
 use cairn_core::{Error, ErrorKind, Identifier, Result, Serial, Timestamp};
@@ -10,18 +12,20 @@ use cairn_x509::{
     Validity, leaf, lint_leaf,
 };
 
+use crate::choice::{Asked, NoIssuer, choose};
+use crate::hierarchy::Ready;
 use crate::issuer::{Issuer, list};
-use crate::profile::{LeafValidity, Profile, ValidityError};
+use crate::profile::{LeafValidity, Profile};
 use crate::{Ca, audit, serial};
 
 /// Why nothing was issued: each a fault of ours or of the configuration, since whoever calls has proven and checked what a client
-/// can get wrong. All become `serverInternal`.
+/// get wrong. All become `serverInternal`.
 #[derive(Debug, thiserror::Error)]
 enum IssuanceError {
     #[error("there is no profile named {0:?}; add it to the profiles of the CA's configuration")]
     UnknownProfile(String),
     #[error(transparent)]
-    Validity(#[from] ValidityError),
+    NoIssuer(#[from] NoIssuer),
     #[error("the subject's public key cannot be used")]
     PublicKey(#[from] SpkiError),
     #[error("the certificate cannot be built")]
@@ -40,6 +44,13 @@ enum IssuanceError {
 
 impl From<IssuanceError> for Error {
     fn from(error: IssuanceError) -> Self {
+        if let IssuanceError::NoIssuer(NoIssuer::Name(name)) = &error {
+            let detail = format!("This CA may not issue certificates for {name}.");
+            return Self {
+                source: Some(Arc::new(error)),
+                ..Self::new(ErrorKind::RejectedIdentifier, detail)
+            };
+        }
         Self::internal(
             "The CA could not issue the certificate; its operator finds the reason in the log.",
             error,
@@ -56,29 +67,37 @@ impl Ca {
         let profile = self.profiles.get(&request.profile);
         let profile = profile.ok_or_else(|| IssuanceError::UnknownProfile(request.profile.clone()))?;
 
-        // 2. The validity.
-        let validity = self.validity(profile, now)?;
+        // 2. The issuer and the validity. They belong together: an issuer is chosen by what it can still cover.
+        let public_key = PublicKey::from_der(&request.public_key).map_err(IssuanceError::from)?;
+        let names: Vec<SubjectAltName> = request.identifiers.iter().map(name).collect();
+        let asked = Asked { profile_name: &request.profile, profile, key: public_key.kind(), names: &names };
+        let hierarchy = self.hierarchy.load_full();
+        let (Ready { issuer, metrics }, LeafValidity { validity, shortened }) =
+            choose(&hierarchy.issuers, asked, now).map_err(IssuanceError::from)?;
+        if shortened {
+            warn_of_shortening(issuer, validity);
+        }
 
         // 3. The serial.
         let serial = serial::new(self.serial_prefix, now, self.random.as_ref());
 
         // 4. The bytes to sign.
-        let tbs = to_be_signed(&request, profile, &self.issuer, &serial, validity)?;
+        let tbs = to_be_signed(profile, issuer, &serial, validity, &public_key, &names)?;
 
         // 5. The lint certificate.
-        let lint_certificate = lint(&tbs, &self.issuer).inspect_err(|error| {
+        let lint_certificate = lint(&tbs, issuer).inspect_err(|error| {
             if matches!(error, IssuanceError::Lints(_)) {
-                self.metrics.lints_failed();
+                metrics.lints_failed();
             }
         })?;
 
         // 6. The record of intent. From here on the certificate counts as existing.
-        audit::intent(&request, &serial, validity, &self.issuer);
+        audit::intent(&request, &serial, validity, issuer);
         let intent = Intent {
             serial: serial.clone(),
             order: request.order,
             account: request.account,
-            issuer: self.issuer.id(),
+            issuer: issuer.id(),
             lint_certificate: lint_certificate.der().to_vec(),
             at: now,
         };
@@ -86,8 +105,7 @@ impl Ca {
 
         // 7. The signature, over the bytes that were recorded. It takes from 15 µs (P-256) to 2 ms (RSA-4096), less than moving
         // it to another thread is worth.
-        let certificate =
-            self.metrics.signing(|| tbs.sign(self.issuer.signer())).map_err(IssuanceError::from)?;
+        let certificate = metrics.signing(|| tbs.sign(issuer.signer())).map_err(IssuanceError::from)?;
         audit::signed(&request, &serial, &certificate);
 
         // 8. Is it what was recorded?
@@ -106,7 +124,7 @@ impl Ca {
             .await
             .inspect_err(|error| audit::not_stored(&serial, &certificate, error))?;
 
-        self.metrics.issued(&request.profile);
+        metrics.issued(&request.profile);
 
         // 10. Only now does anybody get it: nobody does who gave up waiting for it.
         if request.order.is_some() && !ended_order {
@@ -117,35 +135,30 @@ impl Ca {
         }
         Ok(IssuedCertificate { serial, der: certificate.der().to_vec() })
     }
+}
 
-    fn validity(&self, profile: &Profile, now: Timestamp) -> Result<Validity, IssuanceError> {
-        let LeafValidity { validity, shortened } =
-            profile.validity(now, self.issuer.certificate().validity())?;
-        if shortened {
-            tracing::warn!(
-                not_after = %Timestamp::from_unix(validity.not_after),
-                "the issuer's certificate ends before the new certificate should, which is shortened to that; \
-                 make a new intermediate and configure it as issuer"
-            );
-        }
-        Ok(validity)
-    }
+fn warn_of_shortening(issuer: &Issuer, validity: Validity) {
+    tracing::warn!(
+        issuer = %issuer.certificate().subject(),
+        not_after = %Timestamp::from_unix(validity.not_after),
+        "the issuer's certificate ends before the new certificate should, which is shortened to that; \
+         make a new intermediate and configure it as issuer"
+    );
 }
 
 fn to_be_signed(
-    request: &IssuanceRequest,
     profile: &Profile,
     issuer: &Issuer,
     serial: &Serial,
     validity: Validity,
+    public_key: &PublicKey,
+    names: &[SubjectAltName],
 ) -> Result<TbsCertificate, IssuanceError> {
-    let public_key = PublicKey::from_der(&request.public_key)?;
-    let names: Vec<SubjectAltName> = request.identifiers.iter().map(name).collect();
     let inputs = LeafInputs {
         serial: serial.as_bytes(),
         validity,
-        public_key: &public_key,
-        names: &names,
+        public_key,
+        names,
         // A wish would come from a CSR, and none comes here: the profile takes the first name that fits.
         common_name: None,
         crl_url: None,

@@ -12,6 +12,8 @@ use cairn_x509::{
     throwaway_signer,
 };
 
+use crate::choice::{Terms, Usage};
+
 /// What the key signs once at start, to prove that it signs what the certificate's key verifies. Not the form of anything that is
 /// ever signed, so the signature can serve nobody.
 const SELF_TEST: &[u8] = b"Cairn: self-test of the issuer's key at start";
@@ -21,8 +23,9 @@ pub struct Issuer {
     id: IssuerId,
     certificate: Certificate,
     signer: Box<dyn Signer>,
-    /// Signs lint certificates with the issuer's algorithm; made at load and never written anywhere.
+    /// Signs lint certificates with the issuer's algorithm; made when it is loaded and never written anywhere.
     lint_signer: FileSigner,
+    terms: Terms,
 }
 
 /// Why an issuer cannot be used.
@@ -155,7 +158,16 @@ impl Issuer {
         let signature = signer.sign(SELF_TEST)?;
         certificate.public_key().verify(signer.algorithm(), SELF_TEST, &signature)?;
         let lint_signer = throwaway_signer(signer.as_ref())?;
-        Ok(Self { id: IssuerId::from_bytes(id), certificate, signer, lint_signer })
+        let constraints = certificate.description().map_err(IssuerError::Certificate)?.name_constraints;
+        let terms = Terms::new(&certificate, constraints, Usage::default());
+        Ok(Self { id: IssuerId::from_bytes(id), certificate, signer, lint_signer, terms })
+    }
+
+    /// The same, used as its operator says.
+    #[must_use]
+    pub fn used(mut self, usage: Usage) -> Self {
+        self.terms.usage = usage;
+        self
     }
 
     /// Its name in the database.
@@ -166,6 +178,11 @@ impl Issuer {
     /// Its certificate.
     pub const fn certificate(&self) -> &Certificate {
         &self.certificate
+    }
+
+    /// What decides about its use.
+    pub(crate) const fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// Its key.

@@ -8,10 +8,12 @@
 //! have them the registration authority's. It makes no issuer either: the hierarchy is made before it starts.
 
 pub mod config;
+pub mod hierarchy;
 pub mod issuer;
 pub mod serial;
 
 mod audit;
+mod choice;
 mod issuance;
 mod metrics;
 mod profile;
@@ -20,54 +22,61 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use cairn_core::api::ca::{CertificateAuthority, IssuanceRequest, IssuedCertificate};
 use cairn_core::api::sa::CertificateStore;
 use cairn_core::{Clock, Random, Result};
 
+pub use crate::choice::{Usage, Use};
 pub use crate::config::{Config, ConfigError, DEFAULT_PROFILE, ProfileConfig};
+pub use crate::hierarchy::Hierarchy;
 pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::metrics::METRICS;
 pub use crate::serial::SerialPrefix;
 
-use crate::metrics::Handles;
+use crate::hierarchy::InUse;
 use crate::profile::Profile;
 
-/// A certificate authority with one issuer.
+/// A certificate authority with its issuers, which can be exchanged while it runs.
 pub struct Ca {
     profiles: BTreeMap<String, Profile>,
     serial_prefix: SerialPrefix,
-    issuer: Issuer,
+    /// Exchanged as a whole: what has begun with one set ends with it.
+    hierarchy: ArcSwap<InUse>,
     store: Arc<dyn CertificateStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    metrics: Handles,
 }
 
 impl Ca {
-    /// A certificate authority that signs with `issuer` and records in `store`.
+    /// A certificate authority that signs with the issuers of `hierarchy` and records in `store`.
     ///
     /// # Errors
     /// If `config` is not valid.
     pub fn new(
         config: Config,
-        issuer: Issuer,
+        hierarchy: impl Into<Hierarchy>,
         store: Arc<dyn CertificateStore>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
-        let metrics = Handles::new(&issuer, config.profiles.keys());
+        let hierarchy = InUse::new(hierarchy.into(), config.profiles.keys());
         let profiles = config.profiles.into_iter().map(|(name, profile)| (name, Profile::from(profile)));
         Ok(Self {
             profiles: profiles.collect(),
             serial_prefix: config.serial_prefix,
-            issuer,
+            hierarchy: ArcSwap::from_pointee(hierarchy),
             store,
             clock,
             random,
-            metrics,
         })
+    }
+
+    /// Issues with `hierarchy` from now on. What has begun ends with the issuer that it began with.
+    pub fn exchange(&self, hierarchy: Hierarchy) {
+        self.hierarchy.store(Arc::new(InUse::new(hierarchy, self.profiles.keys())));
     }
 }
 
@@ -82,7 +91,7 @@ impl fmt::Debug for Ca {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ca")
             .field("profiles", &self.profiles)
-            .field("issuer", &self.issuer)
+            .field("hierarchy", &self.hierarchy.load())
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! What the certificate authority counts. Its issuer and its profiles are few, and known when it starts: each has its counters ready.
+//! What the certificate authority counts. Issuers and profiles are few: each issuer has its counters ready
+//! from when it is taken into use.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

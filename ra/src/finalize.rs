@@ -198,7 +198,7 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
         }
         Ok(Err(error)) => {
             audit::issuance_failed(order, &error);
-            failed(&ra, order).await.ok()
+            failed(&ra, order, problem_of(&error)).await.ok()
         }
         Err(elapsed) => {
             audit::issuance_failed(order, &Error::internal("issuance took too long", elapsed));
@@ -215,10 +215,23 @@ async fn run(ra: Ra, issuance: Issuance) -> Option<OrderProgress> {
     progress
 }
 
-/// Ends an order for which nothing was issued. What went wrong stands in the log alone.
-pub(crate) async fn failed(ra: &Ra, order: OrderId) -> Result<OrderProgress> {
+/// What the client is told of an issuance that failed: that the CA may not certify a name; of all else, that it is our fault. The rest
+/// stands in the log alone.
+fn problem_of(error: &Error) -> Problem {
+    match error.kind {
+        ErrorKind::RejectedIdentifier => error.into(),
+        _ => nothing_issued(),
+    }
+}
+
+/// A fault of ours.
+pub(crate) fn nothing_issued() -> Problem {
     let detail = "the certificate could not be issued because of a fault of the CA; place a new order";
-    let problem = Problem::new(ProblemType::ServerInternal, detail);
+    Problem::new(ProblemType::ServerInternal, detail)
+}
+
+/// Ends an order for which nothing was issued.
+pub(crate) async fn failed(ra: &Ra, order: OrderId, problem: Problem) -> Result<OrderProgress> {
     ra.persist("end an order without a certificate", || ra.deps.sa.set_order_error(order, problem.clone()))
         .await?;
     Ok(OrderProgress::Failed { problem })

@@ -110,7 +110,7 @@ impl Ra {
     /// then no order leads to.)
     async fn end_order(&self, order: ProcessingOrder) -> Result<()> {
         let Some(_working) = self.issuing.begin(order.id) else { return Ok(()) };
-        finalize::failed(self, order.id).await?;
+        finalize::failed(self, order.id, finalize::nothing_issued()).await?;
         let cause = format!("left in processing since {}", order.since);
         audit::issuance_failed(order.id, &Error::internal("the order was not ended", cause));
         metrics::swept_order();

@@ -17,7 +17,7 @@ use x509_cert::ext::pkix::{
     NameConstraints as WireNameConstraints, constraints::name::GeneralSubtree, name::GeneralName,
 };
 
-use crate::name::Name;
+use crate::{name::Name, san::SubjectAltName};
 
 /// RFC 1035 §2.3.4.
 const MAX_DNS_NAME_LEN: usize = 253;
@@ -69,6 +69,16 @@ impl NameConstraints {
         self.permitted.is_empty() && self.excluded.is_empty()
     }
 
+    /// Whether a leaf with this name may stand below the CA (RFC 5280 §6.1.3 (b), (c)): it lies within something
+    /// permitted, if anything of its kind is, and within nothing excluded. A wildcard also counts as every name
+    /// that it stands for, so that it cannot be the way around what is excluded.
+    #[must_use]
+    pub fn admits(&self, name: &SubjectAltName) -> bool {
+        let mut of_its_kind = self.permitted.iter().filter(|subtree| subtree.is_kind_of(name)).peekable();
+        let permitted = of_its_kind.peek().is_none() || of_its_kind.any(|subtree| subtree.holds(name));
+        permitted && !self.excluded.iter().any(|subtree| subtree.touches(name))
+    }
+
     /// The error is a text for whoever wrote the constraints.
     pub(crate) fn to_wire(&self) -> Result<WireNameConstraints, String> {
         let all_dns = Subtree::Dns(String::new());
@@ -99,6 +109,33 @@ impl NameConstraints {
 }
 
 impl Subtree {
+    fn is_kind_of(&self, name: &SubjectAltName) -> bool {
+        matches!((self, name), (Self::Dns(_), SubjectAltName::Dns(_)) | (Self::Ip(_), SubjectAltName::Ip(_)))
+    }
+
+    /// Whether the name, a wildcard as it is written, is one of these.
+    fn holds(&self, name: &SubjectAltName) -> bool {
+        match (self, name) {
+            (Self::Dns(domain), SubjectAltName::Dns(name)) => {
+                domain.is_empty() || name.eq_ignore_ascii_case(domain) || is_below(name, domain)
+            }
+            (Self::Ip(subnet), SubjectAltName::Ip(address)) => subnet.contains(*address),
+            _ => false,
+        }
+    }
+
+    /// Whether the name, or one that it stands for, is one of these.
+    fn touches(&self, name: &SubjectAltName) -> bool {
+        let stands_for = |name: &str| match (self, name.strip_prefix("*.")) {
+            // A wildcard stands for one label.
+            (Self::Dns(domain), Some(base)) => {
+                domain.split_once('.').is_some_and(|(_, parent)| parent.eq_ignore_ascii_case(base))
+            }
+            _ => false,
+        };
+        self.holds(name) || matches!(name, SubjectAltName::Dns(name) if stands_for(name))
+    }
+
     fn to_wire(&self) -> Result<GeneralSubtree, String> {
         let text = |text: &str| Ia5String::new(text).map_err(|error| error.to_string());
         let base = match self {
@@ -152,6 +189,13 @@ impl fmt::Display for Subtree {
     }
 }
 
+/// Whether `name` has labels before `domain`.
+fn is_below(name: &str, domain: &str) -> bool {
+    let (name, domain) = (name.as_bytes(), domain.as_bytes());
+    let split = name.len().checked_sub(domain.len()).and_then(|at| name.split_at_checked(at));
+    split.is_some_and(|(labels, tail)| labels.ends_with(b".") && tail.eq_ignore_ascii_case(domain))
+}
+
 fn is_dns_name(name: &str) -> bool {
     name.len() <= MAX_DNS_NAME_LEN && name.split('.').all(is_label) && name.parse::<Ipv4Addr>().is_err()
 }
@@ -183,6 +227,20 @@ impl Subnet {
             IpAddr::V6(v6) => v6.to_bits() & !u128_mask(prefix_len)?,
         };
         (beyond == 0).then_some(Self { address, prefix_len })
+    }
+
+    /// Whether the address is one of these.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(base), IpAddr::V4(address)) => {
+                u32_mask(self.prefix_len).is_some_and(|mask| address.to_bits() & mask == base.to_bits())
+            }
+            (IpAddr::V6(base), IpAddr::V6(address)) => {
+                u128_mask(self.prefix_len).is_some_and(|mask| address.to_bits() & mask == base.to_bits())
+            }
+            _ => false,
+        }
     }
 
     /// Address and mask (RFC 5280 §4.2.1.10, in the style of RFC 4632).
@@ -284,6 +342,55 @@ mod tests {
         let der = constraints.to_wire().unwrap().to_der().unwrap();
         let wire = WireNameConstraints::from_der(&der).unwrap();
         assert_eq!(NameConstraints::from_wire(&wire).unwrap(), constraints);
+    }
+
+    #[test]
+    fn a_name_is_admitted_within_what_is_permitted_and_without_what_is_excluded() {
+        let name = |text: &str| match text.parse() {
+            Ok(address) => SubjectAltName::Ip(address),
+            Err(_) => SubjectAltName::Dns(text.to_owned()),
+        };
+        let ip = |text: &str| Subtree::Ip(text.parse().unwrap());
+        let constraints = NameConstraints {
+            permitted: vec![dns("example.test"), dns("Other.TEST"), ip("10.0.0.0/8")],
+            excluded: vec![dns("secret.example.test"), ip("10.1.0.0/16")],
+        };
+        for good in [
+            "example.test",
+            "a.example.test",
+            "b.a.example.test",
+            "*.a.example.test",
+            "x.other.test",
+            "10.2.0.1",
+        ] {
+            assert!(constraints.admits(&name(good)), "{good}");
+        }
+        for bad in [
+            "test",
+            "badexample.test",
+            "example.test.evil.test",
+            "secret.example.test",
+            "a.SECRET.example.test",
+            "*.secret.example.test",
+            "*.example.test",
+            "11.0.0.1",
+            "10.1.2.3",
+            "2001:db8::1",
+        ] {
+            assert!(!constraints.admits(&name(bad)), "{bad}");
+        }
+        // A kind of which nothing is permitted is free; one that is excluded as a whole is not.
+        let no_addresses = NameConstraints {
+            permitted: Vec::new(),
+            excluded: vec![ip("0.0.0.0/0"), ip("::/0"), dns("example.test")],
+        };
+        assert!(no_addresses.admits(&name("a.test")) && no_addresses.admits(&name("*.test.test")));
+        for bad in ["10.0.0.1", "::1", "example.test", "*.test"] {
+            assert!(!no_addresses.admits(&name(bad)), "{bad}");
+        }
+        let no_names = NameConstraints { permitted: Vec::new(), excluded: vec![dns("")] };
+        assert!(!no_names.admits(&name("a.test")) && no_names.admits(&name("10.0.0.1")));
+        assert!(NameConstraints::default().admits(&name("a.test")));
     }
 
     #[test]

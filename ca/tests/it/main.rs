@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod audit;
+mod choice;
 mod issuance;
 mod issuers;
 mod refusals;

@@ -139,6 +139,11 @@ pub(crate) fn validity(days: i64) -> Validity {
 impl Hierarchy {
     /// An intermediate with a key as `spec` that ends after `days`.
     pub(crate) fn new(spec: KeySpec, days: i64) -> Self {
+        Self::of(&CaProfile::for_tls(), spec, days)
+    }
+
+    /// The same with an intermediate by `profile`.
+    pub(crate) fn of(profile: &CaProfile, spec: KeySpec, days: i64) -> Self {
         let root_key = FileSigner::generate(KeySpec::P256).unwrap();
         let subject = Name::new("Test Root", None).unwrap();
         let public_key = root_key.public_key();
@@ -158,10 +163,15 @@ impl Hierarchy {
             subject: &Name::new("Test Intermediate", None).unwrap(),
             urls: Urls::default(),
         };
-        let profile = CaProfile::for_tls();
-        let tbs = intermediate(&profile, &root, root_key.algorithm(), inputs).unwrap();
+        let tbs = intermediate(profile, &root, root_key.algorithm(), inputs).unwrap();
         let intermediate = tbs.sign(&root_key).unwrap();
         Self { root, root_key, intermediate, intermediate_key }
+    }
+
+    /// The intermediate as issuer.
+    pub(crate) fn issuer(self) -> Issuer {
+        let Self { root, intermediate, intermediate_key, .. } = self;
+        Issuer::load(&intermediate.to_pem(), &root.to_pem(), Box::new(intermediate_key), NOW).unwrap()
     }
 }
 
@@ -186,6 +196,18 @@ impl World {
 
     pub(crate) fn with_hierarchy(hierarchy: Hierarchy) -> Self {
         Self::with(Config::default(), hierarchy)
+    }
+
+    /// With these issuers, whose keys write no journal.
+    pub(crate) fn with_issuers(issuers: Vec<Issuer>) -> Self {
+        let world = Self::new();
+        world.exchange(issuers);
+        world
+    }
+
+    pub(crate) fn exchange(&self, issuers: Vec<Issuer>) {
+        let issuers = issuers.into_iter().map(Arc::new).collect();
+        self.ca.exchange(cairn_ca::Hierarchy { issuers, authorities: Vec::new() });
     }
 
     fn with(config: Config, hierarchy: Hierarchy) -> Self {
@@ -214,8 +236,13 @@ impl World {
 
 /// A request with a new key, for an order of its own.
 pub(crate) fn request(identifiers: &[(&str, &str)]) -> IssuanceRequest {
+    request_for(KeySpec::P256, identifiers)
+}
+
+/// The same with a key of this kind.
+pub(crate) fn request_for(key: KeySpec, identifiers: &[(&str, &str)]) -> IssuanceRequest {
     let random = SeededRandom::new(7);
-    let key = FileSigner::generate(KeySpec::P256).unwrap();
+    let key = FileSigner::generate(key).unwrap();
     let identifier = |(kind, value): &(&str, &str)| Identifier::parse(kind, value).unwrap();
     IssuanceRequest {
         order: Some(OrderId::new(NOW, &random)),

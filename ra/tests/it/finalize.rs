@@ -254,6 +254,22 @@ async fn an_issuance_that_could_not_be_begun_is_tried_again() {
 }
 
 #[tokio::test]
+async fn that_the_ca_may_not_certify_a_name_is_told_to_the_client() {
+    let world = World::new();
+    let account = world.account().await;
+    let order = world.ready_order(account, &["a.test"]).await;
+    world.ca.next(Issuance::Breaks(ErrorKind::RejectedIdentifier));
+    let answer = world.finalize(account, order, csr(&["a.test"])).await.unwrap();
+    assert_eq!(answer.status(START), OrderStatus::Invalid);
+    let problem = world.stored_order(order).await.error(START).unwrap();
+    assert_eq!(
+        (problem.kind, problem.detail.as_str()),
+        (ProblemType::RejectedIdentifier, "as the test wants it")
+    );
+    assert_eq!(world.ca.calls(), 1);
+}
+
+#[tokio::test]
 async fn an_issuance_that_was_begun_is_left_to_the_sweeper_which_says_whose_fault_it_is() {
     let world = World::new();
     let account = world.account().await;
