@@ -1,8 +1,13 @@
 //! What a certificate authority stands on: its issuers, and the CA certificates of which their chains are made.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use cairn_core::api::sa::CertificateStore;
+use cairn_core::certificate::{CaCertificate, MAX_CA_CERTIFICATES};
+use cairn_core::{IssuerId, Result, Timestamp};
 use cairn_x509::Certificate;
 
 use crate::choice::Terms;
@@ -27,6 +32,10 @@ impl From<Issuer> for Hierarchy {
 /// A hierarchy as it is used.
 pub(crate) struct InUse {
     pub(crate) issuers: Vec<Ready>,
+    /// All certificates, each once.
+    certificates: Vec<Certificate>,
+    /// Whether the storage has them.
+    recorded: AtomicBool,
 }
 
 /// An issuer with its counters.
@@ -41,8 +50,42 @@ impl InUse {
             let metrics = Handles::new(&issuer, profiles.clone());
             Ready { issuer, metrics }
         };
-        Self { issuers: hierarchy.issuers.into_iter().map(ready).collect() }
+        let own = hierarchy.issuers.iter().map(|issuer| issuer.certificate().clone());
+        let mut certificates: Vec<_> = own.chain(hierarchy.authorities).collect();
+        let mut seen = BTreeSet::new();
+        certificates.retain(|certificate| seen.insert(certificate.sha256_fingerprint()));
+        Self {
+            issuers: hierarchy.issuers.into_iter().map(ready).collect(),
+            certificates,
+            recorded: AtomicBool::new(false),
+        }
     }
+
+    /// Sees that the storage has the certificates: once for each hierarchy, and again after a failure. Two that meet here both
+    /// record, which does no harm.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub(crate) async fn ensure_recorded(&self, store: &dyn CertificateStore, now: Timestamp) -> Result<()> {
+        if self.recorded.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let record = |certificate: &Certificate| CaCertificate {
+            der: certificate.der().to_vec(),
+            subject: id(certificate),
+            at: now,
+        };
+        for some in self.certificates.chunks(MAX_CA_CERTIFICATES) {
+            store.record_ca_certificates(some.iter().map(record).collect()).await?;
+        }
+        self.recorded.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// The name of a CA in the database: its subject key identifier, if that has 20 octets.
+pub(crate) fn id(certificate: &Certificate) -> Option<IssuerId> {
+    certificate.subject_key_identifier()?.try_into().ok().map(IssuerId::from_bytes)
 }
 
 impl AsRef<Terms> for Ready {

@@ -91,7 +91,8 @@ impl Ca {
             }
         })?;
 
-        // 6. The record of intent. From here on the certificate counts as existing.
+        // 6. The record of intent, after those of the CA certificates that tell whose it is. From here on the certificate counts as existing.
+        hierarchy.ensure_recorded(self.store.as_ref(), now).await?;
         audit::intent(&request, &serial, validity, issuer);
         let intent = Intent {
             serial: serial.clone(),

@@ -13,6 +13,7 @@ use cairn_x509::{
 };
 
 use crate::choice::{Terms, Usage};
+use crate::hierarchy;
 
 /// What the key signs once at start, to prove that it signs what the certificate's key verifies. Not the form of anything that is
 /// ever signed, so the signature can serve nobody.
@@ -138,7 +139,7 @@ impl Issuer {
         if !certificate.is_ca() {
             return Err(IssuerError::NotACa { subject });
         }
-        let Some(id) = certificate.subject_key_identifier().and_then(|id| id.try_into().ok()) else {
+        let Some(id) = hierarchy::id(&certificate) else {
             return Err(IssuerError::KeyIdentifier { subject });
         };
         let (begins, ended) = period(&certificate);
@@ -160,7 +161,7 @@ impl Issuer {
         let lint_signer = throwaway_signer(signer.as_ref())?;
         let constraints = certificate.description().map_err(IssuerError::Certificate)?.name_constraints;
         let terms = Terms::new(&certificate, constraints, Usage::default());
-        Ok(Self { id: IssuerId::from_bytes(id), certificate, signer, lint_signer, terms })
+        Ok(Self { id, certificate, signer, lint_signer, terms })
     }
 
     /// The same, used as its operator says.

@@ -74,6 +74,16 @@ impl Ca {
         })
     }
 
+    /// Sees that the storage has the certificates of the hierarchy in use, so that every front end can make chains before the first
+    /// leaf of a new issuer. Nothing is issued before that either way.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn record(&self) -> Result<()> {
+        let hierarchy = self.hierarchy.load_full();
+        hierarchy.ensure_recorded(self.store.as_ref(), self.clock.now()).await
+    }
+
     /// Issues with `hierarchy` from now on. What has begun ends with the issuer that it began with.
     pub fn exchange(&self, hierarchy: Hierarchy) {
         self.hierarchy.store(Arc::new(InUse::new(hierarchy, self.profiles.keys())));

@@ -19,7 +19,7 @@ use cairn_proto::{
 };
 use cairn_ra::Ra;
 use cairn_va::{Perspective, Va};
-use cairn_wfe::{Nonces, RoutedNonces};
+use cairn_wfe::{Chains, Nonces, RoutedNonces};
 use cairn_x509::Certificate;
 
 use crate::lifecycle::Lifecycle;
@@ -51,7 +51,7 @@ pub struct Foundation {
     pub reads: Option<Arc<dyn StorageRead>>,
     /// What signs; needed to play the certificate authority.
     pub issuer: Option<Issuer>,
-    /// Root and intermediates, which the front end sends along.
+    /// Root and intermediates that are configured, of which the front end makes chains.
     pub certificates: Vec<Certificate>,
     /// The names under which clients reach the front end.
     pub listener_names: Vec<Identifier>,
@@ -250,7 +250,7 @@ impl Wiring<'_> {
         &self,
         config: cairn_wfe::Config,
         ra: Option<&Arc<Ra>>,
-        issuers: Vec<Certificate>,
+        certificates: Vec<Certificate>,
     ) -> Result<FrontEnd> {
         config.validate().context("[wfe]")?;
         let sa: Arc<dyn StorageRead> = match &self.sa {
@@ -271,7 +271,22 @@ impl Wiring<'_> {
             Some(peers) => self.route(&nonces, peers),
             None => nonces.clone() as Arc<dyn NonceService>,
         };
-        let deps = cairn_wfe::Deps { ra, sa, nonces: routed, clock: Arc::clone(&self.clock), issuers };
+        let chains = self.chains(&config, certificates, &sa);
+        let deps = cairn_wfe::Deps { ra, sa, nonces: routed, clock: Arc::clone(&self.clock), chains };
         Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates })
+    }
+
+    /// The chains that the front end sends along, kept current for as long as it answers.
+    fn chains(
+        &self,
+        config: &cairn_wfe::Config,
+        certificates: Vec<Certificate>,
+        sa: &Arc<dyn StorageRead>,
+    ) -> Arc<Chains> {
+        let preferred = config.preferred_root.clone();
+        let chains = Arc::new(Chains::new(certificates, preferred, Arc::clone(sa), Arc::clone(&self.clock)));
+        let (current, ended) = (Arc::clone(&chains), self.lifecycle.ended.clone());
+        self.lifecycle.support.spawn(async move { ended.run_until_cancelled(current.keep_current()).await });
+        chains
     }
 }

@@ -158,6 +158,20 @@ impl RevocationReason {
     }
 }
 
+/// A CA certificate that is known: an issuer's, a root's, a cross-certificate. Chains are made of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaCertificate {
+    /// The certificate, DER.
+    pub der: Vec<u8>,
+    /// Its subject key identifier, by which what it issued names it; `None` if that has not 20 octets.
+    pub subject: Option<IssuerId>,
+    /// When it was recorded first.
+    pub at: Timestamp,
+}
+
+/// How many CA certificates are told at most: more than a CA needs in its life. Of more, the oldest are left out.
+pub const MAX_CA_CERTIFICATES: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;

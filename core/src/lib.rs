@@ -27,7 +27,7 @@ pub mod api;
 pub use account::{Account, AccountStatus};
 pub use authorization::{Authorization, AuthorizationProgress, AuthorizationStatus};
 pub use cairn_jose::{Jwk, Thumbprint};
-pub use certificate::{CertificateRecord, IssuerId, Revocation, RevocationReason, Serial};
+pub use certificate::{CaCertificate, CertificateRecord, IssuerId, Revocation, RevocationReason, Serial};
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AccountId, AuthorizationId, OrderId, WorkerId};

@@ -9,9 +9,9 @@ use cairn_core::api::sa::{
     StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
-    ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp, WorkerId,
+    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
+    CertificateRecord, ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial,
+    Thumbprint, Timestamp, WorkerId,
 };
 
 use tracing::{Instrument, debug_span};
@@ -52,11 +52,13 @@ measured! {
         fn order(id: OrderId) -> Option<OrderWithAuthorizations>;
         fn authorization(id: AuthorizationId) -> Option<Authorization>;
         fn certificate(serial: &Serial) -> Option<CertificateRecord>;
+        fn ca_certificates() -> Vec<CaCertificate>;
         fn ping() -> ();
     }
     impl CertificateStore {
         fn record_intent(intent: Intent) -> ();
         fn add_certificate(certificate: NewCertificate) -> bool;
+        fn record_ca_certificates(certificates: Vec<CaCertificate>) -> ();
     }
     impl StorageAuthority {
         fn new_account(account: Account) -> Option<Account>;

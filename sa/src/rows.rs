@@ -6,15 +6,16 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use cairn_core::api::sa::NewOrder;
+use cairn_core::certificate::MAX_CA_CERTIFICATES;
 use cairn_core::{
-    Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress,
+    Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
     CertificateRecord, Identifier, IssuerId, Order, OrderId, OrderProgress, Revocation, RevocationReason,
     Serial, Timestamp, Token,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Inconsistency;
+use crate::error::{DbError, Inconsistency};
 
 /// Octets in an id.
 const ID: usize = 16;
@@ -350,6 +351,37 @@ impl TryFrom<CertificateRow> for CertificateRecord {
             serial,
         })
     }
+}
+
+/// A row of `ca_certificates`; its key follows from the certificate.
+pub(crate) struct CaCertificateRow {
+    pub(crate) der: Vec<u8>,
+    pub(crate) subject_key_id: Option<[u8; 20]>,
+    pub(crate) at: i64,
+}
+
+impl From<CaCertificateRow> for CaCertificate {
+    fn from(row: CaCertificateRow) -> Self {
+        let subject = row.subject_key_id.map(IssuerId::from_bytes);
+        Self { der: row.der, subject, at: Timestamp::from_unix(row.at) }
+    }
+}
+
+/// The key of a row of `ca_certificates`.
+pub(crate) fn sha256(der: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(der);
+    let mut octets = [0; 32];
+    octets.copy_from_slice(context.finish().as_ref());
+    octets
+}
+
+/// Refuses more CA certificates than are ever told.
+pub(crate) fn ensure_recordable(certificates: &[CaCertificate]) -> Result<(), DbError> {
+    if certificates.len() > MAX_CA_CERTIFICATES {
+        return Err(DbError::Misuse("more CA certificates at once than are ever told"));
+    }
+    Ok(())
 }
 
 /// The serial in a column of `table`.

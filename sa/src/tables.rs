@@ -116,6 +116,15 @@ pub(crate) const TABLES: &[Table] = &[
         name: "blocked_keys",
         columns: &[("spki_sha256", Kind::Bytes), ("serial", Kind::Bytes), ("at", Kind::Number)],
     },
+    Table {
+        name: "ca_certificates",
+        columns: &[
+            ("sha256", Kind::Bytes),
+            ("subject_key_id", Kind::Bytes),
+            ("der", Kind::Bytes),
+            ("at", Kind::Number),
+        ],
+    },
 ];
 
 /// What is no part of a CA: the schema's own number, and which processes are at work.

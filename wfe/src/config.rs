@@ -4,6 +4,7 @@ use cairn_core::Period;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::chains::PreferredRoot;
 use crate::site::BaseUrl;
 
 /// More requests than connections and their streams can bring.
@@ -35,6 +36,10 @@ pub struct Config {
     /// How long clients are told to wait before they ask again for an object that is being processed; whole seconds from 1s to 1h.
     /// Default: 3s. Shorter makes issuance quicker and costs more requests.
     pub retry_after: Period,
+    /// The root at which the chain ends that clients are given by default: its common name, or its SHA-256 fingerprint. Default: none,
+    /// which makes the shortest chain the default. The other chains, which cross-certificates make, are offered as alternates (RFC
+    /// 8555 §7.4.2). If there is no chain that ends there, it is as if it were not set, and the log says so.
+    pub preferred_root: Option<PreferredRoot>,
     /// How many signed requests are worked on at a time. Default: 512, which is four times what one commit of the storage takes
     /// together, and half of what can queue for it, so that the CA's own work gets through too. Those beyond are answered 503 with
     /// `Retry-After` at once and nothing is done for them; the directory and fresh nonces are given all the same. More makes clients
@@ -49,6 +54,7 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             retry_after: Period::from_secs(3),
+            preferred_root: None,
             max_requests: 512,
         }
     }

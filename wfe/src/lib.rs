@@ -14,7 +14,7 @@
 //! | order and its finalize | `/order/{id}`, `/order/{id}/finalize` | POST |
 //! | authorization | `/authz/{id}` | POST |
 //! | challenge | `/challenge/{authorization id}/{type}` | POST |
-//! | certificate | `/certificate/{serial}` | POST-as-GET |
+//! | certificate, with its default chain or another | `/certificate/{serial}`, `/certificate/{serial}/{chain}` | POST-as-GET |
 //!
 //! Key change, pre-authorization, external account binding, renewal information and lists of orders are not offered, and not
 //! advertised.
@@ -44,16 +44,15 @@ use axum::middleware;
 use axum::routing::{get, post};
 use cairn_core::Clock;
 use cairn_core::api::{NonceService, RegistrationAuthority, StorageRead};
-use cairn_x509::Certificate;
 use http::HeaderValue;
 use ipnet::IpNet;
 
 use crate::acme::{account, authorization, certificate, challenge, directory, order, revocation};
-use crate::chains::Chains;
 use crate::links::path;
 use crate::places::Places;
 use crate::site::Site;
 
+pub use crate::chains::{Chains, NoRoot, PreferredRoot};
 pub use crate::metrics::METRICS;
 pub use client::ClientAddr;
 pub use config::{Config, ConfigError};
@@ -70,17 +69,17 @@ pub struct Deps {
     pub nonces: Arc<dyn NonceService>,
     /// The time, which objects' statuses follow from.
     pub clock: Arc<dyn Clock>,
-    /// Every CA certificate that a chain may be made of: issuers, and the roots and intermediates above them.
-    pub issuers: Vec<Certificate>,
+    /// What goes out below a leaf. Somebody keeps it current ([`Chains::keep_current`]).
+    pub chains: Arc<Chains>,
 }
 
-/// The state of the router. Nothing in it ever changes.
+/// The state of the router. Nothing in it ever changes but the chains.
 struct WebFrontEnd {
     ra: Arc<dyn RegistrationAuthority>,
     sa: Arc<dyn StorageRead>,
     nonces: Arc<dyn NonceService>,
     clock: Arc<dyn Clock>,
-    chains: Chains,
+    chains: Arc<Chains>,
     site: Site,
     places: Places,
     trusted_proxies: Vec<IpNet>,
@@ -97,7 +96,7 @@ pub fn router(deps: Deps, config: Config) -> Router {
         sa: deps.sa,
         nonces: deps.nonces,
         clock: deps.clock,
-        chains: Chains::new(&deps.issuers),
+        chains: deps.chains,
         site: Site::new(&config),
         places: Places::new(config.max_requests),
         trusted_proxies: config.trusted_proxies,
@@ -118,6 +117,7 @@ pub fn router(deps: Deps, config: Config) -> Router {
         .route(path::AUTHORIZATION, post(authorization::authorization))
         .route(path::CHALLENGE, post(challenge::challenge))
         .route(path::CERTIFICATE, post(certificate::certificate))
+        .route(path::ALTERNATE, post(certificate::alternate))
         .fallback(problem::no_such_resource)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(wfe.clone(), edge::edge))

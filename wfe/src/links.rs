@@ -1,6 +1,7 @@
 //! Every URL of the API: where each resource lives, and how a URL is built and read.
 
 use std::fmt;
+use std::num::NonZeroU8;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -24,9 +25,10 @@ pub(crate) mod path {
     pub(crate) const AUTHORIZATION: &str = "/authz/{id}";
     pub(crate) const CHALLENGE: &str = "/challenge/{id}/{type}";
     pub(crate) const CERTIFICATE: &str = "/certificate/{id}";
+    pub(crate) const ALTERNATE: &str = "/certificate/{id}/{chain}";
 
     /// All of them: requests are counted by them.
-    pub(crate) const ALL: [&str; 11] = [
+    pub(crate) const ALL: [&str; 12] = [
         DIRECTORY,
         NEW_NONCE,
         NEW_ACCOUNT,
@@ -38,6 +40,7 @@ pub(crate) mod path {
         AUTHORIZATION,
         CHALLENGE,
         CERTIFICATE,
+        ALTERNATE,
     ];
 }
 
@@ -54,7 +57,10 @@ pub(crate) enum Resource<'a> {
     Finalize(OrderId),
     Authorization(AuthorizationId),
     Challenge(AuthorizationId, ChallengeType),
+    /// With its default chain.
     Certificate(&'a Serial),
+    /// With another chain.
+    Alternate(&'a Serial, ChainNumber),
 }
 
 impl Resource<'_> {
@@ -79,6 +85,7 @@ impl fmt::Display for Resource<'_> {
             Self::Authorization(id) => write!(f, "/authz/{id}"),
             Self::Challenge(id, kind) => write!(f, "/challenge/{id}/{kind}"),
             Self::Certificate(serial) => write!(f, "/certificate/{serial}"),
+            Self::Alternate(serial, chain) => write!(f, "/certificate/{serial}/{chain}"),
         }
     }
 }
@@ -184,6 +191,48 @@ impl<S: Send + Sync> FromRequestParts<S> for Kind {
     }
 }
 
+/// The `{chain}` of a certificate's path.
+pub(crate) struct Alternate(pub(crate) ChainNumber);
+
+impl<S: Send + Sync> FromRequestParts<S> for Alternate {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        parameter(parts, state, "chain").await.map(Self)
+    }
+}
+
+/// Which of a certificate's chains, where it is not the default: 1 is the first after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChainNumber(NonZeroU8);
+
+impl ChainNumber {
+    /// The one at a place in a list whose first is the default, which has no number.
+    pub(crate) fn of_place(place: usize) -> Option<Self> {
+        u8::try_from(place).ok().and_then(NonZeroU8::new).map(Self)
+    }
+
+    pub(crate) fn place(self) -> usize {
+        self.0.get().into()
+    }
+}
+
+impl fmt::Display for ChainNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// As it is written: neither `01` nor `+1`, so that each resource has one URL.
+impl FromStr for ChainNumber {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let number = text.parse().map(Self).map_err(|_| ())?;
+        if number.to_string() == text { Ok(number) } else { Err(()) }
+    }
+}
+
 async fn parameter<T: FromStr, S: Send + Sync>(
     parts: &mut Parts,
     state: &S,
@@ -214,6 +263,7 @@ mod tests {
             (Resource::Authorization(authz), path::AUTHORIZATION),
             (Resource::Challenge(authz, ChallengeType::Dns01), path::CHALLENGE),
             (Resource::Certificate(&serial), path::CERTIFICATE),
+            (Resource::Alternate(&serial, ChainNumber::of_place(7).unwrap()), path::ALTERNATE),
         ] {
             let written = resource.to_string();
             assert_eq!(written.split('/').count(), pattern.split('/').count());
@@ -232,6 +282,15 @@ mod tests {
             [format!("{path}/"), path.to_uppercase(), format!("/x{path}"), path.replace("account", "order")]
         {
             assert_eq!(Resource::account(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_alternate_chain_has_one_number_and_the_default_none() {
+        assert_eq!("7".parse(), Ok(ChainNumber::of_place(7).unwrap()));
+        assert_eq!(ChainNumber::of_place(0), None);
+        for wrong in ["", "0", "01", "+1", "-1", "256", "1 ", "x"] {
+            assert_eq!(wrong.parse::<ChainNumber>(), Err(()), "{wrong}");
         }
     }
 

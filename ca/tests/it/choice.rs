@@ -1,8 +1,10 @@
 //! Several issuers: which one signs, and what changes when the set or the time does.
 
+use std::sync::Arc;
+
 use cairn_ca::{Issuer, Usage, Use};
-use cairn_core::ErrorKind;
 use cairn_core::api::ca::IssuanceRequest;
+use cairn_core::{Error, ErrorKind};
 use cairn_x509::{CaProfile, Certificate, KeySpec, NameConstraints, Subtree};
 
 use crate::world::{DAY, Hierarchy, World, request, request_for};
@@ -100,4 +102,35 @@ async fn a_name_that_no_issuer_may_certify_is_the_clients_to_hear_of_and_nothing
     let both = request(&[("dns", "a.corp.test"), ("dns", "a.example.test")]);
     assert_eq!(world.issue(both).await.unwrap_err().kind, ErrorKind::RejectedIdentifier);
     assert_eq!(world.journal.letters(), before);
+}
+
+#[tokio::test]
+async fn the_certificates_of_a_hierarchy_are_recorded_once_and_before_anything_is_issued_from_it() {
+    let world = World::new();
+    let recorded = || world.store.ca_certificates.lock().unwrap().clone();
+    world.issue(request(NAME)).await.unwrap();
+    world.issue(IssuanceRequest { order: None, ..request(NAME) }).await.unwrap();
+    assert_eq!(recorded().len(), 1);
+
+    let busy = Error::new(ErrorKind::Unavailable, "Try again later.");
+    *world.store.ca_certificates_fail.lock().unwrap() = Some(busy.clone());
+    let new = Hierarchy::new(KeySpec::P256, 1825);
+    let (root, intermediate) = (new.root.clone(), new.intermediate.clone());
+    let issuers = vec![Arc::new(new.issuer())];
+    world.ca.exchange(cairn_ca::Hierarchy { issuers, authorities: vec![root.clone(), intermediate.clone()] });
+    let before = world.journal.letters();
+    let refused = world.issue(IssuanceRequest { order: None, ..request(NAME) }).await;
+    assert_eq!(
+        (refused, world.journal.letters()),
+        (Err(busy), before),
+        "nothing is signed that nobody could verify"
+    );
+
+    *world.store.ca_certificates_fail.lock().unwrap() = None;
+    world.ca.record().await.unwrap();
+    world.issue(IssuanceRequest { order: None, ..request(NAME) }).await.unwrap();
+    let [_, second] = recorded().try_into().unwrap();
+    let ders: Vec<_> = second.iter().map(|certificate| certificate.der.as_slice()).collect();
+    assert_eq!(ders, [intermediate.der(), root.der()], "each once");
+    assert_eq!(second[0].subject.unwrap().as_bytes(), intermediate.subject_key_identifier().unwrap());
 }

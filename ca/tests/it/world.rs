@@ -8,7 +8,7 @@ use cairn_core::api::ca::{CertificateAuthority, IssuanceRequest, IssuedCertifica
 use cairn_core::api::sa::{CertificateStore, Intent, NewCertificate};
 use cairn_core::random::SeededRandom;
 use cairn_core::time::FakeClock;
-use cairn_core::{AccountId, Error, ErrorKind, Identifier, OrderId, Result, Timestamp};
+use cairn_core::{AccountId, CaCertificate, Error, ErrorKind, Identifier, OrderId, Result, Timestamp};
 use cairn_x509::{
     CaProfile, Certificate, FileSigner, IntermediateInputs, KeySpec, Name, PublicKey, RootInputs,
     SignatureAlgorithm, Signer, SignerError, Urls, Validity, intermediate, root,
@@ -61,6 +61,9 @@ pub(crate) struct FakeStore {
     pub(crate) intent_fails: Mutex<Option<Error>>,
     pub(crate) certificate_fails: Mutex<Option<Error>>,
     pub(crate) order_given_up: Mutex<bool>,
+    /// What was recorded at a time.
+    pub(crate) ca_certificates: Mutex<Vec<Vec<CaCertificate>>>,
+    pub(crate) ca_certificates_fail: Mutex<Option<Error>>,
 }
 
 fn conflict() -> Error {
@@ -95,6 +98,14 @@ impl CertificateStore for FakeStore {
         let (Some(intent), false) = (intent, stored) else { return Err(conflict()) };
         self.journal.events().push(Event::Certificate(certificate));
         Ok(intent.order.is_some() && !*self.order_given_up.lock().unwrap())
+    }
+
+    async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
+        if let Some(error) = self.ca_certificates_fail.lock().unwrap().clone() {
+            return Err(error);
+        }
+        self.ca_certificates.lock().unwrap().push(certificates);
+        Ok(())
     }
 }
 

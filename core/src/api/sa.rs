@@ -10,7 +10,7 @@ use cairn_jose::Thumbprint;
 
 use crate::account::Account;
 use crate::authorization::{Authorization, AuthorizationProgress};
-use crate::certificate::{CertificateRecord, IssuerId, Revocation, Serial};
+use crate::certificate::{CaCertificate, CertificateRecord, IssuerId, Revocation, Serial};
 use crate::challenge::ChallengeType;
 use crate::error::Result;
 use crate::id::{AccountId, AuthorizationId, OrderId, WorkerId};
@@ -37,6 +37,10 @@ pub trait StorageRead: Send + Sync {
 
     /// The certificate with this serial. A serial that was only intended ([`CertificateStore::record_intent`]) is `None`.
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>>;
+
+    /// The CA certificates that were recorded ([`CertificateStore::record_ca_certificates`]), the latest first: at most
+    /// [`MAX_CA_CERTIFICATES`](crate::certificate::MAX_CA_CERTIFICATES). Asked for now and then, and not on the way of a request.
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>>;
 
     /// The account with this id, and the order with that: what a front end needs for a request that asks to see an order, in one call.
     async fn account_and_order(
@@ -115,6 +119,13 @@ pub trait CertificateStore: Send + Sync {
     /// # Errors
     /// `Conflict` unless there is an intent with its serial and no certificate yet.
     async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool>;
+
+    /// Remembers CA certificates: those of the issuers before they issue, and those that chains are made of. What is known already stays
+    /// as it is. None is ever forgotten, since what it issued may outlive its use.
+    ///
+    /// # Errors
+    /// `Internal` for more than [`MAX_CA_CERTIFICATES`](crate::certificate::MAX_CA_CERTIFICATES) at once.
+    async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()>;
 }
 
 /// A new order and those of its authorizations that are new too; the others exist already.

@@ -3029,6 +3029,22 @@ pub struct NewCertificate {
     #[prost(int64, optional, tag = "4")]
     pub at: ::core::option::Option<i64>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CaCertificate {
+    #[prost(bytes = "vec", tag = "1")]
+    pub der: ::prost::alloc::vec::Vec<u8>,
+    /// The subject key identifier, 20 octets; absent if it has another length.
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub subject: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(int64, optional, tag = "3")]
+    pub at: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CaCertificateList {
+    /// At most 256.
+    #[prost(message, repeated, tag = "1")]
+    pub certificates: ::prost::alloc::vec::Vec<CaCertificate>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddCertificateResponse {
     /// Whether its order has ended with it.
@@ -3284,6 +3300,13 @@ pub mod storage_read_server {
             request: tonic::Request<super::AccountAndCertificateRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AccountAndCertificateResponse>,
+            tonic::Status,
+        >;
+        async fn ca_certificates(
+            &self,
+            request: tonic::Request<super::Nothing>,
+        ) -> std::result::Result<
+            tonic::Response<super::CaCertificateList>,
             tonic::Status,
         >;
         async fn ping(
@@ -3733,6 +3756,49 @@ pub mod storage_read_server {
                     };
                     Box::pin(fut)
                 }
+                "/cairn.v1.StorageRead/CaCertificates" => {
+                    #[allow(non_camel_case_types)]
+                    struct CaCertificatesSvc<T: StorageRead>(pub Arc<T>);
+                    impl<T: StorageRead> tonic::server::UnaryService<super::Nothing>
+                    for CaCertificatesSvc<T> {
+                        type Response = super::CaCertificateList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Nothing>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageRead>::ca_certificates(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CaCertificatesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/cairn.v1.StorageRead/Ping" => {
                     #[allow(non_camel_case_types)]
                     struct PingSvc<T: StorageRead>(pub Arc<T>);
@@ -3840,6 +3906,10 @@ pub mod certificate_store_server {
             tonic::Response<super::AddCertificateResponse>,
             tonic::Status,
         >;
+        async fn record_ca_certificates(
+            &self,
+            request: tonic::Request<super::CaCertificateList>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
     }
     /// Record what is signed: for the certificate authority, which may do nothing else.
     #[derive(Debug)]
@@ -3993,6 +4063,55 @@ pub mod certificate_store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AddCertificateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CertificateStore/RecordCaCertificates" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordCaCertificatesSvc<T: CertificateStore>(pub Arc<T>);
+                    impl<
+                        T: CertificateStore,
+                    > tonic::server::UnaryService<super::CaCertificateList>
+                    for RecordCaCertificatesSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CaCertificateList>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateStore>::record_ca_certificates(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordCaCertificatesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cairn_core::Result;
 use cairn_core::api::CertificateStore;
 use cairn_core::api::sa::{Intent, NewCertificate};
+use cairn_core::{CaCertificate, Result};
 use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
@@ -39,6 +39,13 @@ impl<T: Carrier> CertificateStore for RemoteCertificateStore<T> {
             self.0.call("/cairn.v1.CertificateStore/AddCertificate", certificate).await?;
         Ok(present("AddCertificateResponse.ended_order", answer.ended_order)?)
     }
+
+    async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
+        let certificates = v1::CaCertificateList::from(certificates);
+        let v1::Nothing {} =
+            self.0.call("/cairn.v1.CertificateStore/RecordCaCertificates", certificates).await?;
+        Ok(())
+    }
 }
 
 /// Lets others record in `store`.
@@ -63,6 +70,17 @@ impl generated::CertificateStore for Served<dyn CertificateStore> {
         answer(async {
             let ended_order = self.0.add_certificate(request.into_inner().try_into()?).await?;
             Ok(v1::AddCertificateResponse { ended_order: Some(ended_order) })
+        })
+        .await
+    }
+
+    async fn record_ca_certificates(
+        &self,
+        request: Request<v1::CaCertificateList>,
+    ) -> Result<Response<v1::Nothing>, Status> {
+        answer(async {
+            self.0.record_ca_certificates(request.into_inner().try_into()?).await?;
+            Ok(v1::Nothing {})
         })
         .await
     }

@@ -1,9 +1,10 @@
 //! What is stored and found.
 
-use cairn_core::Authorization;
 use cairn_core::api::sa::{
     Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
 };
+use cairn_core::certificate::MAX_CA_CERTIFICATES;
+use cairn_core::{Authorization, CaCertificate};
 
 use crate::reading::{BadMessage, Read, list, read, time, wire};
 use crate::v1;
@@ -66,6 +67,42 @@ impl TryFrom<v1::NewCertificate> for NewCertificate {
             not_after: time("NewCertificate.not_after", it.not_after)?,
             at: time("NewCertificate.at", it.at)?,
         })
+    }
+}
+
+impl From<CaCertificate> for v1::CaCertificate {
+    fn from(certificate: CaCertificate) -> Self {
+        let CaCertificate { der, subject, at } = certificate;
+        Self { der, subject: subject.map(|id| id.as_bytes().to_vec()), at: Some(at.unix()) }
+    }
+}
+
+impl TryFrom<v1::CaCertificate> for CaCertificate {
+    type Error = BadMessage;
+
+    fn try_from(it: v1::CaCertificate) -> Read<Self> {
+        Ok(Self {
+            der: it.der,
+            subject: it.subject.map(|id| issuer_id("CaCertificate.subject", &id)).transpose()?,
+            at: time("CaCertificate.at", it.at)?,
+        })
+    }
+}
+
+impl From<Vec<CaCertificate>> for v1::CaCertificateList {
+    fn from(certificates: Vec<CaCertificate>) -> Self {
+        Self { certificates: wire(certificates) }
+    }
+}
+
+impl TryFrom<v1::CaCertificateList> for Vec<CaCertificate> {
+    type Error = BadMessage;
+
+    fn try_from(it: v1::CaCertificateList) -> Read<Self> {
+        if it.certificates.len() > MAX_CA_CERTIFICATES {
+            return Err(BadMessage::new("CaCertificateList.certificates", "are more than are ever told"));
+        }
+        list(it.certificates)
     }
 }
 

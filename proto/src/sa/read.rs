@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use cairn_core::api::StorageRead;
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, CertificateRecord, OrderId, OrderWithAuthorizations,
-    Result, Serial, Thumbprint,
+    Account, AccountId, Authorization, AuthorizationId, CaCertificate, CertificateRecord, OrderId,
+    OrderWithAuthorizations, Result, Serial, Thumbprint,
 };
 use tonic::body::Body;
 use tonic::codegen::Service;
@@ -108,6 +108,12 @@ impl<T: Carrier> StorageRead for RemoteStorageRead<T> {
         let found: v1::AccountAndCertificateResponse =
             self.0.call("/cairn.v1.StorageRead/AccountAndCertificate", request).await?;
         Ok((maybe(found.account)?, maybe(found.certificate)?))
+    }
+
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        let found: v1::CaCertificateList =
+            self.0.call("/cairn.v1.StorageRead/CaCertificates", v1::Nothing {}).await?;
+        Ok(found.try_into()?)
     }
 
     async fn ping(&self) -> Result<()> {
@@ -262,6 +268,13 @@ impl generated::StorageRead for Served<dyn StorageRead> {
             })
         })
         .await
+    }
+
+    async fn ca_certificates(
+        &self,
+        _: Request<v1::Nothing>,
+    ) -> Result<Response<v1::CaCertificateList>, Status> {
+        answer(async { Ok(self.0.ca_certificates().await?.into()) }).await
     }
 
     async fn ping(&self, _: Request<v1::Nothing>) -> Result<Response<v1::Nothing>, Status> {

@@ -84,6 +84,7 @@ async fn storage(world: &World) {
     same!(world, read, StorageRead::account_and_order(account, order));
     same!(world, read, StorageRead::account_and_authorization(account, authorization));
     same!(world, read, StorageRead::account_and_certificate(account, &serial));
+    same!(world, read, StorageRead::ca_certificates());
     same!(world, read, StorageRead::ping());
     same!(world, sa, StorageRead::account(account));
     same!(world, sa, StorageRead::account_by_key(thumbprint));
@@ -93,11 +94,14 @@ async fn storage(world: &World) {
     same!(world, sa, StorageRead::account_and_order(account, order));
     same!(world, sa, StorageRead::account_and_authorization(account, authorization));
     same!(world, sa, StorageRead::account_and_certificate(account, &serial));
+    same!(world, sa, StorageRead::ca_certificates());
     same!(world, sa, StorageRead::ping());
 
     let certificates = RemoteCertificateStore::new(world.channel.clone());
     same!(world, certificates, CertificateStore::record_intent(sample::intent()));
     same!(world, certificates, CertificateStore::add_certificate(sample::new_certificate()));
+    same!(world, certificates, CertificateStore::record_ca_certificates(sample::ca_certificates()));
+    same!(world, certificates, CertificateStore::record_ca_certificates(Vec::new()));
 
     let stored = sample::account();
     same!(world, sa, StorageAuthority::new_account(stored.clone()));

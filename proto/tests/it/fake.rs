@@ -179,6 +179,13 @@ impl StorageRead for Fake {
         let found = (self.found(self.account.clone()), self.found(sample::certificate()));
         self.answer("sa.account_and_certificate", (account, serial), found)
     }
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.answer(
+            "sa.ca_certificates",
+            (),
+            self.found(()).map(|()| sample::ca_certificates()).unwrap_or_default(),
+        )
+    }
     async fn ping(&self) -> Result<()> {
         self.answer("sa.ping", (), ())
     }
@@ -191,6 +198,9 @@ impl CertificateStore for Fake {
     }
     async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         self.answer("sa.add_certificate", certificate, self.found(()).is_some())
+    }
+    async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
+        self.answer("sa.record_ca_certificates", certificates, ())
     }
 }
 

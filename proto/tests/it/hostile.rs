@@ -87,6 +87,14 @@ async fn an_answer_that_lacks_something_names_what_it_lacks() {
     assert!(!error.detail.contains("OrderWithAuthorizations"), "the field is for the log alone");
     let error = RemoteNonceOwner::new(says(&[])).redeem_own("x").await.unwrap_err();
     assert!(error.to_string().contains("RedeemOwnResponse.redeemed is missing"), "{error}");
+    // One CA certificate without a time, and one more than there may be.
+    let certificates = async |message: &[u8]| {
+        RemoteStorageRead::new(says(message)).ca_certificates().await.unwrap_err().to_string()
+    };
+    let error = certificates(&[0x0a, 0]).await;
+    assert!(error.contains("CaCertificate.at is missing"), "{error}");
+    let error = certificates(&[0x0a, 2, 0x18, 1].repeat(257)).await;
+    assert!(error.contains("CaCertificateList.certificates are more"), "{error}");
     let ra = RemoteRegistrationAuthority::new(says(&[]));
     let error = ra.deactivate_account(AccountId::from_bytes([1; 16])).await.unwrap_err();
     assert!(error.to_string().contains("Account.id does not have the length"), "{error}");

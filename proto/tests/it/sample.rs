@@ -160,6 +160,12 @@ pub(crate) fn new_certificate() -> NewCertificate {
     NewCertificate { serial: serial(), der: vec![4, 5], not_after: NOW.plus(9), at: NOW }
 }
 
+/// One with a name and one without.
+pub(crate) fn ca_certificates() -> Vec<CaCertificate> {
+    let certificate = |number: u8, subject| CaCertificate { der: vec![0x30, number], subject, at: NOW };
+    vec![certificate(1, Some(IssuerId::from_bytes([9; 20]))), certificate(2, None)]
+}
+
 pub(crate) fn processing_orders() -> Vec<ProcessingOrder> {
     let id = OrderId::from_bytes([3; 16]);
     vec![ProcessingOrder { id, since: NOW }]

@@ -23,6 +23,11 @@ pub(crate) const ALL: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0003_pruning.sql"),
         oldest_program: 1,
     },
+    Migration {
+        name: "0004_ca_certificates",
+        sql: include_str!("../../../migrations/postgres/0004_ca_certificates.sql"),
+        oldest_program: 1,
+    },
 ];
 
 /// The key of the advisory lock: "cairn", and which of its locks.

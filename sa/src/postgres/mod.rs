@@ -27,6 +27,7 @@ mod target;
 
 mod accounts;
 mod authorizations;
+mod ca_certificates;
 mod certificates;
 mod orders;
 mod prune;
@@ -50,9 +51,9 @@ use cairn_core::api::sa::{
     StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
-    ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp, WorkerId,
+    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
+    CertificateRecord, ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result,
+    Serial, Thumbprint, Timestamp, WorkerId,
 };
 use sqlx::postgres::PgConnection;
 use tokio::sync::{Notify, Semaphore};
@@ -69,7 +70,7 @@ use crate::config::{Config, Credentials, Postgres};
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
+use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_recordable, json};
 
 /// Why callers are refused when too many wait already.
 const CROWDED: DbError = DbError::Busy("too much waits for a connection");
@@ -169,9 +170,10 @@ impl PostgresStorage {
 
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 7] = [
+        let files: [&[&str]; 8] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
+            ca_certificates::STATEMENTS,
             certificates::STATEMENTS,
             orders::STATEMENTS,
             prune::STATEMENTS,
@@ -337,6 +339,10 @@ impl StorageRead for PostgresStorage {
         self.read(certificates::by_serial(self.db.as_ref(), serial)).await
     }
 
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.read(ca_certificates::latest(&self.db)).await
+    }
+
     async fn ping(&self) -> Result<()> {
         // A storage that refuses changes is not ready.
         self.ensure_held()?;
@@ -352,6 +358,11 @@ impl CertificateStore for PostgresStorage {
 
     async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         self.change(|db| async move { certificates::insert(&db, &certificate).await }).await
+    }
+
+    async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
+        ensure_recordable(&certificates)?;
+        self.change(|db| async move { ca_certificates::record(&db, &certificates).await }).await
     }
 }
 

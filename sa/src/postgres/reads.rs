@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cairn_core::api::StorageRead;
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord, OrderId,
-    OrderProgress, OrderWithAuthorizations, Result, Serial, Thumbprint,
+    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
+    CertificateRecord, OrderId, OrderProgress, OrderWithAuthorizations, Result, Serial, Thumbprint,
 };
 
 use super::{PostgresStorage, accounts, authorizations, certificates, orders};
@@ -67,6 +67,11 @@ impl StorageRead for NearReads {
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
         let near = self.near(certificates::by_serial(&self.0.replica, serial), |_| true).await;
         if near.is_some() { Ok(near) } else { self.0.certificate(serial).await }
+    }
+
+    /// Of these, none may be missing that was acknowledged, and they are asked for once in a while.
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.0.ca_certificates().await
     }
 
     async fn ping(&self) -> Result<()> {

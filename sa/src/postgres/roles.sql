@@ -23,7 +23,7 @@ GRANT USAGE, CREATE ON SCHEMA public TO {owner};
 GRANT USAGE ON SCHEMA public TO {sa}, {read};
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {sa}, {read};
-GRANT INSERT ON accounts, orders, authorizations, intents, certificates, blocked_keys, workers TO {sa};
+GRANT INSERT ON accounts, orders, authorizations, intents, certificates, blocked_keys, workers, ca_certificates TO {sa};
 GRANT UPDATE (contact, status) ON accounts TO {sa};
 GRANT UPDATE (status, processing_since, worker, serial, problem) ON orders TO {sa};
 GRANT UPDATE (status, challenge, at, worker, records, problem, expires) ON authorizations TO {sa};

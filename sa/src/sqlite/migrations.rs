@@ -21,6 +21,11 @@ pub(crate) const ALL: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0003_pruning.sql"),
         oldest_program: 1,
     },
+    Migration {
+        name: "0004_ca_certificates",
+        sql: include_str!("../../../migrations/sqlite/0004_ca_certificates.sql"),
+        oldest_program: 1,
+    },
 ];
 
 /// Why the schema could not be brought up to date.

@@ -17,6 +17,7 @@ mod status;
 
 mod accounts;
 mod authorizations;
+mod ca_certificates;
 mod certificates;
 mod orders;
 mod prune;
@@ -37,9 +38,9 @@ use cairn_core::api::sa::{
     StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
-    ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp, WorkerId,
+    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
+    CertificateRecord, ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result,
+    Serial, Thumbprint, Timestamp, WorkerId,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -50,7 +51,7 @@ use crate::config::Config;
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, json};
+use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_recordable, json};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
 const PING_WAIT: Duration = Duration::from_secs(1);
@@ -189,6 +190,10 @@ impl StorageRead for SqliteStorage {
         self.read(|db| certificates::by_serial(db, serial))
     }
 
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.read(ca_certificates::latest)
+    }
+
     async fn ping(&self) -> Result<()> {
         // A job that does nothing commits nothing and flushes nothing, but shows that the writer lives and takes jobs.
         let writer = tokio::time::timeout(PING_WAIT, self.writer.submit(|_| Ok(()))).await;
@@ -206,6 +211,11 @@ impl CertificateStore for SqliteStorage {
 
     async fn add_certificate(&self, certificate: NewCertificate) -> Result<bool> {
         self.change(move |db| certificates::insert(db, &certificate)).await
+    }
+
+    async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
+        ensure_recordable(&certificates)?;
+        self.change(move |db| ca_certificates::record(db, &certificates)).await
     }
 }
 
@@ -346,6 +356,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
     [
         accounts::STATEMENTS,
         authorizations::STATEMENTS,
+        ca_certificates::STATEMENTS,
         certificates::STATEMENTS,
         orders::STATEMENTS,
         prune::STATEMENTS,

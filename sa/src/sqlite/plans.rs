@@ -37,6 +37,7 @@ fn lookups_among_open_and_running_things_use_their_partial_indexes() {
         "USING INDEX validating_authorizations",
         "seen_workers (seen<?)",
         "expiring_certificates (not_after<?)",
+        "latest_ca_certificates (at<?)",
     ] {
         assert!(plans.contains(index), "nothing uses {index}:\n{plans}");
     }

@@ -25,6 +25,8 @@ const ROWS: &str = "
         FROM generate_series(1, 20000) n;
     INSERT INTO blocked_keys SELECT sha256(decode(md5('b' || n), 'hex')), decode(md5('s' || n), 'hex'), n
         FROM generate_series(1, 20000) n;
+    INSERT INTO ca_certificates SELECT sha256(decode(md5('c' || n), 'hex')), NULL, repeat('x', 500)::bytea, n
+        FROM generate_series(1, 20000) n;
     INSERT INTO workers SELECT decode(md5('w' || n), 'hex'), n FROM generate_series(1, 20000) n;
 ";
 
@@ -66,6 +68,7 @@ async fn every_statement_finds_its_rows_by_an_index_and_in_order() {
         "validating_authorizations",
         "seen_workers",
         "expiring_certificates",
+        "latest_ca_certificates",
     ] {
         let used = ["using", "Backward using"].iter().any(|how| all.contains(&format!("{how} {index}")));
         assert!(used, "nothing uses {index}:\n{all}");

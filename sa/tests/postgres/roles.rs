@@ -77,6 +77,8 @@ async fn a_server_cannot_take_back_what_was_issued_nor_change_the_schema() {
         "UPDATE orders SET identifiers = ''",
         "UPDATE authorizations SET identifier = ''",
         "DELETE FROM blocked_keys",
+        "DELETE FROM ca_certificates",
+        "UPDATE ca_certificates SET der = ''",
         "INSERT INTO schema_version VALUES (1000, '', 1000)",
         "ALTER TABLE orders ADD COLUMN more text",
         "CREATE TABLE more (a integer)",
@@ -93,9 +95,16 @@ async fn a_reader_reads_everything_and_changes_nothing() {
     let world = World::new(open(&config).await.unwrap(), ());
     world.certificate(None).await;
     let reader = config.postgres.user.replace("_sa", "_read");
-    for table in
-        ["accounts", "orders", "authorizations", "intents", "certificates", "blocked_keys", "workers"]
-    {
+    for table in [
+        "accounts",
+        "orders",
+        "authorizations",
+        "intents",
+        "certificates",
+        "blocked_keys",
+        "workers",
+        "ca_certificates",
+    ] {
         database.sql_as(&reader, &format!("SELECT count(*) FROM {table}")).unwrap();
         for change in ["DELETE FROM", "TRUNCATE", "INSERT INTO", "DROP TABLE"] {
             let values = if change == "INSERT INTO" { "SELECT" } else { "" };
@@ -117,7 +126,7 @@ async fn a_server_that_may_not_change_the_schema_refuses_one_that_is_too_old_and
     let mut config = database.config();
     config.postgres.migrate_at_start = false;
     let error = open(&config).await.err().unwrap();
-    assert!(matches!(error, OpenError::TooOld { found: 0, needed: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::TooOld { found: 0, needed: 4, .. }), "{error:?}");
     assert!(error.to_string().contains("run `cairn admin db migrate`"), "{error}");
     assert_eq!(database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
 

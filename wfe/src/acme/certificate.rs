@@ -1,4 +1,4 @@
-//! Downloading a certificate with its chain (RFC 8555 §7.4.2).
+//! Downloading a certificate with its chain, or with one of the others that it has (RFC 8555 §7.4.2).
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use axum::response::Response;
 use cairn_core::{CertificateRecord, Error, ErrorKind, Serial};
 use cairn_x509::Certificate;
 use http::HeaderValue;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LINK};
 
 use crate::WebFrontEnd;
-use crate::links::Id;
+use crate::links::{Alternate, ChainNumber, Id, Resource};
 use crate::signed::{Asking, Signed};
 use crate::wire::{Answer, PostAsGet};
 
@@ -20,12 +20,30 @@ const PEM_CHAIN: HeaderValue = HeaderValue::from_static("application/pem-certifi
 /// What a client hears of a fault with a stored certificate.
 const UNUSABLE: &str = "The certificate cannot be given out.";
 
+/// A request to see a certificate.
+type Download = Signed<PostAsGet, Asking<CertificateRecord>>;
+
 /// `POST /certificate/{serial}`: the leaf, then what certifies it, without the root.
 pub(crate) async fn certificate(
     State(wfe): State<Arc<WebFrontEnd>>,
     _: Id<Serial>,
-    signed: Signed<PostAsGet, Asking<CertificateRecord>>,
+    signed: Download,
 ) -> Answer {
+    download(&wfe, signed, 0).await
+}
+
+/// `POST /certificate/{serial}/{chain}`: the same leaf with another chain.
+pub(crate) async fn alternate(
+    State(wfe): State<Arc<WebFrontEnd>>,
+    _: Id<Serial>,
+    Alternate(number): Alternate,
+    signed: Download,
+) -> Answer {
+    download(&wfe, signed, number.place()).await
+}
+
+/// The leaf with its chain at `place`, and links to all its other chains.
+async fn download(wfe: &WebFrontEnd, signed: Download, place: usize) -> Answer {
     let Asking { account, found } = signed.signer;
     let record =
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no certificate with this serial."))?;
@@ -36,10 +54,18 @@ pub(crate) async fn certificate(
         );
     }
     let leaf = Certificate::from_der(&record.der).map_err(|error| Error::internal(UNUSABLE, error))?;
-    let issuers = wfe.chains.pem(record.issuer).ok_or_else(|| {
-        Error::internal(UNUSABLE, format!("no certificate of issuer {} is configured", record.issuer))
+    let chains = wfe.chains.of(record.issuer).await?;
+    let chain = chains.all().get(place).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, "The certificate has no chain with this number (any more).")
     })?;
-    let mut response = Response::new(Body::from(leaf.to_pem() + issuers));
+    let mut response = Response::new(Body::from(leaf.to_pem() + &chain.pem));
     response.headers_mut().insert(CONTENT_TYPE, PEM_CHAIN);
+    for other in (0..chains.all().len()).filter(|other| *other != place) {
+        let resource = match ChainNumber::of_place(other) {
+            None => Resource::Certificate(&record.serial),
+            Some(number) => Resource::Alternate(&record.serial, number),
+        };
+        response.headers_mut().append(LINK, signed.visit.link(resource).relation("alternate")?);
+    }
     Ok(response)
 }

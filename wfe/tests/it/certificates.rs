@@ -15,6 +15,9 @@ use crate::world::{Client, World};
 struct Pki {
     root: Certificate,
     intermediate: Certificate,
+    /// Another root, and the same intermediate certified by it.
+    other_root: Certificate,
+    other: Certificate,
     leaf: Certificate,
 }
 
@@ -34,12 +37,18 @@ fn pki() -> Pki {
     let root_certificate = root.self_signed(&root_key).unwrap();
     let root_issuer = Issuer::new(root, root_key);
     let intermediate_certificate = intermediate.signed_by(&intermediate_key, &root_issuer).unwrap();
+    let (other_root, other_key) = (authority("other root"), KeyPair::generate().unwrap());
+    let other_certificate = other_root.self_signed(&other_key).unwrap();
+    let other_root = Issuer::new(other_root, other_key);
+    let other = intermediate.signed_by(&intermediate_key, &other_root).unwrap();
     let intermediate_issuer = Issuer::new(intermediate, intermediate_key);
     let leaf_certificate = leaf.signed_by(&KeyPair::generate().unwrap(), &intermediate_issuer).unwrap();
     let read = |certificate: rcgen::Certificate| Certificate::from_der(certificate.der()).unwrap();
     Pki {
         root: read(root_certificate),
         intermediate: read(intermediate_certificate),
+        other_root: read(other_certificate),
+        other: read(other),
         leaf: read(leaf_certificate),
     }
 }
@@ -104,6 +113,61 @@ async fn a_certificate_whose_issuer_is_not_configured_is_a_fault_of_ours() {
     let client = world.client().await;
     world.fake.state().certificates.push(pki.record(Some(client.account())));
     world.post_as_get(&client, &pki.path()).await.assert_problem(500, "serverInternal");
+}
+
+#[tokio::test]
+async fn the_chain_of_an_issuer_that_is_only_recorded_is_known_from_the_first_request_on() {
+    let pki = pki();
+    let world = World::new();
+    let client = world.client().await;
+    world.fake.state().certificates.push(pki.record(Some(client.account())));
+    world.fake.record([&pki.root, &pki.intermediate]);
+    let before = world.fake.state().reads_of_ca_certificates;
+    for _ in 0..2 {
+        let reply = world.post_as_get(&client, &pki.path()).await;
+        assert_eq!(String::from_utf8(reply.body).unwrap(), pki.leaf.to_pem() + &pki.intermediate.to_pem());
+    }
+    assert_eq!(world.fake.state().reads_of_ca_certificates, before + 1, "the second time it is known");
+}
+
+#[tokio::test]
+async fn while_the_storage_cannot_tell_an_unknown_chain_the_client_hears_that() {
+    let pki = pki();
+    let world = World::new();
+    let client = world.client().await;
+    world.fake.state().certificates.push(pki.record(Some(client.account())));
+    world.fake.state().ca_certificates_fail = true;
+    world.post_as_get(&client, &pki.path()).await.assert_problem(503, "serverInternal");
+}
+
+#[tokio::test]
+async fn every_chain_has_a_url_and_names_all_others() {
+    let pki = pki();
+    let certificates = [&pki.intermediate, &pki.other, &pki.root, &pki.other_root].map(Clone::clone);
+    let world = World::with_preferred("root", certificates.to_vec());
+    let client = world.client().await;
+    world.fake.state().certificates.push(pki.record(Some(client.account())));
+    let default = pki.path();
+    let alternate = format!("{default}/1");
+    let index = "<https://ca.test/dir>;rel=\"index\"".to_owned();
+    for (path, intermediate, other) in
+        [(&default, &pki.intermediate, &alternate), (&alternate, &pki.other, &default)]
+    {
+        let reply = world.post_as_get(&client, path).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {reply:?}");
+        assert_eq!(reply.header("content-type"), "application/pem-certificate-chain");
+        assert_eq!(reply.links(), [format!("<https://ca.test{other}>;rel=\"alternate\""), index.clone()]);
+        assert_eq!(
+            String::from_utf8(reply.body).unwrap(),
+            pki.leaf.to_pem() + &intermediate.to_pem(),
+            "{path}"
+        );
+    }
+    for wrong in ["0", "2", "01", "255", "256", "x"] {
+        world.post_as_get(&client, &format!("{default}/{wrong}")).await.assert_problem(404, "malformed");
+    }
+    let stranger = world.client().await;
+    world.post_as_get(&stranger, &alternate).await.assert_problem(403, "unauthorized");
 }
 
 #[tokio::test]

@@ -11,10 +11,12 @@ use cairn_core::api::ra::{
 use cairn_core::api::{RegistrationAuthority, StorageRead};
 use cairn_core::random::SeededRandom;
 use cairn_core::{
-    Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress,
+    Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
     CertificateRecord, ChallengeType, Error, ErrorKind, Identifier, Order, OrderId, OrderProgress,
     OrderWithAuthorizations, Result, Serial, Thumbprint, Timestamp, Token,
 };
+
+use cairn_x509::Certificate;
 
 /// Now, in every test.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_767_323_045);
@@ -35,6 +37,11 @@ pub(crate) struct State {
     pub(crate) orders: Vec<Order>,
     pub(crate) authorizations: Vec<Authorization>,
     pub(crate) certificates: Vec<CertificateRecord>,
+    /// Those that the CA has recorded.
+    pub(crate) ca_certificates: Vec<CaCertificate>,
+    /// How often they were asked for, and whether that fails.
+    pub(crate) reads_of_ca_certificates: usize,
+    pub(crate) ca_certificates_fail: bool,
     pub(crate) finalized: Vec<FinalizeOrderRequest>,
     pub(crate) revoked: Vec<RevokeCertificateRequest>,
     /// What every call fails with.
@@ -78,6 +85,12 @@ impl Fake {
             Some(refusal) => Err(refusal),
             None => Ok(state),
         }
+    }
+
+    /// Stores CA certificates, as the certificate authority does.
+    pub(crate) fn record<const N: usize>(&self, certificates: [&Certificate; N]) {
+        let record = |it: &Certificate| CaCertificate { der: it.der().to_vec(), subject: None, at: NOW };
+        self.state().ca_certificates.extend(certificates.map(record));
     }
 
     /// Stores an order with pending authorizations.
@@ -152,6 +165,15 @@ impl StorageRead for Fake {
 
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
         Ok(self.call()?.certificates.iter().find(|record| record.serial == *serial).cloned())
+    }
+
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        let mut state = self.call()?;
+        state.reads_of_ca_certificates += 1;
+        if state.ca_certificates_fail {
+            return Err(Error::new(ErrorKind::Unavailable, "as the test wants"));
+        }
+        Ok(state.ca_certificates.clone())
     }
 
     async fn ping(&self) -> Result<()> {

@@ -8,7 +8,7 @@ use cairn_core::time::FakeClock;
 use cairn_core::{Account, AccountId, Period, SystemRandom};
 use cairn_jose::sign::SigningKey;
 use cairn_jose::{Algorithm, base64url};
-use cairn_wfe::{Config, Deps, Nonces, router};
+use cairn_wfe::{Chains, Config, Deps, Nonces, router};
 use cairn_x509::Certificate;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -52,6 +52,13 @@ impl World {
         Self::with(Config { base_url: Some(BASE.parse().unwrap()), ..Config::default() }, issuers)
     }
 
+    /// The same, where chains that end at the root with this name are the default.
+    pub(crate) fn with_preferred(root: &str, issuers: Vec<Certificate>) -> Self {
+        let (base_url, preferred_root) =
+            (Some(BASE.parse().unwrap()), Some(root.to_owned().try_into().unwrap()));
+        Self::with(Config { base_url, preferred_root, ..Config::default() }, issuers)
+    }
+
     fn with(config: Config, issuers: Vec<Certificate>) -> Self {
         config.validate().unwrap();
         let (fake, clock) = (Arc::new(Fake::new()), Arc::new(FakeClock::new(NOW)));
@@ -60,7 +67,12 @@ impl World {
             sa: fake.clone(),
             nonces: Arc::new(Nonces::new(&SystemRandom)),
             clock: clock.clone(),
-            issuers,
+            chains: Arc::new(Chains::new(
+                issuers,
+                config.preferred_root.clone(),
+                fake.clone(),
+                clock.clone(),
+            )),
         };
         Self { router: router(deps, config), fake, clock }
     }

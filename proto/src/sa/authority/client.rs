@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use cairn_core::api::sa::{NewOrder, NewRevocation, ProcessingOrder, RunningValidation, SubjectKey};
 use cairn_core::api::{StorageAuthority, StorageRead};
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CertificateRecord,
-    ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial, Thumbprint,
-    Timestamp, WorkerId,
+    Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
+    CertificateRecord, ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial,
+    Thumbprint, Timestamp, WorkerId,
 };
 
 use super::RemoteStorageAuthority;
@@ -59,6 +59,10 @@ impl<T: Carrier> StorageRead for RemoteStorageAuthority<T> {
         serial: &Serial,
     ) -> Result<(Option<Account>, Option<CertificateRecord>)> {
         self.read.account_and_certificate(account, serial).await
+    }
+
+    async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.read.ca_certificates().await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod authorizations;
+pub(crate) mod ca_certificates;
 pub(crate) mod certificates;
 pub(crate) mod orders;
 pub(crate) mod pruning;
@@ -76,6 +77,11 @@ stories! {
         certificates_without_orders_do_not_disturb_each_other
         a_certificate_without_intent_is_refused
         a_second_certificate_for_an_intent_is_refused
+    }
+    ca_certificates {
+        ca_certificates_read_back_the_latest_first
+        a_ca_certificate_is_recorded_once_and_keeps_its_time
+        of_many_ca_certificates_the_latest_are_told
     }
     revocations {
         a_revocation_is_remembered_with_its_reason
