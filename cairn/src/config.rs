@@ -142,6 +142,9 @@ pub struct Issuer {
     pub key: Option<PathBuf>,
     /// The file with the passphrase of an encrypted key. Nobody but its owner may be able to read it.
     pub passphrase_file: Option<PathBuf>,
+    /// The folder of what `cairn ca` asks for and installs: further issuers, OCSP responders, CAs' certificates and CRLs, each in a folder
+    /// of its own in it. Made if it does not exist. Default: none.
+    pub folder: Option<PathBuf>,
 }
 
 /// The `[admin]` section.
@@ -280,6 +283,7 @@ impl Config {
             &mut self.issuer.certificate,
             &mut self.issuer.key,
             &mut self.issuer.passphrase_file,
+            &mut self.issuer.folder,
             &mut self.sa.postgres.password_file,
             &mut self.sa.postgres.root_certificate,
         ];

@@ -59,7 +59,11 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let (issuing, made) = hierarchy(&args)?;
     let storage = Storage::Sqlite(Arc::new(open(&args)?));
 
-    let hierarchy = Hierarchy { root: issuing.root.clone(), intermediate: issuing.intermediate.clone() };
+    let hierarchy = Hierarchy {
+        root: issuing.root.clone(),
+        intermediate: issuing.intermediate.clone(),
+        others: Vec::new(),
+    };
     let issuer = Issuer::load(
         &hierarchy.intermediate.to_pem(),
         &hierarchy.root.to_pem(),
@@ -67,7 +71,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
         SystemClock.now(),
     )?;
     let services = wiring::wire(
-        Foundation::whole(storage.authority(), issuer, hierarchy.chain(), names.clone(), &lifecycle),
+        Foundation::whole(storage.authority(), issuer, hierarchy.certificates(), names.clone(), &lifecycle),
         configs(&args, &names, dns.address),
         &lifecycle,
     )?;

@@ -15,6 +15,7 @@ pub mod storage;
 pub mod wiring;
 
 pub mod internal;
+pub mod issuers;
 pub mod peers;
 pub mod readiness;
 

@@ -17,6 +17,8 @@ use crate::cli::{CheckConfigArgs, ServeArgs};
 use crate::config::Config;
 use crate::hierarchy;
 use crate::internal;
+use crate::issuers::watch::say_refused;
+use crate::issuers::{Refusal, watch};
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Sockets};
 use crate::lock::DirectoryLock;
@@ -46,7 +48,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
     telemetry::start(&config.log, &config.trace, &Roles::new(&args.roles, &config.internal))?;
     let prepared = prepare(&config, &args.roles).map_err(|complaints| complaints.about(&args.config))?;
-    let Prepared { roles, hierarchy, issuer, tls, listener_names, credentials } = prepared;
+    let Prepared { roles, hierarchy, issuers, tls, listener_names, credentials } = prepared;
+    say_refused(issuers.iter().flat_map(|issuers| &issuers.loaded().refused));
 
     let lifecycle = Lifecycle::new(config.lifecycle.clone());
     let plays_sa = roles.play(Role::Sa);
@@ -68,14 +71,17 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
         roles: roles.clone(),
         storage: storage.as_ref().map(Storage::authority),
         reads: storage.as_ref().and_then(Storage::reads),
-        issuer,
-        certificates: hierarchy.as_ref().map(Hierarchy::chain).unwrap_or_default(),
+        issuers: issuers.as_ref().map(|issuers| issuers.loaded().hierarchy.clone()),
+        certificates: hierarchy.as_ref().map(Hierarchy::certificates).unwrap_or_default(),
         listener_names,
         peers,
         clock,
         random,
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
+    if let (Some(issuers), Some(ca)) = (issuers, &services.issuing) {
+        lifecycle.work.spawn(watch(issuers, Arc::clone(ca), lifecycle.stopping.clone()));
+    }
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
     let started = server::start(
         services,
@@ -106,6 +112,13 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
 pub fn check(args: &CheckConfigArgs) -> Result<String> {
     let config = Config::read(&args.config)?;
     let prepared = prepare(&config, &args.roles).map_err(|complaints| complaints.about(&args.config))?;
+    if let Some(issuers) = &prepared.issuers {
+        let mut complaints = Complaints::default();
+        for Refusal { what, why } in &issuers.loaded().refused {
+            complaints.add(&format!("issuer.folder: {what}"), why);
+        }
+        complaints.end().map_err(|complaints| complaints.about(&args.config))?;
+    }
     let file = args.config.display();
     Ok(match (prepared.hierarchy, args.roles.as_slice()) {
         (Some(hierarchy), []) => {

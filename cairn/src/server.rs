@@ -7,9 +7,9 @@ use anyhow::Result;
 use cairn_core::api::ListenerCertificates;
 use cairn_core::{Clock, ErrorKind, Timestamp};
 use cairn_ra::Orphans;
+use cairn_wfe::Chains;
 use cairn_x509::Certificate;
 use ipnet::IpNet;
-use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
@@ -45,15 +45,18 @@ pub enum ListenerTls {
 pub struct Hierarchy {
     /// What clients trust.
     pub root: Certificate,
-    /// What signs.
+    /// What signs, or the first of several.
     pub intermediate: Certificate,
+    /// Every other CA certificate that is known; those two may be among them.
+    pub others: Vec<Certificate>,
 }
 
 impl Hierarchy {
-    /// What the front end sends along with what it issues: intermediate and root.
+    /// What the front end makes chains of.
     #[must_use]
-    pub fn chain(&self) -> Vec<Certificate> {
-        vec![self.intermediate.clone(), self.root.clone()]
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let own = [&self.intermediate, &self.root].into_iter();
+        own.chain(&self.others).cloned().collect()
     }
 }
 
@@ -101,9 +104,9 @@ pub async fn start(
     });
     let mut listeners = vec![(bound.management, Vec::new(), management)];
     let mut acceptor = None;
-    if let (Some(wfe), Some(hierarchy)) = (services.wfe, hierarchy) {
-        let FrontEnd { acme, listener_certificates, .. } = wfe;
-        acceptor = accepting(tls, hierarchy, listener_certificates, services.clock, lifecycle).await?;
+    if let Some(wfe) = services.wfe {
+        let FrontEnd { acme, listener_certificates, chains, .. } = wfe;
+        acceptor = accepting(tls, chains, listener_certificates, services.clock, lifecycle).await?;
         listeners.push((bound.api, bound.api_proxies, acme));
     }
     for (sockets, proxies, router) in listeners {
@@ -122,7 +125,7 @@ pub async fn start(
 
 async fn accepting(
     tls: ListenerTls,
-    hierarchy: &Hierarchy,
+    chains: Arc<Chains>,
     issuer: Arc<dyn ListenerCertificates>,
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
@@ -136,8 +139,7 @@ async fn accepting(
             Ok(Some(served.acceptor()?))
         }
         ListenerTls::SelfIssued => {
-            let chain = vec![CertificateDer::from(hierarchy.intermediate.der().to_vec())];
-            let issued = SelfIssued { issuer, clock, chain };
+            let issued = SelfIssued { issuer, clock, chains };
             let (served, renew_at) = first(&issued).await?;
             lifecycle.work.spawn(issued.renew(Arc::clone(&served), renew_at, stopping));
             Ok(Some(served.acceptor()?))

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, anyhow, bail};
 use arc_swap::ArcSwap;
 use cairn_core::api::ListenerCertificates;
-use cairn_core::{Clock, Timestamp};
+use cairn_core::{Clock, IssuerId, Timestamp};
+use cairn_wfe::Chains;
 use cairn_x509::Certificate;
 use cairn_x509::signer::{FileSigner, KeySpec, Signer};
 use rustls::ServerConfig;
@@ -60,8 +61,8 @@ pub struct SelfIssued {
     pub issuer: Arc<dyn ListenerCertificates>,
     /// Tells when to renew.
     pub clock: Arc<dyn Clock>,
-    /// What to send along: the intermediate.
-    pub chain: Vec<CertificateDer<'static>>,
+    /// Know what to send along.
+    pub chains: Arc<Chains>,
 }
 
 impl fmt::Debug for SelfIssued {
@@ -87,10 +88,17 @@ impl SelfIssued {
             .listener_certificate(key.public_key().der().to_vec())
             .await
             .context("cannot issue the certificate of the server's own listeners")?;
-        let validity = Certificate::from_der(&issued.der)?.validity();
-        let chain = std::iter::once(CertificateDer::from(issued.der)).chain(self.chain.iter().cloned());
+        let certificate = Certificate::from_der(&issued.der)?;
+        let issuer = certificate.authority_key_identifier().and_then(|id| id.try_into().ok());
+        let issuer = issuer.context("the listeners' certificate does not name its issuer")?;
+        let below = self.chains.default_pem(IssuerId::from_bytes(issuer)).await?;
+        let mut chain = vec![CertificateDer::from(issued.der)];
+        for certificate in CertificateDer::pem_slice_iter(below.as_bytes()) {
+            chain.push(certificate.context("a chain cannot be read")?);
+        }
         let pem = key.to_pkcs8_pem(None)?;
-        let certified = certified_key(chain.collect(), pem.as_bytes())?;
+        let certified = certified_key(chain, pem.as_bytes())?;
+        let validity = certificate.validity();
         // At two thirds of its life: a third is left for an operator to notice what keeps it from being renewed.
         let lifetime = validity.not_after - validity.not_before;
         Ok((certified, Timestamp::from_unix(validity.not_before + lifetime / 3 * 2)))
@@ -255,12 +263,10 @@ mod tests {
         let issuer = Issuer::load(&intermediate, &root, Box::new(made.intermediate_key), START).unwrap();
         let store = Arc::new(SqliteStorage::open_ephemeral().unwrap());
         let (clock, random) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::new(SystemRandom));
+        let certificates = vec![made.intermediate, made.root];
+        let chains = Chains::new(certificates, None, store.clone(), Arc::clone(&clock));
         let ca = Ca::new(cairn_ca::Config::default(), issuer, store, Arc::clone(&clock), random).unwrap();
-        SelfIssued {
-            issuer: Arc::new(ForLocalhost(ca)),
-            clock,
-            chain: vec![CertificateDer::from(made.intermediate.der().to_vec())],
-        }
+        SelfIssued { issuer: Arc::new(ForLocalhost(ca)), clock, chains: Arc::new(chains) }
     }
 
     fn leaf(served: &Served) -> Vec<u8> {

@@ -50,7 +50,7 @@ pub struct Foundation {
     /// What front ends read, where that is not the storage itself.
     pub reads: Option<Arc<dyn StorageRead>>,
     /// What signs; needed to play the certificate authority.
-    pub issuer: Option<Issuer>,
+    pub issuers: Option<cairn_ca::Hierarchy>,
     /// Root and intermediates that are configured, of which the front end makes chains.
     pub certificates: Vec<Certificate>,
     /// The names under which clients reach the front end.
@@ -79,7 +79,7 @@ impl Foundation {
             roles: Roles::new(&[], &internal),
             storage: Some(storage),
             reads: None,
-            issuer: Some(issuer),
+            issuers: Some(issuer.into()),
             certificates,
             listener_names,
             peers: Peers::new(internal, Arc::clone(&clock), Arc::clone(&random), lifecycle.clone()),
@@ -101,6 +101,8 @@ pub struct Services {
     pub remote_va: Option<Arc<dyn ValidationAuthority>>,
     /// Signs.
     pub ca: Option<Arc<dyn CertificateAuthority>>,
+    /// The same, for who exchanges its issuers.
+    pub issuing: Option<Arc<Ca>>,
     /// Remembers.
     pub sa: Option<Arc<dyn Storage>>,
     /// What front ends read of it, where that is not the same.
@@ -132,6 +134,8 @@ pub struct FrontEnd {
     pub nonces: Arc<Nonces>,
     /// Where its listeners can have their certificate from.
     pub listener_certificates: Arc<dyn ListenerCertificates>,
+    /// What goes out below a leaf.
+    pub chains: Arc<Chains>,
 }
 
 /// Wires the services of this process, from those that need nobody to those that need others.
@@ -143,7 +147,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         roles,
         storage: sa,
         reads: near,
-        issuer,
+        issuers,
         certificates,
         listener_names,
         peers,
@@ -157,7 +161,8 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let remote_va = roles.play(Role::RemoteVa).then(|| Va::alone(&configs.va)).transpose().context("[va]")?;
     let remote_va = remote_va.map(|va| Arc::new(va) as Arc<dyn ValidationAuthority>);
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
-    let ca = issuer.map(|issuer| wiring.certificate_authority(configs.ca, issuer)).transpose()?;
+    let issuing = issuers.map(|issuers| wiring.certificate_authority(configs.ca, issuers)).transpose()?;
+    let ca = issuing.clone().map(|ca| ca as Arc<dyn CertificateAuthority>);
     let ra = roles.play(Role::Ra).then(|| {
         let deps = cairn_ra::Deps {
             sa: wiring.storage_authority()?,
@@ -184,7 +189,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
         .transpose()?;
     let Wiring { sa, near, peers, clock, .. } = wiring;
-    Ok(Services { wfe, ra, va, remote_va, ca, sa, near, pa, peers, clock })
+    Ok(Services { wfe, ra, va, remote_va, ca, issuing, sa, near, pa, peers, clock })
 }
 
 /// A service of this process, or else a peer.
@@ -226,13 +231,13 @@ impl Wiring<'_> {
     fn certificate_authority(
         &self,
         config: cairn_ca::Config,
-        issuer: Issuer,
-    ) -> Result<Arc<dyn CertificateAuthority>> {
+        issuers: cairn_ca::Hierarchy,
+    ) -> Result<Arc<Ca>> {
         let store: Arc<dyn CertificateStore> = match &self.sa {
             Some(sa) => sa.clone(),
             None => Arc::new(RemoteCertificateStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
         };
-        let ca = Ca::new(config, issuer, store, Arc::clone(&self.clock), Arc::clone(&self.random));
+        let ca = Ca::new(config, issuers, store, Arc::clone(&self.clock), Arc::clone(&self.random));
         Ok(Arc::new(ca.context("[ca]")?))
     }
 
@@ -272,8 +277,14 @@ impl Wiring<'_> {
             None => nonces.clone() as Arc<dyn NonceService>,
         };
         let chains = self.chains(&config, certificates, &sa);
-        let deps = cairn_wfe::Deps { ra, sa, nonces: routed, clock: Arc::clone(&self.clock), chains };
-        Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates })
+        let deps = cairn_wfe::Deps {
+            ra,
+            sa,
+            nonces: routed,
+            clock: Arc::clone(&self.clock),
+            chains: Arc::clone(&chains),
+        };
+        Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates, chains })
     }
 
     /// The chains that the front end sends along, kept current for as long as it answers.

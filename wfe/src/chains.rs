@@ -123,6 +123,15 @@ impl Chains {
         })
     }
 
+    /// The default chain of an issuer, PEM, for whoever else serves its certificates.
+    ///
+    /// # Errors
+    /// As when a client asks for it.
+    pub async fn default_pem(&self, issuer: IssuerId) -> Result<String> {
+        let chains = self.of(issuer).await?;
+        Ok(chains.all().first().map(|chain| chain.pem.clone()).unwrap_or_default())
+    }
+
     /// Every CA certificate that is known: those that are configured first.
     #[must_use]
     pub fn certificates(&self) -> Vec<Certificate> {

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use cairn_ca::Issuer;
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier};
 use cairn_proto::Role;
@@ -15,6 +14,8 @@ use cairn_x509::Certificate;
 
 use crate::config::{Config, Tls};
 use crate::hierarchy;
+use crate::issuers::watch::Watch;
+use crate::issuers::{CONFIGURED, Inventory, Refusal};
 use crate::names;
 use crate::peers::perspective_addresses;
 use crate::roles::Roles;
@@ -28,8 +29,8 @@ pub struct Prepared {
     pub roles: Roles,
     /// Root and intermediate, for the front end and the certificate authority.
     pub hierarchy: Option<Hierarchy>,
-    /// What signs, for the certificate authority.
-    pub issuer: Option<Issuer>,
+    /// What signs, for the certificate authority, and what of it cannot.
+    pub issuers: Option<Watch>,
     /// For the front end's listener.
     pub tls: ListenerTls,
     /// The names under which clients reach the front end.
@@ -48,7 +49,16 @@ impl Complaints {
         result.map_err(|error| self.add(key, format!("{:#}", error.into()))).ok()
     }
 
-    fn add(&mut self, key: &str, what: impl fmt::Display) {
+    /// Nothing, if nothing is wrong.
+    ///
+    /// # Errors
+    /// All that is.
+    pub fn end(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    /// What is wrong with `key`.
+    pub fn add(&mut self, key: &str, what: impl fmt::Display) {
         self.0.push(format!("{key}: {what}"));
     }
 
@@ -74,13 +84,12 @@ pub fn prepare(config: &Config, asked: &[Role]) -> Result<Prepared, Complaints> 
     judge_meetings(config, &roles, &mut complaints);
     let tls = front_end(config, &roles, &mut complaints);
     let credentials = storage_credentials(config, &roles, &mut complaints);
-    let hierarchy = load_hierarchy(config, &roles, &mut complaints);
-    let issuer = load_issuer(config, &roles, hierarchy.as_ref(), &mut complaints);
+    let inventory = Inventory::read(&config.issuer);
+    let hierarchy = load_hierarchy(config, &roles, &inventory, &mut complaints);
+    let issuers = load_issuers(config, &roles, hierarchy.as_ref(), &mut complaints);
     let listener_names = own_name(config).map(|name| vec![name]).unwrap_or_default();
-    if !complaints.0.is_empty() {
-        return Err(complaints);
-    }
-    Ok(Prepared { roles, hierarchy, issuer, tls, listener_names, credentials })
+    complaints.end()?;
+    Ok(Prepared { roles, hierarchy, issuers, tls, listener_names, credentials })
 }
 
 /// The services' own sections.
@@ -227,13 +236,22 @@ fn own_name(config: &Config) -> Result<Identifier> {
 }
 
 /// The certificates, for who sends them along and who signs for them.
-fn load_hierarchy(config: &Config, roles: &Roles, complaints: &mut Complaints) -> Option<Hierarchy> {
+fn load_hierarchy(
+    config: &Config,
+    roles: &Roles,
+    inventory: &Inventory,
+    complaints: &mut Complaints,
+) -> Option<Hierarchy> {
     if !roles.play(Role::Wfe) && !roles.play(Role::Ca) {
         return None;
     }
     let root = complaints.note("issuer.root", certificate(config.issuer.root.as_deref()));
-    let intermediate =
-        complaints.note("issuer.certificate", certificate(config.issuer.certificate.as_deref()));
+    // An issuer of the folder may be the only one.
+    let in_folder = inventory.issuers.first().filter(|_| config.issuer.certificate.is_none());
+    let intermediate = match in_folder {
+        Some(issuer) => Some(issuer.certificate.clone()),
+        None => complaints.note("issuer.certificate", certificate(config.issuer.certificate.as_deref())),
+    };
     let (root, intermediate) = (root?, intermediate?);
     if hierarchy::is_dev(&root) || hierarchy::is_dev(&intermediate) {
         complaints.add(
@@ -242,26 +260,49 @@ fn load_hierarchy(config: &Config, roles: &Roles, complaints: &mut Complaints) -
         );
         return None;
     }
-    Some(Hierarchy { root, intermediate })
+    Some(Hierarchy { root, intermediate, others: inventory.authorities().cloned().collect() })
 }
 
-/// The key, for the certificate authority alone.
-fn load_issuer(
+/// The keys, for the certificate authority alone. What is wrong with the configured issuer ends here; what is wrong with one of the
+/// folder does not, as long as there is another to issue with.
+fn load_issuers(
     config: &Config,
     roles: &Roles,
     hierarchy: Option<&Hierarchy>,
     complaints: &mut Complaints,
-) -> Option<Issuer> {
+) -> Option<Watch> {
     if !roles.play(Role::Ca) {
         return None;
     }
-    let files = &config.issuer;
-    let key = files.key.as_deref().context("is missing; name the intermediate's key");
-    let key = key.and_then(|key| hierarchy::read_key_file(key, files.passphrase_file.as_deref()));
-    let (key, hierarchy) = (complaints.note("issuer.key", key)?, hierarchy?);
-    let Hierarchy { root, intermediate } = hierarchy;
-    let loaded = Issuer::load(&intermediate.to_pem(), &root.to_pem(), Box::new(key), SystemClock.now());
-    complaints.note("issuer", loaded)
+    if config.issuer.key.is_none() && (config.issuer.certificate.is_some() || config.issuer.folder.is_none())
+    {
+        complaints.add("issuer.key", "is missing; name the intermediate's key");
+        return None;
+    }
+    hierarchy?;
+    let clock = Arc::new(SystemClock);
+    let ended = config.issuer.certificate.as_deref().is_some_and(|path| has_ended(path, clock.as_ref()));
+    let watch = Watch::start(&config.issuer, config.ca.profiles.keys(), clock);
+    let loaded = watch.loaded();
+    let is_alone = loaded.hierarchy.issuers.is_empty();
+    for Refusal { what, why } in &loaded.refused {
+        // An intermediate that has ended is replaced by leaving it where it is and installing the next.
+        if is_alone || (what == CONFIGURED && !ended) {
+            let key = if what == CONFIGURED { "issuer".to_owned() } else { format!("issuer.folder: {what}") };
+            complaints.add(&key, why);
+        }
+    }
+    if is_alone && loaded.refused.is_empty() {
+        complaints.add(
+            "issuer",
+            "there is no issuer; install one with `cairn ca`, or name its certificate and key",
+        );
+    }
+    Some(watch)
+}
+
+fn has_ended(path: &Path, clock: &dyn Clock) -> bool {
+    certificate(Some(path)).is_ok_and(|issuer| clock.now().unix() > issuer.validity().not_after)
 }
 
 fn certificate(path: Option<&Path>) -> Result<Certificate> {

@@ -173,6 +173,20 @@ impl Client {
         Ok(self.post_as_get(Step::Certificate, account, url).await?.body)
     }
 
+    /// The URLs of a certificate with its other chains, RFC 8555 §7.4.2.
+    ///
+    /// # Errors
+    /// As any request.
+    pub async fn alternates(&mut self, account: &Account, url: &str) -> Result<Vec<String>> {
+        let response = self.post_as_get(Step::Certificate, account, url).await?;
+        let links = response.headers.get_all(header::LINK).iter().filter_map(|link| link.to_str().ok());
+        let alternate = |link: &str| {
+            let url = link.strip_suffix(">;rel=\"alternate\"")?.strip_prefix('<')?;
+            Some(url.to_owned())
+        };
+        Ok(links.filter_map(alternate).collect())
+    }
+
     /// Revokes a certificate, DER, RFC 8555 §7.6.
     ///
     /// # Errors

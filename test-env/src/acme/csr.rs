@@ -20,7 +20,18 @@ impl CertificateRequest {
     /// # Errors
     /// If an identifier cannot stand in a CSR.
     pub fn new(identifiers: &[Identifier]) -> Result<Self> {
-        let key = KeyPair::generate().map_err(Error::nonsense)?;
+        Self::with(identifiers, KeyPair::generate().map_err(Error::nonsense)?)
+    }
+
+    /// The same for a key that there is already, PKCS#8 PEM.
+    ///
+    /// # Errors
+    /// If the key is none, or an identifier cannot stand in a CSR.
+    pub fn with_key(identifiers: &[Identifier], key: &str) -> Result<Self> {
+        Self::with(identifiers, KeyPair::from_pem(key).map_err(Error::nonsense)?)
+    }
+
+    fn with(identifiers: &[Identifier], key: KeyPair) -> Result<Self> {
         // rcgen tells addresses from names by itself.
         let names: Vec<String> = identifiers.iter().map(|identifier| identifier.value.clone()).collect();
         let mut params = CertificateParams::new(names).map_err(Error::nonsense)?;

@@ -21,6 +21,7 @@ mod backup;
 mod metrics;
 mod process;
 
+mod issuers;
 mod serve;
 
 mod traces;

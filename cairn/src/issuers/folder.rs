@@ -1,0 +1,274 @@
+//! What lies in the hierarchy folder: read, and not judged yet. No key is opened here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, ensure};
+use cairn_ca::{Usage, Use};
+use cairn_x509::{Certificate, Crl};
+use serde::Deserialize;
+
+use super::{CONFIGURED, KeyPlace};
+use crate::config;
+
+/// Longest file in bytes: a CRL with some ten thousand entries.
+const MAX_FILE: u64 = 1024 * 1024;
+/// Most things of a kind: far more than a hierarchy has.
+const MAX_ENTRIES: usize = 256;
+
+/// What the configuration and the folder hold.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// The issuers, the configured one first.
+    pub issuers: Vec<IssuerEntry>,
+    /// The OCSP responders.
+    pub responders: Vec<ResponderEntry>,
+    /// The configured root, then the CA certificates of the folder.
+    pub certificates: Vec<(PathBuf, Certificate)>,
+    /// CRLs of the CAs above.
+    pub crls: Vec<(PathBuf, Crl)>,
+    /// What cannot be read: where, and why.
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+/// An issuer's files.
+#[derive(Clone, Debug)]
+pub struct IssuerEntry {
+    /// The name of its folder, or [`CONFIGURED`].
+    pub name: String,
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Where its key is; `None` for a process that is not told.
+    pub key: Option<KeyPlace>,
+    /// How it is used.
+    pub usage: Usage,
+    /// What its files look like from outside: while this stays, so do they.
+    pub stamp: Stamp,
+}
+
+/// A responder's files.
+#[derive(Clone, Debug)]
+pub struct ResponderEntry {
+    /// The name of its folder.
+    pub name: String,
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Where its key is.
+    pub key: KeyPlace,
+}
+
+/// Names, dates and lengths of files.
+pub type Stamp = Vec<(PathBuf, Option<SystemTime>, u64)>;
+
+/// `issuer.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuerFile {
+    /// PKCS#8, relative to the folder.
+    key: PathBuf,
+    passphrase_file: Option<PathBuf>,
+    #[serde(default, rename = "use")]
+    from: Use,
+    /// All if absent.
+    profiles: Option<BTreeSet<String>>,
+}
+
+/// `responder.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResponderFile {
+    key: PathBuf,
+    passphrase_file: Option<PathBuf>,
+}
+
+impl Inventory {
+    /// Reads what `[issuer]` names. What cannot be read is told, and the rest is there.
+    #[must_use]
+    pub fn read(config: &config::Issuer) -> Self {
+        let mut inventory = Self::default();
+        inventory.read_configured(config);
+        if let Some(folder) = &config.folder {
+            inventory.read_folder(folder);
+        }
+        inventory
+    }
+
+    /// All CA certificates: the issuers' and the others.
+    pub fn authorities(&self) -> impl Iterator<Item = &Certificate> {
+        let issuers = self.issuers.iter().map(|issuer| &issuer.certificate);
+        issuers.chain(self.certificates.iter().map(|(_, certificate)| certificate))
+    }
+
+    /// The certificate of the CA that issued `certificate`, if it is here.
+    #[must_use]
+    pub fn above(&self, certificate: &Certificate) -> Option<&Certificate> {
+        self.authorities().find(|above| certificate.verify_issued_by(above).is_ok())
+    }
+
+    fn read_configured(&mut self, config: &config::Issuer) {
+        if let Some(path) = &config.root {
+            self.note(path, |path| Ok((path.to_owned(), certificate(path)?)), |all| &mut all.certificates);
+        }
+        if let Some(path) = &config.certificate {
+            let read = |path: &Path| {
+                let key = config.key.clone();
+                let key = key.map(|key| KeyPlace { key, passphrase_file: config.passphrase_file.clone() });
+                let usage = Usage::default();
+                let (name, certificate) = (CONFIGURED.to_owned(), certificate(path)?);
+                Ok(IssuerEntry { name, certificate, key, usage, stamp: Stamp::new() })
+            };
+            self.note(path, read, |all| &mut all.issuers);
+        }
+    }
+
+    fn read_folder(&mut self, folder: &Path) {
+        for path in self.entries(&folder.join("certificates"), Some("pem")) {
+            self.note(&path, |path| Ok((path.to_owned(), certificate(path)?)), |all| &mut all.certificates);
+        }
+        for path in self.entries(&folder.join("crls"), Some("pem")) {
+            self.note(&path, |path| Ok((path.to_owned(), Crl::from_pem(&text(path)?)?)), |all| &mut all.crls);
+        }
+        for path in self.entries(&folder.join("issuers"), None) {
+            self.note(&path, issuer, |all| &mut all.issuers);
+        }
+        for path in self.entries(&folder.join("responders"), None) {
+            self.note(&path, responder, |all| &mut all.responders);
+        }
+    }
+
+    /// Keeps what is read at `path`, or why that cannot be.
+    fn note<T>(
+        &mut self,
+        path: &Path,
+        read: impl FnOnce(&Path) -> Result<T>,
+        list: impl FnOnce(&mut Self) -> &mut Vec<T>,
+    ) {
+        match read(path) {
+            Ok(it) => list(self).push(it),
+            Err(error) => self.unreadable.push((path.to_owned(), format!("{error:#}"))),
+        }
+    }
+
+    fn entries(&mut self, folder: &Path, extension: Option<&str>) -> Vec<PathBuf> {
+        let entries = entries(folder, extension);
+        entries.unwrap_or_else(|error| {
+            self.unreadable.push((folder.to_owned(), format!("{error:#}")));
+            Vec::new()
+        })
+    }
+}
+
+/// What the folder looks like from outside: while this stays, so does what it holds.
+#[must_use]
+pub fn stamp(folder: &Path) -> Stamp {
+    let mut stamp = Stamp::new();
+    for kind in ["certificates", "crls"] {
+        stamp.extend(stamp_of(&folder.join(kind)));
+    }
+    for kind in ["issuers", "responders"] {
+        for entry in entries(&folder.join(kind), None).unwrap_or_default() {
+            stamp.extend(stamp_of(&entry));
+        }
+    }
+    stamp
+}
+
+/// The folder's own files.
+fn stamp_of(folder: &Path) -> Stamp {
+    let files = entries(folder, None).unwrap_or_default().into_iter();
+    let stamp = |path: PathBuf| {
+        let metadata = path.metadata().ok();
+        let written = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        (path, written, metadata.map_or(0, |metadata| metadata.len()))
+    };
+    files.map(stamp).collect()
+}
+
+/// The paths in a folder in their order, those with a hidden name left out; none if there is no folder.
+fn entries(folder: &Path, extension: Option<&str>) -> Result<Vec<PathBuf>> {
+    let cannot_read = || format!("cannot look into {}", folder.display());
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.with_context(cannot_read)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(cannot_read)?.path();
+        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let wanted = extension.is_none_or(|extension| path.extension().is_some_and(|it| it == extension));
+        if !hidden && wanted {
+            found.push(path);
+        }
+        ensure!(
+            found.len() <= MAX_ENTRIES,
+            "{} holds more than {MAX_ENTRIES} entries; take out what does not belong there",
+            folder.display()
+        );
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn issuer(folder: &Path) -> Result<IssuerEntry> {
+    // Before the files are read: what is written in between is seen the next time.
+    let stamp = stamp_of(folder);
+    let path = folder.join("issuer.toml");
+    let file: IssuerFile =
+        toml::from_str(&text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
+    ensure!(
+        file.profiles.as_ref().is_none_or(|profiles| !profiles.is_empty()),
+        "profiles is empty in {}; leave it out, which means all, or take the issuer away",
+        path.display()
+    );
+    Ok(IssuerEntry {
+        name: name(folder)?,
+        certificate: certificate(&folder.join("certificate.pem"))?,
+        key: Some(KeyPlace { key: file.key, passphrase_file: file.passphrase_file }.anchored(folder)),
+        usage: Usage { from: file.from, profiles: file.profiles.unwrap_or_default() },
+        stamp,
+    })
+}
+
+fn responder(folder: &Path) -> Result<ResponderEntry> {
+    let path = folder.join("responder.toml");
+    let file: ResponderFile =
+        toml::from_str(&text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
+    Ok(ResponderEntry {
+        name: name(folder)?,
+        certificate: certificate(&folder.join("certificate.pem"))?,
+        key: KeyPlace { key: file.key, passphrase_file: file.passphrase_file }.anchored(folder),
+    })
+}
+
+fn name(folder: &Path) -> Result<String> {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let name = name.with_context(|| format!("the name of {} is no text", folder.display()))?;
+    ensure!(
+        name != CONFIGURED,
+        "\"{CONFIGURED}\" is the name of the issuer in the configuration; rename the folder"
+    );
+    Ok(name.to_owned())
+}
+
+fn certificate(path: &Path) -> Result<Certificate> {
+    Certificate::from_pem(&text(path)?).with_context(|| format!("{} cannot be used", path.display()))
+}
+
+/// A file of ours, which is not long.
+fn text(path: &Path) -> Result<String> {
+    let cannot_read = || format!("cannot read {}", path.display());
+    // Before it is opened: to open a pipe would be to wait for its other end.
+    ensure!(fs::metadata(path).with_context(cannot_read)?.is_file(), "{} is no file", path.display());
+    let mut contents = String::new();
+    let file = fs::File::open(path).with_context(cannot_read)?;
+    file.take(MAX_FILE + 1).read_to_string(&mut contents).with_context(cannot_read)?;
+    ensure!(
+        u64::try_from(contents.len()).unwrap_or(u64::MAX) <= MAX_FILE,
+        "{} is longer than {MAX_FILE} bytes",
+        path.display()
+    );
+    Ok(contents)
+}
