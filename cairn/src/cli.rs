@@ -132,6 +132,10 @@ pub struct DevHierarchyArgs {
     /// Lifetime of the intermediate
     #[arg(long, value_name = "TIME", default_value = "5y")]
     pub intermediate_lifetime: Period,
+
+    /// How many further roots certify the intermediate too, so that clients are offered alternate chains; at most 7
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub alternate_roots: u8,
 }
 
 /// Options of `cairn serve`.

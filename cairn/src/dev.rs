@@ -11,6 +11,7 @@ use cairn_ca::Issuer;
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Period, SystemRandom};
 use cairn_sa::SqliteStorage;
+use cairn_x509::Certificate;
 use challtestsrv::{DnsServer, Zone};
 use ipnet::IpNet;
 use tracing::error;
@@ -62,7 +63,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let hierarchy = Hierarchy {
         root: issuing.root.clone(),
         intermediate: issuing.intermediate.clone(),
-        others: Vec::new(),
+        others: issuing.alternates,
     };
     let issuer = Issuer::load(
         &hierarchy.intermediate.to_pem(),
@@ -72,7 +73,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     )?;
     let services = wiring::wire(
         Foundation::whole(storage.authority(), issuer, hierarchy.certificates(), names.clone(), &lifecycle),
-        configs(&args, &names, dns.address),
+        configs(&args, &names, dns.address, &hierarchy.root)?,
         &lifecycle,
     )?;
 
@@ -132,11 +133,11 @@ fn hierarchy(args: &DevArgs) -> Result<(DevHierarchy, bool)> {
         intermediate_key: args.hierarchy.intermediate_key,
         root_lifetime: args.hierarchy.root_lifetime,
         intermediate_lifetime: args.hierarchy.intermediate_lifetime,
+        alternate_roots: args.hierarchy.alternate_roots,
     };
     let (clock, random) = (SystemClock, SystemRandom);
     if args.ephemeral {
-        // The root's key ends here.
-        return Ok((hierarchy::create(&spec, &clock, &random)?.into(), true));
+        return Ok((DevHierarchy::in_memory(&spec, &clock, &random)?, true));
     }
     match hierarchy::load_dev(&args.data_dir)? {
         Some(issuing) => Ok((issuing, false)),
@@ -154,12 +155,14 @@ fn open(args: &DevArgs) -> Result<SqliteStorage> {
         .with_context(|| format!("cannot open the database {}", config.path.display()))
 }
 
-fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr) -> Configs {
+fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr, root: &Certificate) -> Result<Configs> {
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     let everywhere: Vec<IpNet> = everywhere.into_iter().filter_map(|ip| IpNet::new(ip, 0).ok()).collect();
     let mut configs = Configs::default();
     configs.wfe.allowed_hosts = names.iter().map(ToString::to_string).collect();
     configs.wfe.retry_after = RETRY_AFTER;
+    // All roots are alike, and one of them is the one that clients are told to trust.
+    configs.wfe.preferred_root = Some(hierarchy::fingerprint(root).try_into()?);
     // Each order is validated anew: that is what a test wants to see.
     configs.ra.reuse_orders = false;
     configs.ra.reuse_authorizations = false;
@@ -174,7 +177,7 @@ fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr) -> Configs {
         profile.lifetime = args.certificate_lifetime;
         profile.backdate = args.certificate_backdate;
     }
-    configs
+    Ok(configs)
 }
 
 /// The fake DNS and its management API, bound.

@@ -33,6 +33,9 @@ const BACKDATE: i64 = 60 * 60;
 /// ub-common-name (RFC 5280 appendix A.1) less the longest of what follows the organization, " Intermediate CA 1 " and a suffix.
 const MAX_ORGANIZATION: usize = 64 - 25;
 
+/// One chain less than a certificate is offered with.
+const MAX_ALTERNATE_ROOTS: u8 = 7;
+
 /// What a hierarchy shall look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HierarchySpec {
@@ -46,6 +49,8 @@ pub struct HierarchySpec {
     pub root_lifetime: Period,
     /// How long the intermediate is valid; no longer than the root.
     pub intermediate_lifetime: Period,
+    /// How many further roots certify the same intermediate, for clients that choose among chains; for development alone.
+    pub alternate_roots: u8,
 }
 
 /// A root and an intermediate with their keys.
@@ -93,6 +98,51 @@ pub fn create(spec: &HierarchySpec, clock: &dyn Clock, random: &dyn Random) -> R
     Ok(Hierarchy { root, root_key, intermediate, intermediate_key })
 }
 
+/// Makes the further roots that `spec` asks for: each root, and after it its certificate for the intermediate of `hierarchy`. Their keys
+/// sign that once, and end here.
+///
+/// # Errors
+/// If `spec` is impossible.
+pub fn alternates(
+    hierarchy: &Hierarchy,
+    spec: &HierarchySpec,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Vec<Certificate>> {
+    ensure!(
+        spec.alternate_roots <= MAX_ALTERNATE_ROOTS,
+        "{} alternate roots are too many; choose at most {MAX_ALTERNATE_ROOTS}",
+        spec.alternate_roots
+    );
+    let now = clock.now();
+    let mut made = Vec::new();
+    for number in 1..=spec.alternate_roots {
+        let [root_serial, cross_serial] = [(); 2].map(|()| serial::new(SerialPrefix::default(), now, random));
+        let suffix: String = bytes::<3>(random).iter().map(|byte| format!("{byte:02X}")).collect();
+        let organization = &spec.organization;
+        let name = Name::new(&format!("{organization} Root CA {number} {suffix}"), Some(organization))?;
+        let key = FileSigner::generate(spec.root_key)?;
+        let validity = validity(now, spec.root_lifetime);
+        let plan = CertificatePlan::new("the alternate root", Form::Root(name), validity);
+        let keys = Keys { key: Some(Key::Signs(&key)), issuer: None };
+        let root = make::certificate(&plan, root_serial.as_bytes(), keys, &[])?;
+        let existing = Ca::Given(Box::new(hierarchy.intermediate.clone()));
+        let plan = CertificatePlan {
+            issuer: Issuer::Ca(Ca::Given(Box::new(root.clone()))),
+            profile: CaProfile::for_tls(),
+            ..CertificatePlan::new(
+                "the alternate intermediate",
+                Form::Cross(existing),
+                hierarchy.intermediate.validity(),
+            )
+        };
+        let keys = Keys { key: None, issuer: Some(&key) };
+        let cross = make::certificate(&plan, cross_serial.as_bytes(), keys, &[])?;
+        made.extend([root, cross]);
+    }
+    Ok(made)
+}
+
 /// Whether a certificate is of a hierarchy that [`create_dev`] made, or of one in memory for `cairn dev`.
 pub fn is_dev(certificate: &Certificate) -> bool {
     let name = certificate.subject().common_name().and_then(|name| name.strip_prefix(DEV_ORGANIZATION));
@@ -114,6 +164,7 @@ impl HierarchySpec {
             intermediate_key: KeySpec::P256,
             root_lifetime: Period::from_days(20 * 365),
             intermediate_lifetime: Period::from_days(5 * 365),
+            alternate_roots: 0,
         }
     }
 

@@ -27,6 +27,7 @@ pub fn run(args: &InitArgs) -> Result<()> {
         intermediate_key: args.intermediate_key,
         root_lifetime: args.root_lifetime,
         intermediate_lifetime: args.intermediate_lifetime,
+        alternate_roots: 0,
     };
     let made = hierarchy::init(&spec, &args.out, passphrase, &SystemClock, &SystemRandom)?;
     made.add_file(CONFIG_FILE, &configuration(made.paths(), &base_url))?;

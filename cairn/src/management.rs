@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use crate::readiness::Readiness;
 
@@ -36,8 +36,25 @@ async fn root(State(management): State<Arc<Management>>, Path(index): Path<usize
     certificate(&management.roots, index)
 }
 
-async fn intermediate(State(management): State<Arc<Management>>, Path(index): Path<usize>) -> Response {
-    certificate(&management.intermediates, index)
+/// With links to the others, by which tests of clients find all chains that there can be.
+async fn intermediate(
+    State(management): State<Arc<Management>>,
+    Path(index): Path<usize>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = certificate(&management.intermediates, index);
+    if response.status().is_success() {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
+        for other in (0..management.intermediates.len()).filter(|other| *other != index) {
+            let link = format!("<https://{host}/intermediates/{other}>;rel=\"alternate\"");
+            if let Ok(link) = HeaderValue::try_from(link) {
+                response.headers_mut().append(header::LINK, link);
+            }
+        }
+    }
+    response
 }
 
 fn certificate(certificates: &[String], index: usize) -> Response {

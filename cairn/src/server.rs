@@ -1,5 +1,6 @@
 //! What `dev` and `serve` have in common: from bound sockets and wired services to a server that listens, and to its end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,18 @@ pub struct Hierarchy {
 }
 
 impl Hierarchy {
+    /// Roots and intermediates, PEM, each once: those that the server itself leads to first.
+    fn published(&self) -> (Vec<String>, Vec<String>) {
+        let mut seen = BTreeSet::new();
+        let all = [&self.root, &self.intermediate].into_iter().chain(&self.others);
+        let once: Vec<_> = all.filter(|certificate| seen.insert(certificate.sha256_fingerprint())).collect();
+        let pem = |is_root: bool| -> Vec<String> {
+            let of_a_kind = once.iter().filter(|it| (it.issuer() == it.subject()) == is_root);
+            of_a_kind.map(|certificate| certificate.to_pem()).collect()
+        };
+        (pem(true), pem(false))
+    }
+
     /// What the front end makes chains of.
     #[must_use]
     pub fn certificates(&self) -> Vec<Certificate> {
@@ -97,11 +110,8 @@ pub async fn start(
         }
     }
     lifecycle.support.spawn(metrics::keep_up(lifecycle.ended.clone()));
-    let management = management::router(Management {
-        roots: hierarchy.map(|hierarchy| hierarchy.root.to_pem()).into_iter().collect(),
-        intermediates: hierarchy.map(|hierarchy| hierarchy.intermediate.to_pem()).into_iter().collect(),
-        readiness,
-    });
+    let (roots, intermediates) = hierarchy.map(Hierarchy::published).unwrap_or_default();
+    let management = management::router(Management { roots, intermediates, readiness });
     let mut listeners = vec![(bound.management, Vec::new(), management)];
     let mut acceptor = None;
     if let Some(wfe) = services.wfe {

@@ -7,6 +7,7 @@
 //!     ├── root.pem               0644
 //!     ├── intermediate.pem       0644
 //!     ├── intermediate-key.pem   0600  plain: what it signs is trusted by test machines alone
+//!     ├── alternates.pem         0644  further roots, each with its certificate for the intermediate; often none
 //!     └── offline/root-key.pem   0600  never read again
 //! ```
 //!
@@ -21,13 +22,16 @@ use anyhow::{Context, Result, ensure};
 use cairn_core::{Clock, Random};
 use cairn_x509::{Certificate, FileSigner, Signer};
 
-use super::{Hierarchy, HierarchySpec, ROOT_FILE, create, is_dev, read_key_file};
+use super::{Hierarchy, HierarchySpec, ROOT_FILE, alternates, create, is_dev, read_key_file};
 use cairn_ceremony::folder::{PRIVATE, PUBLIC, Staging, make_folder, replace_file};
 
 const FOLDER: &str = "ca";
 const INTERMEDIATE: &str = "intermediate.pem";
 const INTERMEDIATE_KEY: &str = "intermediate-key.pem";
 const ROOT_KEY: &str = "offline/root-key.pem";
+const ALTERNATES: &str = "alternates.pem";
+/// Behind each certificate.
+const END: &str = "-----END CERTIFICATE-----\n";
 
 /// Longest certificate file in bytes; ours have 1 KB.
 const MAX_CERTIFICATE: u64 = 64 * 1024;
@@ -41,12 +45,24 @@ pub struct DevHierarchy {
     pub intermediate: Certificate,
     /// Its key, which signs leaves.
     pub intermediate_key: FileSigner,
+    /// Further roots, each followed by its certificate for the intermediate.
+    pub alternates: Vec<Certificate>,
 }
 
-impl From<Hierarchy> for DevHierarchy {
-    fn from(hierarchy: Hierarchy) -> Self {
+impl DevHierarchy {
+    /// Makes one, in memory. The roots' keys end here.
+    ///
+    /// # Errors
+    /// If `spec` is impossible.
+    pub fn in_memory(spec: &HierarchySpec, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
+        let hierarchy = create(spec, clock, random)?;
+        let alternates = alternates(&hierarchy, spec, clock, random)?;
+        Ok(Self::of(hierarchy, alternates))
+    }
+
+    fn of(hierarchy: Hierarchy, alternates: Vec<Certificate>) -> Self {
         let Hierarchy { root, intermediate, intermediate_key, .. } = hierarchy;
-        Self { root, intermediate, intermediate_key }
+        Self { root, intermediate, intermediate_key, alternates }
     }
 }
 
@@ -85,13 +101,18 @@ pub fn create_dev(
     let staging = Staging::new(&data_dir.join(FOLDER))?;
     let hierarchy = create(spec, clock, random)?;
     ensure!(is_dev(&hierarchy.root), "a hierarchy for development is named \"{}\"", super::DEV_ORGANIZATION);
+    let alternates = alternates(&hierarchy, spec, clock, random)?;
     staging.write(ROOT_KEY, hierarchy.root_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
     staging.write(ROOT_FILE, hierarchy.root.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE, hierarchy.intermediate.to_pem().as_bytes(), PUBLIC)?;
     staging.write(INTERMEDIATE_KEY, hierarchy.intermediate_key.to_pkcs8_pem(None)?.as_bytes(), PRIVATE)?;
+    if !alternates.is_empty() {
+        let pem: String = alternates.iter().map(Certificate::to_pem).collect();
+        staging.write(ALTERNATES, pem.as_bytes(), PUBLIC)?;
+    }
     staging.commit()?;
     publish_root(data_dir, &hierarchy.root)?;
-    Ok(hierarchy.into())
+    Ok(DevHierarchy::of(hierarchy, alternates))
 }
 
 fn read(folder: &Path) -> Result<DevHierarchy> {
@@ -108,15 +129,31 @@ fn read(folder: &Path) -> Result<DevHierarchy> {
         intermediate_key.public_key() == intermediate.public_key(),
         "{INTERMEDIATE_KEY} is not the key of {INTERMEDIATE}"
     );
-    Ok(DevHierarchy { root, intermediate, intermediate_key })
+    Ok(DevHierarchy { root, intermediate, intermediate_key, alternates: read_alternates(folder)? })
+}
+
+fn read_alternates(folder: &Path) -> Result<Vec<Certificate>> {
+    let path = folder.join(ALTERNATES);
+    if !path.try_exists()? {
+        return Ok(Vec::new());
+    }
+    let text = read_text(&path)?;
+    let certificates = text.split_inclusive(END).filter(|pem| !pem.trim().is_empty());
+    certificates
+        .map(Certificate::from_pem)
+        .collect::<Result<_, _>>()
+        .with_context(|| path.display().to_string())
 }
 
 fn read_certificate(path: &Path) -> Result<Certificate> {
+    Certificate::from_pem(&read_text(path)?).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn read_text(path: &Path) -> Result<String> {
     let cannot_read = || format!("cannot read {}", path.display());
     let length = fs::metadata(path).with_context(cannot_read)?.len();
     ensure!(length <= MAX_CERTIFICATE, "{} is longer than {MAX_CERTIFICATE} bytes", path.display());
-    let text = fs::read_to_string(path).with_context(cannot_read)?;
-    Certificate::from_pem(&text).with_context(cannot_read)
+    fs::read_to_string(path).with_context(cannot_read)
 }
 
 /// Puts the root where people look for it, unless it is there.
@@ -178,6 +215,28 @@ mod tests {
         assert_eq!((&loaded.root, &loaded.intermediate), (&made.root, &made.intermediate));
         assert_eq!(loaded.intermediate_key.public_key(), made.intermediate_key.public_key());
         assert_eq!(fs::read_to_string(data_dir.join("root.pem")).unwrap(), made.root.to_pem());
+    }
+
+    #[test]
+    fn alternate_roots_certify_the_same_intermediate_and_are_loaded_again() {
+        let (_root, data_dir) = data_dir();
+        let spec = HierarchySpec { alternate_roots: 2, ..HierarchySpec::dev() };
+        let made = create_dev(&data_dir, &spec, &CLOCK, &SystemRandom).unwrap();
+        let [one, by_one, other, by_other] = made.alternates.as_slice() else {
+            panic!("{:?}", made.alternates)
+        };
+        for (root, cross) in [(one, by_one), (other, by_other)] {
+            cross.verify_issued_by(root).unwrap();
+            assert_eq!(cross.public_key(), made.intermediate.public_key());
+            assert_eq!(cross.subject(), made.intermediate.subject());
+            assert!(is_dev(root));
+        }
+        assert_ne!(one.subject(), other.subject());
+        assert_eq!(load_dev(&data_dir).unwrap().unwrap().alternates, made.alternates);
+
+        let many = HierarchySpec { alternate_roots: 8, ..HierarchySpec::dev() };
+        let error = DevHierarchy::in_memory(&many, &CLOCK, &SystemRandom).unwrap_err();
+        assert!(error.to_string().contains("at most 7"), "{error}");
     }
 
     #[test]

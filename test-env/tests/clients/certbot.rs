@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use cairn_test_env::{harness::Cairn, home::Home, program::Program};
 
 use crate::chain;
@@ -51,6 +51,27 @@ fn certbot_obtains_a_wildcard_and_its_base_name_by_dns_01() -> Result<()> {
     let certbot = certbot.arg("--manual-auth-hook").arg(publish).arg("--manual-cleanup-hook").arg(withdraw);
     certbot.args(["-d", "*.wild.test", "-d", "wild.test"]).run()?;
     chain::verify(&cairn, &chain_file(&home, "wild.test"), &["DNS:*.wild.test", "DNS:wild.test"])?;
+
+    cairn.stop()?;
+    Ok(())
+}
+
+#[test]
+fn certbot_chooses_among_chains_by_the_name_of_their_root() -> Result<()> {
+    let (cairn, home) = (Cairn::dev().args(["--alternate-roots", "2"]).start()?, Home::new()?);
+    let curl = home.program("curl")?.args(["--silent", "--show-error", "--fail", "--insecure"]);
+    let root = home.write("second.pem", &curl.arg(cairn.management_url("/roots/2")?).run()?)?;
+    let openssl = || home.program("openssl");
+    let subject =
+        openssl()?.args(["x509", "-noout", "-subject", "-nameopt", "multiline", "-in"]).arg(&root).run()?;
+    let name =
+        subject.lines().find_map(|line| line.trim_start().strip_prefix("commonName")).context("no name")?;
+    let name = name.trim_start_matches([' ', '=']);
+
+    obtain(&cairn, &home)?.args(["-d", "chosen.test", "--preferred-chain", name]).run()?;
+    let live = home.path("config/live/chosen.test");
+    let openssl = openssl()?.args(["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile"]).arg(&root);
+    openssl.arg("-untrusted").arg(live.join("chain.pem")).arg(live.join("cert.pem")).run()?;
 
     cairn.stop()?;
     Ok(())

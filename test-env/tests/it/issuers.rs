@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cairn_test_env::acme::{Account, CertificateRequest, Client, Endpoint, certify};
+use cairn_test_env::acme::{Account, CertificateRequest, Client, Connection, Endpoint, certify};
 use cairn_test_env::challenges::{Http01, Responder};
 use cairn_test_env::site::{Serve, Site};
 use cairn_test_env::{port, wait};
@@ -14,10 +14,12 @@ use cairn_x509::{
     Urls, Validity, cross_certificate, intermediate, root,
 };
 use challtestsrv::{DnsServer, Zone};
+use http::Request;
+use http_body_util::Full;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{PATIENCE, certificates, dns, es256, verified_leaf};
+use crate::world::{PATIENCE, World, certificates, dns, es256, verified_leaf};
 
 /// A site with a hierarchy folder, and the root's key out of its safe.
 struct Hierarchy {
@@ -175,4 +177,45 @@ async fn an_issuer_that_is_put_into_the_folder_is_used_without_a_restart_and_a_b
 
     serve.stop().unwrap();
     stop.cancel();
+}
+
+#[tokio::test]
+async fn alternate_roots_of_cairn_dev_are_as_many_chains_and_each_root_can_be_fetched() {
+    let world = World::dev(&["--alternate-roots", "2"]).await;
+    let (mut client, account) = world.member().await;
+    let (certified, _) = world.certificate(&mut client, &account, &dns(["a.test"])).await;
+    verified_leaf(&certified.chain, &world.root);
+    let alternates = client.alternates(&account, &certified.url).await.unwrap();
+    assert_eq!(alternates, [format!("{}/1", certified.url), format!("{}/2", certified.url)]);
+
+    let get = async |path: &str| {
+        let url = world.cairn.management_url(path).unwrap();
+        let mut connection = Connection::new(Arc::new(Endpoint::new(&url, &world.root).unwrap()));
+        connection.send(Request::builder().uri(path).body(Full::default()).unwrap()).await.unwrap()
+    };
+    let mut tops = Vec::new();
+    for number in 0..3 {
+        let root = get(&format!("/roots/{number}")).await;
+        assert_eq!(
+            (root.status.as_u16(), root.header("content-type")),
+            (200, "application/pem-certificate-chain")
+        );
+        let root = String::from_utf8(root.body.to_vec()).unwrap();
+        let intermediate = get(&format!("/intermediates/{number}")).await;
+        assert_eq!(intermediate.headers.get_all("link").iter().count(), 2);
+        let intermediate = String::from_utf8(intermediate.body.to_vec()).unwrap();
+        tops.push((Certificate::from_pem(&intermediate).unwrap(), root));
+    }
+    assert_eq!(get("/roots/3").await.status, 404);
+    assert_eq!(get("/intermediates/3").await.status, 404);
+
+    for url in [certified.url.clone()].iter().chain(&alternates) {
+        let chain = client.certificate(&account, url).await.unwrap();
+        let intermediate = certificates(&chain).swap_remove(1);
+        let at = tops.iter().position(|(it, _)| *it == intermediate).unwrap();
+        let (_, root) = tops.swap_remove(at);
+        verified_leaf(&chain, &root);
+    }
+    assert!(tops.is_empty(), "each root has its chain");
+    world.end().await;
 }
