@@ -39,6 +39,14 @@ pub struct Usage {
     pub profiles: BTreeSet<String>,
 }
 
+impl Usage {
+    /// Whether the issuer is for the profile with this name.
+    #[must_use]
+    pub fn is_for(&self, profile: &str) -> bool {
+        self.profiles.is_empty() || self.profiles.contains(profile)
+    }
+}
+
 /// All that decides about an issuer's use.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
@@ -51,11 +59,6 @@ pub(crate) struct Terms {
 impl Terms {
     pub(crate) fn new(certificate: &Certificate, constraints: NameConstraints, usage: Usage) -> Self {
         Self { validity: certificate.validity(), key: certificate.public_key().kind(), constraints, usage }
-    }
-
-    /// Whether the issuer is for the profile with this name.
-    pub(crate) fn is_for(&self, profile: &str) -> bool {
-        self.usage.profiles.is_empty() || self.usage.profiles.contains(profile)
     }
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn choose<'a, I: AsRef<Terms>>(
 }
 
 fn judge(terms: &Terms, asked: Asked<'_>, now: Timestamp) -> Result<LeafValidity, NoIssuer> {
-    if !terms.is_for(asked.profile_name) {
+    if !terms.usage.is_for(asked.profile_name) {
         return Err(NoIssuer::Profile(asked.profile_name.to_owned()));
     }
     if !terms.constraints.is_empty()

@@ -7,6 +7,7 @@
 //! It decides nothing about the names and the key: whether they are acceptable is the policy authority's question, and who may
 //! have them the registration authority's. It makes no issuer either: the hierarchy is made before it starts.
 
+pub mod calendar;
 pub mod config;
 pub mod hierarchy;
 pub mod issuer;
@@ -32,7 +33,7 @@ pub use crate::choice::{Usage, Use};
 pub use crate::config::{Config, ConfigError, DEFAULT_PROFILE, ProfileConfig};
 pub use crate::hierarchy::Hierarchy;
 pub use crate::issuer::{Issuer, IssuerError};
-pub use crate::metrics::METRICS;
+pub use crate::metrics::{Gauges, METRICS};
 pub use crate::serial::SerialPrefix;
 
 use crate::hierarchy::InUse;

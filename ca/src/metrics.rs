@@ -1,17 +1,26 @@
 //! What the certificate authority counts. Issuers and profiles are few: each issuer has its counters ready
 //! from when it is taken into use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use cairn_core::Metric;
-use metrics::{Counter, Histogram, counter, histogram};
+use cairn_core::{Metric, Timestamp};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 
+use crate::calendar::{Entry, Kind, State};
 use crate::issuer::Issuer;
 
 /// Every metric of the certificate authority.
-pub const METRICS: &[Metric] =
-    &[CERTIFICATES, SIGNATURES, SIGNATURE_ERRORS, SIGNATURE_DURATION, LINT_FAILURES];
+pub const METRICS: &[Metric] = &[
+    CERTIFICATES,
+    SIGNATURES,
+    SIGNATURE_ERRORS,
+    SIGNATURE_DURATION,
+    LINT_FAILURES,
+    ENDS,
+    RENEW_FROM,
+    RENEW_BY,
+];
 
 const CERTIFICATES: Metric = Metric::counter(
     "cairn_ca_certificates_total",
@@ -38,6 +47,56 @@ const LINT_FAILURES: Metric = Metric::counter(
     &["issuer"],
     "Certificates that were not signed because the lints found something: each is a fault in the configuration or the program.",
 );
+
+const ENDS: Metric = Metric::gauge(
+    "cairn_ca_end_timestamp_seconds",
+    &["kind", "part"],
+    "When a part of the hierarchy (an issuer, another CA's certificate, a CRL, an OCSP responder) ends, in seconds since 1970.",
+);
+const RENEW_FROM: Metric = Metric::gauge(
+    "cairn_ca_renew_from_timestamp_seconds",
+    &["kind", "part"],
+    "When the part's successor should be made; infinite if there is one.",
+);
+const RENEW_BY: Metric = Metric::gauge(
+    "cairn_ca_renew_by_timestamp_seconds",
+    &["kind", "part"],
+    "When the part's successor must be in use, since leaves are shortened or outlive their chain from then on; infinite if there is one.",
+);
+
+/// The calendar as gauges.
+#[derive(Debug, Default)]
+pub struct Gauges(BTreeSet<(Kind, String)>);
+
+impl Gauges {
+    /// Shows what the calendar says. What was there before and is not any more never ends.
+    pub fn show(&mut self, entries: &[Entry]) {
+        let parts: BTreeSet<_> = entries.iter().map(|entry| (entry.kind, entry.name.clone())).collect();
+        for (kind, part) in self.0.difference(&parts) {
+            set(*kind, part, [f64::INFINITY; 3]);
+        }
+        for entry in entries {
+            let [ends, from, by] = [entry.ends, entry.renew_from, entry.renew_by].map(seconds);
+            let times = match entry.state {
+                State::Succeeded => [ends, f64::INFINITY, f64::INFINITY],
+                State::Good | State::Due | State::Overdue | State::Ended => [ends, from, by],
+            };
+            set(entry.kind, &entry.name, times);
+        }
+        self.0 = parts;
+    }
+}
+
+fn set(kind: Kind, part: &str, times: [f64; 3]) {
+    for (metric, time) in [ENDS, RENEW_FROM, RENEW_BY].into_iter().zip(times) {
+        gauge!(metric.name, "kind" => kind.as_str(), "part" => part.to_owned()).set(time);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 need 33 bits, and a float has 53")]
+fn seconds(time: Timestamp) -> f64 {
+    time.unix() as f64
+}
 
 pub(crate) struct Handles {
     certificates: BTreeMap<String, Counter>,

@@ -64,6 +64,16 @@ pub(crate) enum ValidityError {
 }
 
 impl Profile {
+    /// How long a whole leaf is still valid after its issuance, in seconds, less the one that counts twice.
+    pub(crate) const fn after_issuance(&self) -> i64 {
+        self.lifetime.saturating_sub(self.backdate).saturating_sub(1)
+    }
+
+    /// The last moment at which an issuer that is valid during `issuer` covers a whole leaf.
+    pub(crate) const fn last_whole_leaf(&self, issuer: Validity) -> Timestamp {
+        Timestamp::from_unix(issuer.not_after.saturating_sub(self.after_issuance()))
+    }
+
     /// The validity of a certificate that is issued at `now` by an issuer that is valid during `issuer`.
     ///
     /// The certificate lies within its issuer's validity: clients judge a chain at one moment and would refuse what sticks out. So

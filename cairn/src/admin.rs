@@ -3,7 +3,7 @@
 mod ask;
 mod connection;
 mod objects;
-mod sheet;
+pub(crate) mod sheet;
 
 mod backup;
 mod copy;

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the binary, and nothing of how it is done.
 
 pub mod admin;
+pub mod ca;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use cairn_x509::signer::KeySpec;
 use clap::{Args, Parser, Subcommand};
 
 use self::admin::AdminCommand;
+use self::ca::CaCommand;
 
 /// A self-hosted ACME certificate authority.
 #[derive(Debug, Parser)]
@@ -35,6 +37,9 @@ pub enum Command {
     /// Hold key ceremonies: an offline root, its intermediates, and what they need for their whole life (docs/CEREMONY.md)
     #[command(subcommand)]
     Ceremony(cairn_ceremony::cli::Command),
+    /// Look at the certificates that a CA issues with, and when they must be replaced
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Make and renew the certificates by which services in several processes know each other
     InternalPki {
         /// Which of the two.

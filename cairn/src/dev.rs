@@ -20,6 +20,8 @@ use crate::banner::Banner;
 use crate::cli::DevArgs;
 use crate::hierarchy::{self, DevHierarchy, HierarchySpec};
 use crate::internal;
+use crate::issuers::Inventory;
+use crate::issuers::rotation::{Rotation, keep_telling};
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bind, Listener, Sockets};
 use crate::lock::DirectoryLock;
@@ -71,11 +73,21 @@ pub async fn run(args: DevArgs) -> Result<()> {
         Box::new(issuing.intermediate_key),
         SystemClock.now(),
     )?;
+    let configs = configs(&args, &names, dns.address, &hierarchy.root)?;
+    let profiles = configs.ca.profiles.clone();
     let services = wiring::wire(
         Foundation::whole(storage.authority(), issuer, hierarchy.certificates(), names.clone(), &lifecycle),
-        configs(&args, &names, dns.address, &hierarchy.root)?,
+        configs,
         &lifecycle,
     )?;
+    let rotation = Rotation::new(profiles, Arc::clone(&services.notices));
+    let inventory = Inventory::of(hierarchy.intermediate.clone(), hierarchy.root.clone());
+    lifecycle.work.spawn(keep_telling(
+        rotation,
+        inventory,
+        Arc::clone(&services.clock),
+        lifecycle.stopping.clone(),
+    ));
 
     let api = bound.api.addresses();
     let management = bound.management.addresses();

@@ -1,5 +1,6 @@
 //! A CA's hierarchy as its files tell it: the issuer that the configuration names, and what lies in the hierarchy folder. From the
-//! files ([`folder`]) to what the CA issues with ([`load`]), and again whenever they change ([`watch`]).
+//! files ([`folder`]) to what the CA issues with ([`load`]), and again whenever they change ([`watch`]); when its
+//! parts must be renewed is told by [`rotation`].
 //!
 //! ```text
 //! hierarchy/
@@ -15,6 +16,7 @@
 
 pub mod folder;
 pub mod load;
+pub mod rotation;
 pub mod watch;
 
 mod key_place;

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 
 pub mod admin;
+pub mod ca_command;
 pub mod dev;
 pub mod init;
 pub mod internal_pki;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use cairn::cli::{Cli, Command};
 use cairn::config::Internal;
 use cairn::roles::Roles;
-use cairn::{admin, dev, init, internal_pki, runtime, serve, telemetry};
+use cairn::{admin, ca_command, dev, init, internal_pki, runtime, serve, telemetry};
 use clap::Parser;
 use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
@@ -40,6 +40,7 @@ fn run(command: Command) -> Result<()> {
         Command::CheckConfig(args) => say(&serve::check(&args)?),
         Command::Init(args) => init::run(&args),
         Command::Ceremony(command) => cairn_ceremony::cli::execute(&command),
+        Command::Ca(command) => ca_command::run(command),
         Command::InternalPki { command } => internal_pki::run(command),
         Command::Admin(command) => whole()?.block_on(admin::run(command)),
     }

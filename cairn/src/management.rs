@@ -69,7 +69,11 @@ fn certificate(certificates: &[String], index: usize) -> Response {
 
 async fn readyz(State(management): State<Arc<Management>>) -> Response {
     match management.readiness.check().await {
-        Ok(()) => "ready\n".into_response(),
+        Ok(()) => {
+            let notices = management.readiness.notices();
+            let lines = notices.iter().map(|notice| format!("{notice}\n"));
+            format!("ready\n{}", lines.collect::<String>()).into_response()
+        }
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use cairn_core::api::Storage;
 use cairn_proto::transport::Health;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,24 @@ pub struct Readiness {
     storage: Option<Arc<dyn Storage>>,
     peers: Peers,
     leaving: CancellationToken,
+    notices: Arc<Notices>,
+}
+
+/// What somebody should do soon, and what keeps the process from nothing.
+#[derive(Debug, Default)]
+pub struct Notices(ArcSwap<Vec<String>>);
+
+impl Notices {
+    /// Those that there are.
+    #[must_use]
+    pub fn get(&self) -> Arc<Vec<String>> {
+        self.0.load_full()
+    }
+
+    /// Replaces them all.
+    pub fn set(&self, notices: Vec<String>) {
+        self.0.store(Arc::new(notices));
+    }
 }
 
 /// Why the process is not ready.
@@ -56,7 +75,14 @@ impl Readiness {
             storage: services.sa.clone(),
             peers: services.peers.clone(),
             leaving: lifecycle.leaving.clone(),
+            notices: Arc::clone(&services.notices),
         }
+    }
+
+    /// What somebody should do soon.
+    #[must_use]
+    pub fn notices(&self) -> Arc<Vec<String>> {
+        self.notices.get()
     }
 
     /// Looks.

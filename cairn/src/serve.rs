@@ -17,6 +17,7 @@ use crate::cli::{CheckConfigArgs, ServeArgs};
 use crate::config::Config;
 use crate::hierarchy;
 use crate::internal;
+use crate::issuers::rotation::Rotation;
 use crate::issuers::watch::say_refused;
 use crate::issuers::{Refusal, watch};
 use crate::lifecycle::Lifecycle;
@@ -80,7 +81,8 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
     if let (Some(issuers), Some(ca)) = (issuers, &services.issuing) {
-        lifecycle.work.spawn(watch(issuers, Arc::clone(ca), lifecycle.stopping.clone()));
+        let rotation = Rotation::new(config.ca.profiles.clone(), Arc::clone(&services.notices));
+        lifecycle.work.spawn(watch(issuers, rotation, Arc::clone(ca), lifecycle.stopping.clone()));
     }
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
     let started = server::start(

@@ -24,6 +24,7 @@ use cairn_x509::Certificate;
 
 use crate::lifecycle::Lifecycle;
 use crate::peers::Peers;
+use crate::readiness::Notices;
 use crate::roles::Roles;
 
 /// What each service is told.
@@ -113,6 +114,8 @@ pub struct Services {
     pub peers: Peers,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What `/readyz` says besides.
+    pub notices: Arc<Notices>,
 }
 
 impl Services {
@@ -189,7 +192,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
         .transpose()?;
     let Wiring { sa, near, peers, clock, .. } = wiring;
-    Ok(Services { wfe, ra, va, remote_va, ca, issuing, sa, near, pa, peers, clock })
+    Ok(Services { wfe, ra, va, remote_va, ca, issuing, sa, near, pa, peers, clock, notices: Arc::default() })
 }
 
 /// A service of this process, or else a peer.

@@ -148,7 +148,16 @@ impl Site {
     /// # Errors
     /// If it does not end.
     pub fn judge(&self, subcommand: &str) -> Result<(bool, String)> {
-        harness::run(&[subcommand, "--config", &self.config().display().to_string()])
+        self.judge_as(&[subcommand])
+    }
+
+    /// What a command says of the configuration, and whether it ends well.
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub fn judge_as(&self, command: &[&str]) -> Result<(bool, String)> {
+        let config = self.config().display().to_string();
+        harness::run(&[command, &["--config", &config]].concat())
     }
 }
 

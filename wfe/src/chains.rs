@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cairn_core::api::StorageRead;
-use cairn_core::{Clock, Error, IssuerId, Result};
+use cairn_core::{Clock, Error, IssuerId, Result, Timestamp};
 use cairn_x509::{Certificate, Name};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -167,6 +167,21 @@ impl Chains {
             warn!(root = %preferred, "no chain ends at wfe.preferred_root; the shortest are the default");
         }
     }
+}
+
+/// The chains of an issuer that can be made of these certificates, the default first: for each, the common names from the issuer to the
+/// root.
+#[must_use]
+pub fn chains_of(
+    certificates: &[Certificate],
+    preferred: Option<&PreferredRoot>,
+    issuer: &Certificate,
+    now: Timestamp,
+) -> Vec<Vec<String>> {
+    let certificates = each_once(certificates.iter().cloned());
+    let mut chains = build::chains(&certificates, preferred, now);
+    let chains = build::id(issuer).and_then(|id| chains.remove(&id)).unwrap_or_default();
+    chains.into_iter().map(|chain| chain.names).collect()
 }
 
 impl fmt::Debug for Chains {

@@ -52,7 +52,7 @@ use crate::links::path;
 use crate::places::Places;
 use crate::site::Site;
 
-pub use crate::chains::{Chains, NoRoot, PreferredRoot};
+pub use crate::chains::{Chains, NoRoot, PreferredRoot, chains_of};
 pub use crate::metrics::METRICS;
 pub use client::ClientAddr;
 pub use config::{Config, ConfigError};

@@ -4,22 +4,22 @@ use serde_json::{Map, Value, json};
 
 /// Names and values, in the order in which a person wants to read them.
 #[derive(Debug, Default)]
-pub(super) struct Sheet(Vec<(&'static str, Value)>);
+pub(crate) struct Sheet(Vec<(&'static str, Value)>);
 
 impl Sheet {
     /// Nothing yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// The same with one more line.
-    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.0.push((name, json!(value.to_string())));
         self
     }
 
     /// The same with one more line, if there is a value.
-    pub(super) fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
+    pub(crate) fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -27,30 +27,30 @@ impl Sheet {
     }
 
     /// The same with a value that is no text.
-    pub(super) fn json(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+    pub(crate) fn json(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.push((name, value.into()));
         self
     }
 
     /// The same with a list.
-    pub(super) fn list(self, name: &'static str, values: impl IntoIterator<Item = impl ToString>) -> Self {
+    pub(crate) fn list(self, name: &'static str, values: impl IntoIterator<Item = impl ToString>) -> Self {
         let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
         self.json(name, values)
     }
 
     /// The same with sheets below.
-    pub(super) fn sheets(self, name: &'static str, sheets: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn sheets(self, name: &'static str, sheets: impl IntoIterator<Item = Self>) -> Self {
         let sheets: Vec<Value> = sheets.into_iter().map(Self::into_json).collect();
         self.json(name, sheets)
     }
 
     /// One object.
-    pub(super) fn into_json(self) -> Value {
+    pub(crate) fn into_json(self) -> Value {
         Value::Object(self.0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
     }
 
     /// A line for each value, or as many as it has.
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut text = String::new();
         for (name, value) in self.0 {

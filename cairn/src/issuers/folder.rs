@@ -26,10 +26,10 @@ pub struct Inventory {
     pub issuers: Vec<IssuerEntry>,
     /// The OCSP responders.
     pub responders: Vec<ResponderEntry>,
-    /// The configured root, then the CA certificates of the folder.
-    pub certificates: Vec<(PathBuf, Certificate)>,
-    /// CRLs of the CAs above.
-    pub crls: Vec<(PathBuf, Crl)>,
+    /// The configured root, named [`CONFIGURED`] too, then the CA certificates of the folder, by the names of their files.
+    pub certificates: Vec<(String, Certificate)>,
+    /// CRLs of the CAs above, by the names of their files.
+    pub crls: Vec<(String, Crl)>,
     /// What cannot be read: where, and why.
     pub unreadable: Vec<(PathBuf, String)>,
 }
@@ -96,6 +96,15 @@ impl Inventory {
         inventory
     }
 
+    /// One issuer below one root, of which no more is to be told.
+    #[must_use]
+    pub fn of(issuer: Certificate, root: Certificate) -> Self {
+        let name = || CONFIGURED.to_owned();
+        let (usage, stamp) = (Usage::default(), Stamp::new());
+        let issuer = IssuerEntry { name: name(), certificate: issuer, key: None, usage, stamp };
+        Self { issuers: vec![issuer], certificates: vec![(name(), root)], ..Self::default() }
+    }
+
     /// All CA certificates: the issuers' and the others.
     pub fn authorities(&self) -> impl Iterator<Item = &Certificate> {
         let issuers = self.issuers.iter().map(|issuer| &issuer.certificate);
@@ -110,7 +119,8 @@ impl Inventory {
 
     fn read_configured(&mut self, config: &config::Issuer) {
         if let Some(path) = &config.root {
-            self.note(path, |path| Ok((path.to_owned(), certificate(path)?)), |all| &mut all.certificates);
+            let read = |path: &Path| Ok((CONFIGURED.to_owned(), certificate(path)?));
+            self.note(path, read, |all| &mut all.certificates);
         }
         if let Some(path) = &config.certificate {
             let read = |path: &Path| {
@@ -126,10 +136,10 @@ impl Inventory {
 
     fn read_folder(&mut self, folder: &Path) {
         for path in self.entries(&folder.join("certificates"), Some("pem")) {
-            self.note(&path, |path| Ok((path.to_owned(), certificate(path)?)), |all| &mut all.certificates);
+            self.note(&path, |path| Ok((stem(path), certificate(path)?)), |all| &mut all.certificates);
         }
         for path in self.entries(&folder.join("crls"), Some("pem")) {
-            self.note(&path, |path| Ok((path.to_owned(), Crl::from_pem(&text(path)?)?)), |all| &mut all.crls);
+            self.note(&path, |path| Ok((stem(path), Crl::from_pem(&text(path)?)?)), |all| &mut all.crls);
         }
         for path in self.entries(&folder.join("issuers"), None) {
             self.note(&path, issuer, |all| &mut all.issuers);
@@ -251,6 +261,11 @@ fn name(folder: &Path) -> Result<String> {
         "\"{CONFIGURED}\" is the name of the issuer in the configuration; rename the folder"
     );
     Ok(name.to_owned())
+}
+
+/// The name of a file, without its extension.
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn certificate(path: &Path) -> Result<Certificate> {

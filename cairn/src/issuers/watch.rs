@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::folder::{self, Inventory, Stamp};
 use super::load::{Loaded, Loader, Refusal};
+use super::rotation::Rotation;
 use crate::config;
 
 /// How often the folder is looked at: names, dates and lengths of a few files.
@@ -24,6 +25,7 @@ pub struct Watch {
     config: config::Issuer,
     loader: Loader,
     seen: Stamp,
+    inventory: Inventory,
     loaded: Loaded,
     tried: Timestamp,
     clock: Arc<dyn Clock>,
@@ -45,14 +47,22 @@ impl Watch {
         // Before the files are read: what is written in between is seen the next time.
         let seen = stamp(config);
         let mut loader = Loader::new(profiles);
-        let loaded = loader.load(&Inventory::read(config), clock.as_ref());
-        Self { config: config.clone(), loader, seen, loaded, tried: clock.now(), clock }
+        let inventory = Inventory::read(config);
+        let loaded = loader.load(&inventory, clock.as_ref());
+        Self { config: config.clone(), loader, seen, inventory, loaded, tried: clock.now(), clock }
     }
 
     /// What is loaded.
     #[must_use]
     pub const fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+
+    /// Tells how the parts of what is loaded stand.
+    fn tell(&self, rotation: &mut Rotation) {
+        let issuers = &self.loaded.hierarchy.issuers;
+        let in_use = |certificate: &_| issuers.iter().any(|issuer| issuer.certificate() == certificate);
+        rotation.tell(&self.inventory, in_use, self.clock.now());
     }
 
     /// Whether to load again.
@@ -69,7 +79,8 @@ impl Watch {
         }
         self.seen = stamp;
         self.tried = self.clock.now();
-        let loaded = self.loader.load(&Inventory::read(&self.config), self.clock.as_ref());
+        self.inventory = Inventory::read(&self.config);
+        let loaded = self.loader.load(&self.inventory, self.clock.as_ref());
         say_changes(&self.loaded, &loaded);
         let changed = !is_same(&self.loaded, &loaded);
         self.loaded = loaded;
@@ -88,11 +99,12 @@ fn is_same(before: &Loaded, after: &Loaded) -> bool {
         && old.issuers.iter().zip(&new.issuers).all(|(old, new)| Arc::ptr_eq(old, new))
 }
 
-/// Keeps what `ca` issues with the same as what the files say, until `shutdown`.
-pub async fn watch(mut watch: Watch, ca: Arc<Ca>, shutdown: CancellationToken) {
+/// Keeps what `ca` issues with the same as what the files say, and tells how that stands, until `shutdown`.
+pub async fn watch(mut watch: Watch, mut rotation: Rotation, ca: Arc<Ca>, shutdown: CancellationToken) {
     let mut told = None;
     loop {
         record(&ca, &mut told).await;
+        watch.tell(&mut rotation);
         if shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
             return;
         }
@@ -172,6 +184,7 @@ mod tests {
 
     use super::*;
     use crate::hierarchy::{self, Hierarchy, HierarchySpec};
+    use crate::readiness::Notices;
 
     const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -327,6 +340,28 @@ mod tests {
         world.clock.advance(7200);
         assert!(watch.look());
         assert_eq!((watch.loaded.hierarchy.issuers.len(), watch.loaded.refused.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_must_be_renewed_is_noticed_until_its_successor_is_there() {
+        let world = World::new();
+        let mut watch = world.watch();
+        let notices = Arc::new(Notices::default());
+        let profiles = cairn_ca::Config::default().profiles;
+        let mut rotation = Rotation::new(profiles, Arc::clone(&notices));
+        watch.tell(&mut rotation);
+        assert_eq!(*notices.get(), [""; 0]);
+
+        // Five years, less 90 days, less a twelfth of five years.
+        world.clock.advance((1825 - 90 - 152) * 24 * 60 * 60 + 7200);
+        watch.tell(&mut rotation);
+        let [notice] = notices.get().as_slice().to_vec().try_into().unwrap();
+        assert!(notice.starts_with("issuer configured should be renewed now, and must be by "), "{notice}");
+
+        world.install("next", &made(KeySpec::P384, &world.clock), "");
+        assert!(watch.look());
+        watch.tell(&mut rotation);
+        assert_eq!(*notices.get(), [""; 0]);
     }
 
     #[test]

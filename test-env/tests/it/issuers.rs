@@ -87,6 +87,15 @@ impl Hierarchy {
         let profile = CaProfile { path_len: Some(1), ..CaProfile::for_tls() };
         let cross = cross_certificate(&profile, &old, key.algorithm(), inputs).unwrap().sign(&key).unwrap();
         fs::create_dir_all(self.site.path("hierarchy/certificates")).unwrap();
+        let ended = RootInputs {
+            serial: &[10; 16],
+            validity: Validity { not_before: 0, not_after: 1 },
+            public_key: key.public_key(),
+            subject: &Name::new("Ended Root", None).unwrap(),
+            digital_signature: false,
+        };
+        let ended = root(key.algorithm(), ended).unwrap().sign(&key).unwrap();
+        write(&self.site.path("hierarchy/certificates/ended.pem"), &ended.to_pem());
         write(&self.site.path("hierarchy/certificates/old-root.pem"), &old.to_pem());
         write(&self.site.path("hierarchy/certificates/cross.pem"), &cross.to_pem());
         (old, cross)
@@ -129,7 +138,7 @@ async fn an_issuer_that_is_put_into_the_folder_is_used_without_a_restart_and_a_b
     let (old_root, cross) = hierarchy.cross_certify();
     hierarchy.site.validate_here(fake_dns.local_addr(), http_port).unwrap();
     hierarchy.site.settle("").unwrap();
-    let (serve, _) = Serve::start(&hierarchy.site).unwrap();
+    let (serve, ready) = Serve::start(&hierarchy.site).unwrap();
 
     let mut tasks = JoinSet::new();
     tasks.spawn(fake_dns.run(stop.clone()));
@@ -161,6 +170,32 @@ async fn an_issuer_that_is_put_into_the_folder_is_used_without_a_restart_and_a_b
     assert_eq!(subscriber.issuer_for(KeySpec::P256).await, first);
     let (well, printed) = hierarchy.site.judge("check-config").unwrap();
     assert!(!well && printed.contains("issuer.folder: ") && printed.contains("issuers/broken"), "{printed}");
+
+    let (well, listed) = hierarchy.site.judge_as(&["ca", "list", "--json"]).unwrap();
+    assert!(well, "{listed}");
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let issuers = listed["issuers"].as_array().unwrap();
+    let told = |name: &str| issuers.iter().map(|it| it[name].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(told("name"), ["configured", "rsa"]);
+    assert_eq!(told("key_type"), ["ECDSA P-256", "RSA 2048"]);
+    assert_eq!(told("state"), ["good", "good"]);
+    assert!(told("key")[1].ends_with("hierarchy/issuers/rsa/key.pem"), "{listed}");
+    let chains = &issuers[1]["chains"];
+    assert_eq!(chains.as_array().unwrap().len(), 2, "{chains}");
+    assert!(chains[1].as_str().unwrap().ends_with(" < Old Root"), "{chains}");
+    assert!(listed["unreadable"][0]["path"].as_str().unwrap().ends_with("issuers/broken"), "{listed}");
+    let (well, text) = hierarchy.site.judge_as(&["ca", "list"]).unwrap();
+    assert!(well && text.contains("issuers\n  name                configured\n"), "{text}");
+
+    // What must be renewed does not make the server unready.
+    let management = ready["management"][0].as_str().unwrap();
+    let url = format!("https://localhost:{}/readyz", management.rsplit(':').next().unwrap());
+    let mut connection = Connection::new(Arc::new(Endpoint::new(&url, &subscriber.root).unwrap()));
+    let request = Request::builder().uri("/readyz").body(Full::default()).unwrap();
+    let answer = connection.send(request).await.unwrap();
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert_eq!(answer.status, 200, "{text}");
+    assert!(text.starts_with("ready\nauthority ended ended at 1970-01-01T00:00:01Z; "), "{text}");
 
     // The cross-certificate makes an alternate of every chain, and each names the other.
     let identifiers = dns(["www.example.com"]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cairn_core::{IssuerId, Timestamp};
-use cairn_x509::Certificate;
+use cairn_x509::{Certificate, Name};
 
 use super::PreferredRoot;
 
@@ -24,6 +24,8 @@ pub(crate) struct Chain {
     pub(crate) pem: String,
     /// Whether it ends at the root that is preferred.
     pub(super) preferred: bool,
+    /// The common names on the way, the root's included.
+    pub(super) names: Vec<String>,
 }
 
 /// The chains of every CA among `certificates`, each of which stands there once.
@@ -55,7 +57,7 @@ pub(super) fn chains(
     begins.into_iter().map(|(id, begins)| (id, of(&begins))).collect()
 }
 
-fn id(certificate: &Certificate) -> Option<IssuerId> {
+pub(super) fn id(certificate: &Certificate) -> Option<IssuerId> {
     certificate.subject_key_identifier()?.try_into().ok().map(IssuerId::from_bytes)
 }
 
@@ -169,8 +171,16 @@ impl<'a> Graph<'a> {
 
     fn chain(&self, way: &Way, preferred: Option<&PreferredRoot>) -> Chain {
         let pem = self.on(self.sent(way)).map(Certificate::to_pem).collect();
-        Chain { pem, preferred: self.is_preferred(way, preferred) }
+        let mut names: Vec<_> = self.on(way).map(|certificate| name(certificate.subject())).collect();
+        if !self.is_whole(way) {
+            names.extend(self.on(way).next_back().map(|last| format!("{} (unknown)", name(last.issuer()))));
+        }
+        Chain { pem, preferred: self.is_preferred(way, preferred), names }
     }
+}
+
+fn name(name: &Name) -> String {
+    name.common_name().map_or_else(|| name.to_string(), str::to_owned)
 }
 
 /// `certificates`, each once.
@@ -183,8 +193,8 @@ pub(super) fn each_once(certificates: impl IntoIterator<Item = Certificate>) -> 
 mod tests {
     use super::*;
     use cairn_x509::{
-        CaProfile, CrossInputs, FileSigner, IntermediateInputs, KeySpec, Name, RootInputs, Signer, Urls,
-        Validity, cross_certificate, intermediate, root,
+        CaProfile, CrossInputs, FileSigner, IntermediateInputs, KeySpec, RootInputs, Signer, Urls, Validity,
+        cross_certificate, intermediate, root,
     };
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
