@@ -40,6 +40,9 @@ pub(super) struct Own {
     pub(super) others: Vec<(Role, Vec<SocketAddr>)>,
 }
 
+/// The hierarchy folder, beside the file.
+pub(super) const HIERARCHY: &str = "hierarchy";
+
 /// The file's text. It lies in the folder that `cairn init` and `cairn internal-pki init` have filled.
 pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
     let Shared {
@@ -54,6 +57,10 @@ pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
     } = shared;
     let Own { api, internal, role, serial_prefix, others } = own;
     let front = front.port();
+    let folder = match role {
+        None | Some(Role::Ca) => format!("folder = \"{HIERARCHY}\"\n"),
+        Some(_) => String::new(),
+    };
     let mut text = format!(
         r#"
 [api]
@@ -67,7 +74,7 @@ root = "root.pem"
 certificate = "intermediate.pem"
 key = "intermediate-key.pem"
 passphrase_file = "intermediate-key.passphrase"
-
+{folder}
 [wfe]
 base_url = "https://localhost:{front}"
 retry_after = "1s"

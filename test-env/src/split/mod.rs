@@ -317,6 +317,12 @@ impl Split {
         format!("https://localhost:{}/dir", self.shared.front.port())
     }
 
+    /// The hierarchy folder of whoever signs, of which no other process is told.
+    #[must_use]
+    pub fn hierarchy(&self) -> PathBuf {
+        self.folder.path().join("ca").join(config::HIERARCHY)
+    }
+
     /// The file that holds the root to trust.
     #[must_use]
     pub fn root_file(&self) -> PathBuf {

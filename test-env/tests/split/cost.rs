@@ -27,7 +27,7 @@ const CHANGES: [&str; 5] = [
 ];
 
 /// What only reads, and what comes whether anything is issued or not.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 10] = [
     "account",
     "order",
     "authorization",
@@ -36,10 +36,19 @@ const OTHERS: [&str; 8] = [
     "heartbeat",
     "take_abandoned_orders",
     "take_abandoned_validations",
+    "ca_certificates",
+    "record_ca_certificates",
 ];
 
 /// Calls that come whether anything is issued or not.
-const BACKGROUND: [&str; 4] = ["Ping", "Heartbeat", "TakeAbandonedOrders", "TakeAbandonedValidations"];
+const BACKGROUND: [&str; 6] = [
+    "Ping",
+    "Heartbeat",
+    "TakeAbandonedOrders",
+    "TakeAbandonedValidations",
+    "CaCertificates",
+    "RecordCaCertificates",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_takes_five_transactions_and_eighteen_calls_at_most() {

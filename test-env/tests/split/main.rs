@@ -17,6 +17,7 @@ mod world;
 mod admin;
 mod cost;
 mod database;
+mod issuers;
 mod kills;
 mod loss;
 mod network;
