@@ -89,7 +89,7 @@ impl Listing {
                 text.push_str(word);
                 text.push('\n');
                 for line in sheet.into_text().lines() {
-                    text.push_str(&format!("  {line}").trim_end());
+                    text.push_str(format!("  {line}").trim_end());
                     text.push('\n');
                 }
                 text.push('\n');
