@@ -97,7 +97,10 @@ pub use crate::{
     },
     purpose::{KeyUsage, Purpose, UnknownPurpose},
     san::SubjectAltName,
-    signer::{FileSigner, KeyFileError, KeySpec, Signer, SignerError, throwaway_signer},
+    signer::{
+        FileSigner, KeyFileError, KeySpec, Pkcs11Error, Pkcs11Place, Pkcs11Signer, Signer, SignerError,
+        throwaway_signer,
+    },
     spki::{KeyKind, PublicKey, SignatureError, SpkiError},
     tbs::{SignError, TbsCertificate},
     validity::Validity,
