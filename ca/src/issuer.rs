@@ -12,6 +12,8 @@ use cairn_x509::{
     throwaway_signer,
 };
 
+use crate::signing::SigningKey;
+
 /// What the key signs once at start, to prove that it signs what the certificate's key verifies. Not the form of anything that is
 /// ever signed, so the signature can serve nobody.
 const SELF_TEST: &[u8] = b"Cairn: self-test of the issuer's key at start";
@@ -20,7 +22,7 @@ const SELF_TEST: &[u8] = b"Cairn: self-test of the issuer's key at start";
 pub struct Issuer {
     id: IssuerId,
     certificate: Certificate,
-    signer: Box<dyn Signer>,
+    key: SigningKey,
     /// Signs lint certificates with the issuer's algorithm; made at load and never written anywhere.
     lint_signer: FileSigner,
 }
@@ -155,7 +157,7 @@ impl Issuer {
         let signature = signer.sign(SELF_TEST)?;
         certificate.public_key().verify(signer.algorithm(), SELF_TEST, &signature)?;
         let lint_signer = throwaway_signer(signer.as_ref())?;
-        Ok(Self { id: IssuerId::from_bytes(id), certificate, signer, lint_signer })
+        Ok(Self { id: IssuerId::from_bytes(id), certificate, key: SigningKey::new(signer), lint_signer })
     }
 
     /// Its name in the database.
@@ -170,7 +172,12 @@ impl Issuer {
 
     /// Its key.
     pub(crate) fn signer(&self) -> &dyn Signer {
-        self.signer.as_ref()
+        self.key.signer()
+    }
+
+    /// Its key in use.
+    pub(crate) const fn key(&self) -> &SigningKey {
+        &self.key
     }
 
     /// The throw-away key.

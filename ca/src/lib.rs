@@ -15,6 +15,7 @@ mod audit;
 mod issuance;
 mod metrics;
 mod profile;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,6 +69,16 @@ impl Ca {
             random,
             metrics,
         })
+    }
+}
+
+impl Ca {
+    /// Whether the issuer's key can sign, as far as is known; one that is elsewhere is asked now and then.
+    ///
+    /// # Errors
+    /// `Unavailable` if it cannot.
+    pub async fn check_key(&self) -> Result<()> {
+        self.issuer.key().check().await
     }
 }
 

@@ -1,16 +1,17 @@
 //! What the certificate authority counts. Its issuer and its profiles are few, and known when it starts: each has its counters ready.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::time::Instant;
 
 use cairn_core::Metric;
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 
 use crate::issuer::Issuer;
 
 /// Every metric of the certificate authority.
 pub const METRICS: &[Metric] =
-    &[CERTIFICATES, SIGNATURES, SIGNATURE_ERRORS, SIGNATURE_DURATION, LINT_FAILURES];
+    &[CERTIFICATES, SIGNATURES, SIGNATURE_ERRORS, SIGNATURE_DURATION, KEY_UP, LINT_FAILURES];
 
 const CERTIFICATES: Metric = Metric::counter(
     "cairn_ca_certificates_total",
@@ -32,6 +33,11 @@ const SIGNATURE_DURATION: Metric = Metric::histogram(
     &["issuer", "algorithm"],
     "How long an issuer's key took to sign.",
 );
+const KEY_UP: Metric = Metric::gauge(
+    "cairn_ca_key_up",
+    &["issuer"],
+    "1 while an issuer's key can sign; 0 from when it could not until it can again, as when a hardware security module is away.",
+);
 const LINT_FAILURES: Metric = Metric::counter(
     "cairn_ca_lint_failures_total",
     &["issuer"],
@@ -52,6 +58,7 @@ impl Handles {
         let name = issuer.certificate().subject().common_name();
         let name = name.map_or_else(|| issuer.id().to_string(), str::to_owned);
         let algorithm = issuer.signer().algorithm().to_string();
+        issuer.key().show_in(gauge!(KEY_UP.name, "issuer" => name.clone()));
         let certificates = |profile: &String| {
             let counter = counter!(CERTIFICATES.name, "issuer" => name.clone(), "profile" => profile.clone());
             (profile.clone(), counter)
@@ -73,10 +80,10 @@ impl Handles {
         }
     }
 
-    /// Runs what signs.
-    pub(crate) fn signing<T, E>(&self, sign: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    /// Counts what signs.
+    pub(crate) async fn signing<T, E>(&self, sign: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let began = Instant::now();
-        let signed = sign();
+        let signed = sign.await;
         self.signature_duration.record(began.elapsed());
         if signed.is_ok() { &self.signatures } else { &self.signature_errors }.increment(1);
         signed

@@ -100,7 +100,7 @@ pub struct Services {
     /// Validates for a validation authority elsewhere.
     pub remote_va: Option<Arc<dyn ValidationAuthority>>,
     /// Signs.
-    pub ca: Option<Arc<dyn CertificateAuthority>>,
+    pub ca: Option<Arc<Ca>>,
     /// Remembers.
     pub sa: Option<Arc<dyn Storage>>,
     /// What front ends read of it, where that is not the same.
@@ -167,7 +167,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
             va: or(&va, || {
                 Ok(Arc::new(RemoteValidationAuthority::new(wiring.peers.channel(Role::Ra, Role::Va)?)))
             })?,
-            ca: or(&ca, || {
+            ca: or(&ca.clone().map(|ca| ca as Arc<dyn CertificateAuthority>), || {
                 Ok(Arc::new(RemoteCertificateAuthority::new(wiring.peers.channel(Role::Ra, Role::Ca)?)))
             })?,
             listener_names,
@@ -223,11 +223,7 @@ impl Wiring<'_> {
     }
 
     /// The certificate authority, with a store that only records what it signs.
-    fn certificate_authority(
-        &self,
-        config: cairn_ca::Config,
-        issuer: Issuer,
-    ) -> Result<Arc<dyn CertificateAuthority>> {
+    fn certificate_authority(&self, config: cairn_ca::Config, issuer: Issuer) -> Result<Arc<Ca>> {
         let store: Arc<dyn CertificateStore> = match &self.sa {
             Some(sa) => sa.clone(),
             None => Arc::new(RemoteCertificateStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
