@@ -12,6 +12,7 @@ use cairn_x509::{
 
 use crate::issuer::{Issuer, list};
 use crate::profile::{LeafValidity, Profile, ValidityError};
+use crate::signing::away;
 use crate::{Ca, audit, serial};
 
 /// Why nothing was issued: each a fault of ours or of the configuration, since whoever calls has proven and checked what a client
@@ -88,7 +89,7 @@ impl Ca {
         // 7. The signature, over the bytes that were recorded. In memory it takes from 15 µs (P-256) to 2 ms (RSA-4096), less than
         // moving it to another thread is worth.
         let signed = self.metrics.signing(self.issuer.key().sign(turn, &tbs)).await;
-        let certificate = signed.map_err(IssuanceError::from)?;
+        let certificate = signed.map_err(unsigned)?;
         audit::signed(&request, &serial, &certificate);
 
         // 8. Is it what was recorded?
@@ -130,6 +131,14 @@ impl Ca {
             );
         }
         Ok(validity)
+    }
+}
+
+/// A key that is away comes back; what else keeps one from signing does not pass by itself.
+fn unsigned(error: SignError) -> Error {
+    match error {
+        SignError::Signer(cause) if cause.is_temporary() => away(cause),
+        other => IssuanceError::from(other).into(),
     }
 }
 

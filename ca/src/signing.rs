@@ -171,7 +171,8 @@ impl SigningKey {
     }
 }
 
-fn away(error: impl Into<SignError>) -> Error {
+/// What whoever wants a signature is told of a key that cannot give one at this moment.
+pub(crate) fn away(error: impl Into<SignError>) -> Error {
     Error::new(ErrorKind::Unavailable, "the CA cannot sign at this moment; try again later")
         .with_retry_after(PAUSE)
         .with_source(error.into())

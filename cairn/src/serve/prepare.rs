@@ -255,12 +255,12 @@ fn load_issuer(
     if !roles.play(Role::Ca) {
         return None;
     }
-    let files = &config.issuer;
-    let key = files.key.as_deref().context("is missing; name the intermediate's key");
-    let key = key.and_then(|key| hierarchy::read_key_file(key, files.passphrase_file.as_deref()));
-    let (key, hierarchy) = (complaints.note("issuer.key", key)?, hierarchy?);
+    let known = hierarchy.map(|hierarchy| hierarchy.intermediate.public_key());
+    let section = if config.issuer.pkcs11.is_some() { "[issuer.pkcs11]" } else { "issuer.key" };
+    let key = config.issuer.key_place().open(known);
+    let (key, hierarchy) = (complaints.note(section, key)?, hierarchy?);
     let Hierarchy { root, intermediate } = hierarchy;
-    let loaded = Issuer::load(&intermediate.to_pem(), &root.to_pem(), Box::new(key), SystemClock.now());
+    let loaded = Issuer::load(&intermediate.to_pem(), &root.to_pem(), key, SystemClock.now());
     complaints.note("issuer", loaded)
 }
 

@@ -38,6 +38,6 @@ pub trait CertificateAuthority: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` if a certificate was issued, or begun, for this order before, or if the order was given up in the meantime. `Unavailable`
-    /// if the key cannot sign at this moment: then nothing was begun. `Internal` for all else.
+    /// if the key cannot sign at this moment: there is no certificate, but the order may have been begun. `Internal` for all else.
     async fn issue_certificate(&self, request: IssuanceRequest) -> Result<IssuedCertificate>;
 }

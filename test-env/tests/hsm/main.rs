@@ -3,4 +3,6 @@
 // Redundant to the compiler; it tells clippy that the functions in here are test code too.
 #![cfg(test)]
 
+mod ceremonies;
+mod server;
 mod signer;

@@ -10,7 +10,7 @@ use cairn_x509::{KeyKind, KeySpec, Pkcs11Error, Pkcs11Signer, SignatureAlgorithm
 use zeroize::Zeroizing;
 
 /// Far longer than a module takes to see that a token is back.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 fn place(label: &str) -> Result<Pkcs11Place> {
     Ok(Pkcs11Place {
@@ -67,11 +67,12 @@ fn keys_are_made_and_found_again_and_sign() -> Result<()> {
             SignatureAlgorithm::RsaPssSha384,
             SignatureAlgorithm::RsaPssSha512,
         ] {
-            let signer = open(&place("rsa2048")?)?.with_algorithm(algorithm)?;
+            let mut signer = open(&place("rsa2048")?)?;
+            signer.use_algorithm(algorithm)?;
             assert_eq!(signer.algorithm(), algorithm);
             signs(&signer)?;
         }
-        assert!(open(&place("p256")?)?.with_algorithm(SignatureAlgorithm::RsaPssSha256).is_err());
+        assert!(open(&place("p256")?)?.use_algorithm(SignatureAlgorithm::RsaPssSha256).is_err());
         assert!(matches!(
             Pkcs11Signer::generate(KeySpec::MlDsa65, &place("pq")?, pin(PIN)),
             Err(Pkcs11Error::Generation(KeySpec::MlDsa65))

@@ -38,9 +38,9 @@ pub(super) enum Hash {
 /// The algorithm that a key signs with unless told otherwise.
 pub(super) fn usual(kind: KeyKind) -> Result<SignatureAlgorithm, Pkcs11Error> {
     match kind {
-        KeyKind::P256 => Ok(SignatureAlgorithm::EcdsaSha256),
-        KeyKind::P384 => Ok(SignatureAlgorithm::EcdsaSha384),
-        KeyKind::Rsa { modulus_bits: 2048..=4096 } => Ok(SignatureAlgorithm::RsaSha256),
+        KeyKind::P256 | KeyKind::P384 | KeyKind::Rsa { modulus_bits: 2048..=4096 } => {
+            SignatureAlgorithm::usual(kind).ok_or(Pkcs11Error::NoAlgorithm(kind))
+        }
         other => Err(Pkcs11Error::NoAlgorithm(other)),
     }
 }

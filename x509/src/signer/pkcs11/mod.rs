@@ -17,6 +17,7 @@ mod session;
 
 use std::{fmt, path::PathBuf};
 
+use cryptoki::mechanism::MechanismType;
 use zeroize::Zeroizing;
 
 pub use self::{attributes::KeyAttributes, error::Pkcs11Error};
@@ -64,6 +65,8 @@ pub struct Pkcs11Signer {
     pool: Pool<Sessions>,
     public_key: PublicKey,
     facts: KeyFacts,
+    /// What its token can do.
+    mechanisms: Vec<MechanismType>,
     algorithm: SignatureAlgorithm,
     how: How,
 }
@@ -102,19 +105,22 @@ impl Pkcs11Signer {
         }
     }
 
-    /// The same key signing with `algorithm`: an RSA key with PKCS#1 v1.5 or PSS and any SHA-2, any other key with
-    /// the one algorithm it has.
-    pub fn with_algorithm(self, algorithm: SignatureAlgorithm) -> Result<Self, SignerError> {
+    /// Signs with `algorithm` from now on: an RSA key with PKCS#1 v1.5 or PSS and any SHA-2, any other key with the one
+    /// algorithm it has.
+    pub fn use_algorithm(&mut self, algorithm: SignatureAlgorithm) -> Result<(), SignerError> {
         let kind = self.public_key.kind();
         if algorithm == self.algorithm {
-            return Ok(self);
+            return Ok(());
         }
         if !mechanism::is_rsa(algorithm) || !algorithm.fits(kind) {
             return Err(SignerError::Unfit { key: kind, algorithm });
         }
-        let Sessions { login, .. } = self.pool.into_source();
-        let found = login.find(Some(&self.public_key))?;
-        Ok(Self::with(login, found, algorithm)?)
+        let how = How::choose(algorithm, &self.mechanisms)
+            .ok_or_else(|| Pkcs11Error::Mechanism { token: self.facts.token.clone(), algorithm })?;
+        let sessions = self.pool.source_mut();
+        (sessions.algorithm, sessions.how) = (algorithm, how);
+        (self.algorithm, self.how) = (algorithm, how);
+        Ok(())
     }
 
     /// What the token says of it.
@@ -132,12 +138,8 @@ impl Pkcs11Signer {
     }
 
     fn new(login: Login, found: object::Found) -> Result<Self, Pkcs11Error> {
-        let algorithm = mechanism::usual(found.public_key.kind())?;
-        Self::with(login, found, algorithm)
-    }
-
-    fn with(login: Login, found: object::Found, algorithm: SignatureAlgorithm) -> Result<Self, Pkcs11Error> {
         let object::Found { public_key, facts, mechanisms } = found;
+        let algorithm = mechanism::usual(public_key.kind())?;
         let how = How::choose(algorithm, &mechanisms)
             .ok_or_else(|| Pkcs11Error::Mechanism { token: facts.token.clone(), algorithm })?;
         // From here on it is this key and no other, whatever else gets its name.
@@ -145,7 +147,7 @@ impl Pkcs11Signer {
         let place = Pkcs11Place { id: id.or(login.place.id), ..login.place };
         let login = Login { place, ..login };
         let pool = Pool::new(Sessions { login, public_key: public_key.clone(), algorithm, how });
-        let signer = Self { pool, public_key, facts, algorithm, how };
+        let signer = Self { pool, public_key, facts, mechanisms, algorithm, how };
         // The first session: that the key signs is said at once.
         signer.signature(SELF_TEST)?;
         Ok(signer)

@@ -52,6 +52,10 @@ impl<S: Source> Pool<S> {
         &self.source
     }
 
+    pub(super) fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
     pub(super) fn into_source(self) -> S {
         self.source
     }
