@@ -134,7 +134,8 @@ impl SoftHsm {
     /// # Errors
     /// If they are away.
     pub fn pull(&self) -> Result<()> {
-        Ok(fs::rename(self.path("tokens"), self.path("tokens-away"))?)
+        fs::rename(self.path("tokens"), self.path("tokens-away"))?;
+        Ok(fs::create_dir(self.path("tokens"))?)
     }
 
     /// Brings them back.
@@ -142,6 +143,7 @@ impl SoftHsm {
     /// # Errors
     /// If they are there.
     pub fn put_back(&self) -> Result<()> {
+        // Onto an empty folder.
         Ok(fs::rename(self.path("tokens-away"), self.path("tokens"))?)
     }
 
