@@ -40,7 +40,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         config.management.listen.clone_from(management);
     }
     let roles = Roles::new(&args.roles, &config.internal);
-    runtime::start(&config.runtime, &roles)?.block_on(serve(args, config))
+    let runtime = runtime::start(&config.runtime, &roles)?;
+    runtime::run(runtime, serve(args, config))
 }
 
 async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
