@@ -161,6 +161,14 @@ pub fn generate(
         prove(&pem, &passphrase, &signer)?;
         return Ok(NewKey { signer, pem, shares: Vec::new() });
     };
+    share(signer, title, holders, random)
+}
+
+/// Encrypts a key with a new passphrase, which is split among holders.
+///
+/// # Errors
+/// If there is no randomness, or the key cannot be written.
+pub fn share(signer: FileSigner, title: &str, holders: &Shares, random: &dyn SecureRandom) -> Result<NewKey> {
     let mut secret = Zeroizing::new([0; SECRET]);
     random.fill(secret.as_mut_slice()).ok().context("the system gives no random numbers")?;
     let passphrase = passphrase_from(secret.as_slice());

@@ -159,7 +159,17 @@ pub fn plan(file: &CeremonyFile, inputs: &Inputs) -> Result<Plan, FileError> {
     // What is there and was not asked for would be taken for done.
     tables.finish()?;
     plan.signatures = Signatures::of(file);
+    if matches!(plan.key, Some(KeyChoice::Existing(_))) && splits(file) && file.kind != Kind::Key {
+        return Err(FileError::value(
+            "key.shares",
+            "what opens a key that exists is split by a ceremony of kind \"key\", and by no other",
+        ));
+    }
     Ok(plan)
+}
+
+fn splits(file: &CeremonyFile) -> bool {
+    file.key.as_ref().is_some_and(|key| key.shares.is_some())
 }
 
 fn root(tables: &mut Tables<'_>) -> Result<Plan, FileError> {
@@ -237,17 +247,23 @@ fn ocsp_signer(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileErr
 }
 
 fn key_alone(tables: &mut Tables<'_>) -> Result<Plan, FileError> {
-    match tables.key()? {
-        key @ KeyChoice::New(_) => Ok(Plan {
-            key: Some(key),
-            needs_issuer_key: false,
-            signatures: Signatures::default(),
-            products: Vec::new(),
-        }),
+    let key = tables.key()?;
+    match key {
+        KeyChoice::New(_) => {}
+        KeyChoice::Existing(_) if splits(tables.file()) => {}
         KeyChoice::Existing(_) | KeyChoice::Request(_) | KeyChoice::PublicKey(_) => {
-            Err(FileError::value("key", "a ceremony of kind \"key\" makes one: write its algorithm"))
+            return Err(FileError::value(
+                "key",
+                "a ceremony of kind \"key\" makes one: write its algorithm; or existing and shares, to split what opens one",
+            ));
         }
     }
+    Ok(Plan {
+        key: Some(key),
+        needs_issuer_key: false,
+        signatures: Signatures::default(),
+        products: Vec::new(),
+    })
 }
 
 fn next_intermediate(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {

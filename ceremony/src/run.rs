@@ -14,7 +14,7 @@ use crate::file::{CeremonyFile, Digest, KeyChoice, KeySpec, Store, Utc};
 use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, replace_file};
 use crate::inputs::Inputs;
 use crate::key_file::{open_key_file, read_passphrase_file};
-use crate::keys::{self, NewKey, OpenKey};
+use crate::keys::{self, NewKey, OpenKey, ShareFile};
 use crate::machine::{KeyPlace, Machine};
 use crate::make::{self, CRL_DER_FILE, CRL_FILE, Keys, REQUEST_FILE, SERIAL};
 use crate::plan::{Plan, Product, plan};
@@ -318,8 +318,7 @@ impl<'a> Held<'a> {
             Some(KeyChoice::Existing(_)) if self.ceremony.rehearsal => {
                 let signer = make::throwaway(self.existing_kind.unwrap_or(UNKNOWN_KIND))?;
                 let key = OpenKey::File(Box::new(signer)).signing(self.plan.signatures.key)?;
-                self.key_entry("key", &key, false, NOWHERE.to_owned());
-                Ok(Some(key))
+                self.existing_key(key, NOWHERE.to_owned(), world).map(Some)
             }
             Some(KeyChoice::Existing(digest)) => {
                 let key = keys::open(place, "key", None, world.dialogue)?;
@@ -329,9 +328,8 @@ impl<'a> Held<'a> {
                     "the key is another one than the ceremony file names: its public key's SHA-256 is {found}, and {digest} is expected"
                 );
                 let key = key.signing(self.plan.signatures.key)?;
-                self.key_entry("key", &key, false, kept(place));
                 self.step(world, "opened the key".to_owned());
-                Ok(Some(key))
+                self.existing_key(key, kept(place), world).map(Some)
             }
             Some(KeyChoice::Request(_) | KeyChoice::PublicKey(_)) => {
                 let public = self.inputs.public_key.clone().context("there is no public key")?;
@@ -339,6 +337,24 @@ impl<'a> Held<'a> {
                 Ok(None)
             }
         }
+    }
+
+    /// A key that was opened; where its passphrase is to be split, it is encrypted anew, with another one, in the ceremony's folder.
+    fn existing_key(&mut self, key: OpenKey, kept: String, world: &mut World<'_>) -> Result<OpenKey> {
+        let Some(holders) = self.file.key.as_ref().and_then(|key| key.shares.clone()) else {
+            self.key_entry("key", &key, false, kept);
+            return Ok(key);
+        };
+        let OpenKey::File(signer) = key else {
+            bail!("the key is in a module, and has no passphrase that could be split");
+        };
+        let NewKey { signer, pem, shares } = keys::share(*signer, &self.file.title, &holders, world.random)?;
+        self.staging.write(NEW_KEY_FILE, pem.as_bytes(), PRIVATE)?;
+        let key = OpenKey::File(Box::new(signer));
+        self.key_entry("key", &key, false, format!("{NEW_KEY_FILE}, encrypted anew; before, {kept}"));
+        self.step(world, format!("encrypted the key anew, in {NEW_KEY_FILE}"));
+        self.give_shares(&shares, world)?;
+        Ok(key)
     }
 
     /// A new key that never leaves its module; in a rehearsal a throw-away one, which touches none.
@@ -397,7 +413,13 @@ impl<'a> Held<'a> {
         };
         self.public_entry("key", signer.public_key(), true, format!("{kept}, encrypted"), None);
         self.step(world, format!("made the key, {}", signer.public_key().kind()));
-        for share in &shares {
+        self.give_shares(&shares, world)?;
+        Ok(signer)
+    }
+
+    /// Gives each holder theirs: into a folder, or to read and write down alone.
+    fn give_shares(&mut self, shares: &[ShareFile], world: &mut World<'_>) -> Result<()> {
+        for share in shares {
             match &self.shares {
                 Some(folder) => folder.write(&share.name, share.text().as_bytes(), PRIVATE)?,
                 None => {
@@ -411,7 +433,7 @@ impl<'a> Held<'a> {
             }
             self.step(world, format!("gave {} a share of the key's passphrase", share.holder));
         }
-        Ok(signer)
+        Ok(())
     }
 
     /// Writes the record, and makes everything appear.

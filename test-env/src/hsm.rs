@@ -68,6 +68,7 @@ pub fn alone(story: &str, tell: impl FnOnce(&SoftHsm) -> Result<()>) -> Result<(
     let complained = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{printed}\n{complained}");
     ensure!(printed.contains("1 passed"), "there is no story {story}:\n{printed}");
+    show(&printed);
     Ok(())
 }
 
@@ -163,6 +164,12 @@ impl SoftHsm {
             .filter(|line| line.split_once(": ").is_some_and(|(_, name)| name.trim() == function))
             .count())
     }
+}
+
+/// What a story has printed, for whoever asked for that with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "libtest holds back what is printed so, unless it is told not to")]
+fn show(printed: &str) {
+    print!("{printed}");
 }
 
 fn run(command: &mut Command) -> Result<String> {

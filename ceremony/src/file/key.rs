@@ -26,7 +26,8 @@ pub struct KeySpec {
     /// How the key signs, of an RSA key that signs here: `rsa-sha256` (default), `rsa-sha384`, `rsa-sha512`, `rsa-pss-sha256`,
     /// `rsa-pss-sha384` or `rsa-pss-sha512`.
     pub signature: Option<Signature>,
-    /// A new key in a file is encrypted with a passphrase that is split so. Without it, with a passphrase that is asked for.
+    /// A new key in a file is encrypted with a passphrase that is split so. Without it, with a passphrase that is asked for. In a
+    /// ceremony of kind `key`, one that exists is encrypted anew, and its file as it was stays where it is.
     pub shares: Option<Shares>,
 }
 
@@ -161,8 +162,11 @@ impl KeySpec {
 
 impl Shares {
     fn check(&self, key: KeyChoice) -> Result<(), FileError> {
-        if !matches!(key, KeyChoice::New(_)) {
-            return Err(FileError::value("key.shares", "only a new key's passphrase is split"));
+        if !matches!(key, KeyChoice::New(_) | KeyChoice::Existing(_)) {
+            return Err(FileError::value(
+                "key.shares",
+                "only the passphrase of a key that is here can be split",
+            ));
         }
         let holders = u8::try_from(self.holders.len()).unwrap_or(u8::MAX);
         if holders > MAX_SHARES || self.needed < 2 || self.needed > holders {
@@ -255,10 +259,11 @@ mod tests {
             assert!(with(shares).unwrap_err().contains("cannot be"), "{shares}");
         }
         assert!(with("needed = 2, holders = [\"A\", \"B\", \"A\"]").unwrap_err().contains("twice"));
-        let existing = format!(
-            "existing = \"{}\"\nshares = {{ needed = 2, holders = [\"A\", \"B\"] }}",
-            Digest::of(b"")
+        let shares = "shares = { needed = 2, holders = [\"A\", \"B\"] }";
+        let digest = Digest::of(b"");
+        assert_eq!(read(&format!("existing = \"{digest}\"\n{shares}")), Ok(KeyChoice::Existing(digest)));
+        assert!(
+            read(&format!("public_key = \"{digest}\"\n{shares}")).unwrap_err().contains("a key that is here")
         );
-        assert!(read(&existing).unwrap_err().contains("only a new key"));
     }
 }

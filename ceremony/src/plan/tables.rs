@@ -15,6 +15,11 @@ impl<'a> Tables<'a> {
         Self { file, asked: Vec::new() }
     }
 
+    /// The file.
+    pub(super) const fn file(&self) -> &'a CeremonyFile {
+        self.file
+    }
+
     /// A key that signs nothing here.
     pub(super) fn key(&mut self) -> Result<KeyChoice, FileError> {
         let key = self.need("key", self.file.key.as_ref())?;

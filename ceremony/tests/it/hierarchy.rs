@@ -307,3 +307,35 @@ fn what_examples_leave_out_is_understood() {
     let machine = cairn_ceremony::machine::Machine::parse(&text).unwrap();
     assert_eq!(machine.key.unwrap().pkcs11.unwrap().place().token, "Example Root");
 }
+
+#[test]
+fn what_opens_a_key_that_exists_is_split_and_the_key_stays_the_same() {
+    let mut room = Room::new();
+    let passphrase = with_passphrase(&room);
+    let text = example("key", &[]).replace("shares = ", "# shares = ");
+    let folder = held(&mut room, "k1", &text, &format!("{passphrase}file = \"k1.pem\""));
+    let public = std::fs::read_to_string(folder.join("key.pub.pem")).unwrap();
+    let digest = Digest::of(cairn_x509::PublicKey::from_pem(&public).unwrap().der());
+    let before = std::fs::read(room.path("k1.pem")).unwrap();
+
+    let existing = format!("existing = \"{digest}\"");
+    let text = example("key", &[]).replace("algorithm = \"p384\"", &existing);
+    let machine = format!("{passphrase}file = \"k1.pem\"\n[shares]\nfolder = \"shares\"");
+    room.rehearse("k2", &text, &machine).unwrap();
+    let folder = held(&mut room, "k2", &text, &machine);
+    assert_eq!(std::fs::read_to_string(folder.join("key.pub.pem")).unwrap(), public);
+    assert_eq!(std::fs::read(room.path("k1.pem")).unwrap(), before);
+
+    // The shares open it: it certifies itself.
+    let root =
+        example("root", &[]).replace("algorithm = \"p384\"", &existing).replace("shares = ", "# shares = ");
+    let machine = "[key]\nfile = \"k2/key.pem\"\n\
+        share_files = [\"shares/share-1-of-3-alice-archer.txt\", \"shares/share-2-of-3-bob-baker.txt\"]";
+    let folder = held(&mut room, "r1", &root, machine);
+    assert_eq!(certificate(&folder.join("root.pem")).public_key().to_pem(), public);
+
+    let error = room.plan(&text.replace("shares = ", "# shares = "), "").unwrap_err().to_string();
+    assert!(error.contains("or existing and shares"), "{error}");
+    let error = room.plan(&example("root", &[]).replace("algorithm = \"p384\"", &existing), "").unwrap_err();
+    assert!(error.to_string().contains("by a ceremony of kind \"key\", and by no other"), "{error}");
+}

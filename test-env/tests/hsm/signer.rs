@@ -1,13 +1,18 @@
 //! A key in a module, used by this process itself.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use cairn_test_env::hsm::{PIN, alone, module, spied_module};
 use cairn_test_env::wait;
 use cairn_x509::signer::pkcs11::Pkcs11Place;
-use cairn_x509::{KeyKind, KeySpec, Pkcs11Error, Pkcs11Signer, SignatureAlgorithm, Signer};
+use cairn_x509::{KeyKind, KeySpec, Pkcs11Error, Pkcs11Signer, SignatureAlgorithm, Signer, SignerError};
+use rustix::time::{ClockId, clock_gettime};
 use zeroize::Zeroizing;
+
+/// How many are made with each key to see what one costs.
+const SIGNATURES: usize = 800;
 
 /// Far longer than a module takes to see that a token is back.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,6 +112,13 @@ fn names_that_fit_nothing_or_too_much_are_told_with_what_is_there() -> Result<()
         assert!(elsewhere.contains("present are: \"") && elsewhere.contains("\"ca\""), "{elsewhere}");
         let twins = refusal(&Pkcs11Place { token: "twin".to_owned(), ..key.clone() });
         assert!(twins.contains("there are several tokens \"twin\"; name the serial number"), "{twins}");
+        let twin = Pkcs11Place { token: "twin".to_owned(), ..key.clone() };
+        let Err(Pkcs11Error::SeveralTokens { serials, .. }) = open(&twin) else { bail!("there are two") };
+        for serial in serials {
+            let one = Pkcs11Place { serial: Some(serial.clone()), ..twin.clone() };
+            assert_eq!(Pkcs11Signer::generate(KeySpec::P256, &one, pin(PIN))?.facts().serial, serial);
+            signs(&open(&one)?)?;
+        }
         let unnamed = refusal(&Pkcs11Place { label: None, ..key.clone() });
         assert!(unnamed.contains("name its label or its id"), "{unnamed}");
         let no_module = refusal(&Pkcs11Place { module: "/nowhere/module.so".into(), ..key.clone() });
@@ -202,7 +214,7 @@ fn many_threads_share_a_few_sessions() -> Result<()> {
         Pkcs11Signer::generate(KeySpec::P256, &place("key")?, pin(PIN))?;
         let signer =
             Pkcs11Signer::open(&Pkcs11Place { module: spied_module()?, ..place("key")? }, pin(PIN), None)?;
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..32).map(|_| scope.spawn(|| (0..20).try_for_each(|_| signs(&signer)))).collect();
             threads.into_iter().try_for_each(|thread| thread.join().expect("a thread panicked"))
@@ -212,4 +224,46 @@ fn many_threads_share_a_few_sessions() -> Result<()> {
         ensure!((2..=9).contains(&opened), "{opened} sessions");
         Ok(())
     })
+}
+
+/// What a signature costs this process, SoftHSM included: docs/PERFORMANCE.md has the figures.
+#[test]
+fn signatures_of_many_threads_all_verify_and_their_cost_is_told() -> Result<()> {
+    alone("signer::signatures_of_many_threads_all_verify_and_their_cost_is_told", |hsm| {
+        hsm.token("ca")?;
+        for spec in [KeySpec::P256, KeySpec::P384, KeySpec::Rsa2048] {
+            let signer = Pkcs11Signer::generate(spec, &place(&spec.to_string())?, pin(PIN))?;
+            for threads in [1, 8] {
+                let (began, cpu) = (Instant::now(), cpu_time());
+                let signed = thread::scope(|scope| {
+                    let sign = |_| -> Result<Vec<_>, SignerError> {
+                        (0..SIGNATURES / threads).map(|_| signer.sign(b"message")).collect()
+                    };
+                    let threads: Vec<_> =
+                        (0..threads).map(|thread| scope.spawn(move || sign(thread))).collect();
+                    threads
+                        .into_iter()
+                        .map(|thread| thread.join().expect("a thread panicked"))
+                        .collect::<Result<Vec<_>, _>>()
+                })?;
+                let (wall, cpu) = (began.elapsed(), cpu_time() - cpu);
+                for signature in signed.iter().flatten() {
+                    signer.public_key().verify(signer.algorithm(), b"message", signature)?;
+                }
+                let count = f64::from(u32::try_from(SIGNATURES)?);
+                println!(
+                    "{spec}, {threads} threads: {:.0} µs CPU a signature, {:.0} signatures a second",
+                    cpu.as_secs_f64() * 1e6 / count,
+                    count / wall.as_secs_f64()
+                );
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Of this process.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
