@@ -16,6 +16,7 @@ use crate::choice::{Asked, NoIssuer, choose};
 use crate::hierarchy::Ready;
 use crate::issuer::{Issuer, list};
 use crate::profile::{LeafValidity, Profile};
+use crate::signing::away;
 use crate::{Ca, audit, serial};
 
 /// Why nothing was issued: each a fault of ours or of the configuration, since whoever calls has proven and checked what a client
@@ -91,9 +92,10 @@ impl Ca {
             }
         })?;
 
-        // 6. The record of intent, after those of the CA certificates that tell whose it is. From here on the certificate counts as existing.
+        // 6. The record of intent, as soon as the key can be had, and after those of the CA certificates that tell whose it is. From
+        // here on the certificate counts as existing.
         hierarchy.ensure_recorded(self.store.as_ref(), now).await?;
-        audit::intent(&request, &serial, validity, issuer);
+        let turn = issuer.key().turn().await?;
         let intent = Intent {
             serial: serial.clone(),
             order: request.order,
@@ -103,10 +105,11 @@ impl Ca {
             at: now,
         };
         self.store.record_intent(intent).await?;
+        audit::intent(&request, &serial, validity, issuer);
 
-        // 7. The signature, over the bytes that were recorded. It takes from 15 µs (P-256) to 2 ms (RSA-4096), less than moving
-        // it to another thread is worth.
-        let certificate = metrics.signing(|| tbs.sign(issuer.signer())).map_err(IssuanceError::from)?;
+        // 7. The signature, over the bytes that were recorded. In memory it takes from 15 µs (P-256) to 2 ms (RSA-4096), less than
+        // moving it to another thread is worth.
+        let certificate = metrics.signing(issuer.key().sign(turn, &tbs)).await.map_err(unsigned)?;
         audit::signed(&request, &serial, &certificate);
 
         // 8. Is it what was recorded?
@@ -145,6 +148,14 @@ fn warn_of_shortening(issuer: &Issuer, validity: Validity) {
         "the issuer's certificate ends before the new certificate should, which is shortened to that; \
          make a new intermediate and configure it as issuer"
     );
+}
+
+/// A key that is away comes back; what else keeps one from signing does not pass by itself.
+fn unsigned(error: SignError) -> Error {
+    match error {
+        SignError::Signer(cause) if cause.is_temporary() => away(cause),
+        other => IssuanceError::from(other).into(),
+    }
 }
 
 fn to_be_signed(

@@ -14,6 +14,7 @@ use cairn_x509::{
 
 use crate::choice::{Terms, Usage};
 use crate::hierarchy;
+use crate::signing::SigningKey;
 
 /// What the key signs once at start, to prove that it signs what the certificate's key verifies. Not the form of anything that is
 /// ever signed, so the signature can serve nobody.
@@ -23,7 +24,7 @@ const SELF_TEST: &[u8] = b"Cairn: self-test of the issuer's key at start";
 pub struct Issuer {
     id: IssuerId,
     certificate: Certificate,
-    signer: Box<dyn Signer>,
+    key: SigningKey,
     /// Signs lint certificates with the issuer's algorithm; made when it is loaded and never written anywhere.
     lint_signer: FileSigner,
     terms: Terms,
@@ -161,7 +162,8 @@ impl Issuer {
         let lint_signer = throwaway_signer(signer.as_ref())?;
         let constraints = certificate.description().map_err(IssuerError::Certificate)?.name_constraints;
         let terms = Terms::new(&certificate, constraints, Usage::default());
-        Ok(Self { id, certificate, signer, lint_signer, terms })
+        let key = SigningKey::new(signer);
+        Ok(Self { id, certificate, key, lint_signer, terms })
     }
 
     /// The same, used as its operator says.
@@ -188,7 +190,12 @@ impl Issuer {
 
     /// Its key.
     pub(crate) fn signer(&self) -> &dyn Signer {
-        self.signer.as_ref()
+        self.key.signer()
+    }
+
+    /// Its key in use.
+    pub(crate) const fn key(&self) -> &SigningKey {
+        &self.key
     }
 
     /// The throw-away key.

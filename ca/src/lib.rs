@@ -18,6 +18,7 @@ mod choice;
 mod issuance;
 mod metrics;
 mod profile;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,7 +37,7 @@ pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::metrics::{Gauges, METRICS};
 pub use crate::serial::SerialPrefix;
 
-use crate::hierarchy::InUse;
+use crate::hierarchy::{InUse, Ready};
 use crate::profile::Profile;
 
 /// A certificate authority with its issuers, which can be exchanged while it runs.
@@ -88,6 +89,23 @@ impl Ca {
     /// Issues with `hierarchy` from now on. What has begun ends with the issuer that it began with.
     pub fn exchange(&self, hierarchy: Hierarchy) {
         self.hierarchy.store(Arc::new(InUse::new(hierarchy, self.profiles.keys())));
+    }
+
+    /// Whether an issuer's key can sign, as far as is known; those that are elsewhere are asked now and then. While one issuer can
+    /// issue, the certificate authority can do something.
+    ///
+    /// # Errors
+    /// `Unavailable` if none can.
+    pub async fn check_keys(&self) -> Result<()> {
+        let hierarchy = self.hierarchy.load_full();
+        let mut last = Ok(());
+        for Ready { issuer, .. } in &hierarchy.issuers {
+            last = issuer.key().check().await;
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
     }
 }
 

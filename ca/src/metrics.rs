@@ -2,6 +2,7 @@
 //! from when it is taken into use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::time::Instant;
 
 use cairn_core::{Metric, Timestamp};
@@ -16,6 +17,7 @@ pub const METRICS: &[Metric] = &[
     SIGNATURES,
     SIGNATURE_ERRORS,
     SIGNATURE_DURATION,
+    KEY_UP,
     LINT_FAILURES,
     ENDS,
     RENEW_FROM,
@@ -41,6 +43,11 @@ const SIGNATURE_DURATION: Metric = Metric::histogram(
     "cairn_ca_signature_duration_seconds",
     &["issuer", "algorithm"],
     "How long an issuer's key took to sign.",
+);
+const KEY_UP: Metric = Metric::gauge(
+    "cairn_ca_key_up",
+    &["issuer"],
+    "1 while an issuer's key can sign; 0 from when it could not until it can again, as when a hardware security module is away.",
 );
 const LINT_FAILURES: Metric = Metric::counter(
     "cairn_ca_lint_failures_total",
@@ -112,6 +119,7 @@ impl Handles {
         let name = issuer.certificate().subject().common_name();
         let name = name.map_or_else(|| issuer.id().to_string(), str::to_owned);
         let algorithm = issuer.signer().algorithm().to_string();
+        issuer.key().show_in(gauge!(KEY_UP.name, "issuer" => name.clone()));
         let certificates = |profile: &String| {
             let counter = counter!(CERTIFICATES.name, "issuer" => name.clone(), "profile" => profile.clone());
             (profile.clone(), counter)
@@ -133,10 +141,10 @@ impl Handles {
         }
     }
 
-    /// Runs what signs.
-    pub(crate) fn signing<T, E>(&self, sign: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    /// Counts what signs.
+    pub(crate) async fn signing<T, E>(&self, sign: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let began = Instant::now();
-        let signed = sign();
+        let signed = sign.await;
         self.signature_duration.record(began.elapsed());
         if signed.is_ok() { &self.signatures } else { &self.signature_errors }.increment(1);
         signed

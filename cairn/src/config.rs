@@ -11,6 +11,7 @@ use cairn_proto::transport::Address;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::key_place::{KeyPlace, Pkcs11};
 use crate::{lifecycle, runtime, telemetry};
 
 /// Everything that `cairn serve` is told. Relative paths are relative to the file's own folder.
@@ -138,13 +139,24 @@ pub struct Issuer {
     /// The intermediate's certificate, PEM. Required where the roles `wfe` or `ca` are played.
     pub certificate: Option<PathBuf>,
     /// The intermediate's private key: PEM, PKCS#8, encrypted or plain. Nobody but its owner may be able to read the file if it is plain.
-    /// Required where the role `ca` is played; a process without that role never opens the file.
+    /// This or `[issuer.pkcs11]` is required where the role `ca` is played; a process without that role never opens the file.
     pub key: Option<PathBuf>,
     /// The file with the passphrase of an encrypted key. Nobody but its owner may be able to read it.
     pub passphrase_file: Option<PathBuf>,
+    /// Where the key is in a hardware security module, in place of `key`.
+    pub pkcs11: Option<Pkcs11>,
     /// The folder of what `cairn ca` asks for and installs: further issuers, OCSP responders, CAs' certificates and CRLs, each in a folder
     /// of its own in it. Made if it does not exist. Default: none.
     pub folder: Option<PathBuf>,
+}
+
+impl Issuer {
+    /// Where the intermediate's key is.
+    #[must_use]
+    pub fn key_place(&self) -> KeyPlace {
+        let Self { key, passphrase_file, pkcs11, .. } = self.clone();
+        KeyPlace { key, passphrase_file, pkcs11 }
+    }
 }
 
 /// The `[admin]` section.
@@ -281,8 +293,6 @@ impl Config {
             &mut self.internal.pki,
             &mut self.issuer.root,
             &mut self.issuer.certificate,
-            &mut self.issuer.key,
-            &mut self.issuer.passphrase_file,
             &mut self.issuer.folder,
             &mut self.sa.postgres.password_file,
             &mut self.sa.postgres.root_certificate,
@@ -290,5 +300,9 @@ impl Config {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }
+        let mut place = self.issuer.key_place();
+        place.anchor(folder);
+        let KeyPlace { key, passphrase_file, pkcs11 } = place;
+        self.issuer = Issuer { key, passphrase_file, pkcs11, ..std::mem::take(&mut self.issuer) };
     }
 }

@@ -5,7 +5,7 @@
 //! ```text
 //! hierarchy/
 //!     issuers/NAME/certificate.pem     an issuer's certificate
-//!     issuers/NAME/issuer.toml         where its key is, and how it is used
+//!     issuers/NAME/issuer.toml         where its key is (`KeyPlace`), and how it is used
 //!     certificates/*.pem               roots, cross-certificates, CAs between: of these chains are made
 //!     crls/*.pem                       what the CAs above have revoked
 //!     responders/NAME/certificate.pem  a delegated OCSP responder
@@ -19,10 +19,7 @@ pub mod load;
 pub mod rotation;
 pub mod watch;
 
-mod key_place;
-
 pub use self::folder::Inventory;
-pub use self::key_place::KeyPlace;
 pub use self::load::{Loaded, Loader, Refusal};
 pub use self::watch::watch;
 

@@ -27,6 +27,7 @@ mod proxy_protocol;
 pub mod tls;
 
 pub mod banner;
+pub mod key_place;
 pub mod lifecycle;
 pub mod lock;
 pub mod metrics;

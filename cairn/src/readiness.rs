@@ -1,4 +1,4 @@
-//! Whether the process can do what it is there for: it is not stopping, its storage answers, and of every role that it needs there is
+//! Whether the process can do what it is there for: it is not stopping, its storage answers, its key signs, and of every role that it needs there is
 //! a process that it can reach.
 //!
 //! What the others need in turn is their own affair: if every front end called itself unready because the certificate authority is
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use cairn_ca::Ca;
 use cairn_core::api::Storage;
 use cairn_proto::transport::Health;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What readiness looks at.
 pub struct Readiness {
     storage: Option<Arc<dyn Storage>>,
+    ca: Option<Arc<Ca>>,
     peers: Peers,
     leaving: CancellationToken,
     notices: Arc<Notices>,
@@ -54,6 +56,8 @@ pub enum Unready {
     Stopping,
     /// Its storage does not answer.
     Storage,
+    /// The issuer's key cannot sign.
+    Key,
     /// No process with this role, or at this perspective, can be reached.
     Peer(String),
 }
@@ -63,6 +67,7 @@ impl fmt::Display for Unready {
         match self {
             Self::Stopping => f.write_str("shutting down"),
             Self::Storage => f.write_str("the storage does not answer; see the log"),
+            Self::Key => f.write_str("the issuer's key cannot sign; see the log"),
             Self::Peer(name) => write!(f, "no {name} can be reached; see the log"),
         }
     }
@@ -73,6 +78,7 @@ impl Readiness {
     pub fn of(services: &Services, lifecycle: &Lifecycle) -> Self {
         Self {
             storage: services.sa.clone(),
+            ca: services.ca.clone(),
             peers: services.peers.clone(),
             leaving: lifecycle.leaving.clone(),
             notices: Arc::clone(&services.notices),
@@ -105,10 +111,16 @@ impl Readiness {
         if self.leaving.is_cancelled() {
             return Err(Unready::Stopping);
         }
-        let Some(storage) = &self.storage else { return Ok(()) };
-        storage.ping().await.map_err(|error| {
+        if let Some(storage) = &self.storage {
+            storage.ping().await.map_err(|error| {
+                warn!(%error, "not ready");
+                Unready::Storage
+            })?;
+        }
+        let Some(ca) = &self.ca else { return Ok(()) };
+        ca.check_keys().await.map_err(|error| {
             warn!(%error, "not ready");
-            Unready::Storage
+            Unready::Key
         })
     }
 

@@ -4,8 +4,10 @@
 //! several threads each hand-over may wake one that sleeps, which costs more than what it then does; with one, what arrived together is
 //! done together. So a process has only as many threads as its work needs, which is one for a role on a small machine.
 
+use std::future::Future;
 use std::num::NonZeroUsize;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -19,6 +21,8 @@ const MOST: usize = 1024;
 /// For how many cores a process with some of the roles has a thread, if it is not told otherwise: the others, and the database, are likely to
 /// be on the same machine.
 const CORES_PER_THREAD: usize = 4;
+/// How long threads that wait for something outside may go on when all work has ended.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// The `[runtime]` section.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -66,6 +70,13 @@ pub fn start(config: &Config, roles: &Roles) -> Result<Runtime> {
         }
     };
     builder.enable_all().build().context("cannot start the runtime")
+}
+
+/// Runs `work` to its end. What then still waits on a thread of its own is given up: a hardware security module that hangs.
+pub fn run<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         config.management.listen.clone_from(management);
     }
     let roles = Roles::new(&args.roles, &config.internal);
-    runtime::start(&config.runtime, &roles)?.block_on(serve(args, config))
+    let runtime = runtime::start(&config.runtime, &roles)?;
+    runtime::run(runtime, serve(args, config))
 }
 
 async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
@@ -80,7 +81,7 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
         random,
     };
     let services = wiring::wire(foundation, configs(&config), &lifecycle)?;
-    if let (Some(issuers), Some(ca)) = (issuers, &services.issuing) {
+    if let (Some(issuers), Some(ca)) = (issuers, &services.ca) {
         let rotation = Rotation::new(config.ca.profiles.clone(), Arc::clone(&services.notices));
         lifecycle.work.spawn(watch(issuers, rotation, Arc::clone(ca), lifecycle.stopping.clone()));
     }

@@ -100,10 +100,8 @@ pub struct Services {
     pub va: Option<Arc<dyn ValidationAuthority>>,
     /// Validates for a validation authority elsewhere.
     pub remote_va: Option<Arc<dyn ValidationAuthority>>,
-    /// Signs.
-    pub ca: Option<Arc<dyn CertificateAuthority>>,
-    /// The same, for who exchanges its issuers.
-    pub issuing: Option<Arc<Ca>>,
+    /// Signs, with issuers that can be exchanged.
+    pub ca: Option<Arc<Ca>>,
     /// Remembers.
     pub sa: Option<Arc<dyn Storage>>,
     /// What front ends read of it, where that is not the same.
@@ -164,8 +162,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let remote_va = roles.play(Role::RemoteVa).then(|| Va::alone(&configs.va)).transpose().context("[va]")?;
     let remote_va = remote_va.map(|va| Arc::new(va) as Arc<dyn ValidationAuthority>);
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
-    let issuing = issuers.map(|issuers| wiring.certificate_authority(configs.ca, issuers)).transpose()?;
-    let ca = issuing.clone().map(|ca| ca as Arc<dyn CertificateAuthority>);
+    let ca = issuers.map(|issuers| wiring.certificate_authority(configs.ca, issuers)).transpose()?;
     let ra = roles.play(Role::Ra).then(|| {
         let deps = cairn_ra::Deps {
             sa: wiring.storage_authority()?,
@@ -175,7 +172,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
             va: or(&va, || {
                 Ok(Arc::new(RemoteValidationAuthority::new(wiring.peers.channel(Role::Ra, Role::Va)?)))
             })?,
-            ca: or(&ca, || {
+            ca: or(&ca.clone().map(|ca| ca as Arc<dyn CertificateAuthority>), || {
                 Ok(Arc::new(RemoteCertificateAuthority::new(wiring.peers.channel(Role::Ra, Role::Ca)?)))
             })?,
             listener_names,
@@ -192,7 +189,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
         .transpose()?;
     let Wiring { sa, near, peers, clock, .. } = wiring;
-    Ok(Services { wfe, ra, va, remote_va, ca, issuing, sa, near, pa, peers, clock, notices: Arc::default() })
+    Ok(Services { wfe, ra, va, remote_va, ca, sa, near, pa, peers, clock, notices: Arc::default() })
 }
 
 /// A service of this process, or else a peer.

@@ -37,7 +37,7 @@ use serde::Deserialize;
 pub use self::certificate::{CertificateSpec, NameConstraints, NameForms, Policy, Subject};
 pub use self::crl::{CrlSpec, Revocation};
 pub use self::digest::Digest;
-pub use self::key::{KeyChoice, KeySpec, Shares};
+pub use self::key::{KeyChoice, KeySpec, Shares, Signature, Store};
 pub use self::moment::Moment;
 pub(crate) use self::moment::Utc;
 
@@ -137,6 +137,8 @@ pub struct Person {
 pub struct Pinned {
     /// Of the DER: for a certificate, what is known as its SHA-256 fingerprint.
     pub sha256: Digest,
+    /// How its key signs, of an RSA key that signs here; as in `[key]`.
+    pub signature: Option<Signature>,
 }
 
 /// A request for somebody else to sign.

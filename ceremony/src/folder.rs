@@ -63,6 +63,14 @@ impl Staging {
         write_new(&path, contents, mode).with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// That its place is still free: to be asked before anything outside of it takes its own.
+    ///
+    /// # Errors
+    /// If something took it meanwhile.
+    pub fn ensure_free(&self) -> Result<()> {
+        refuse_to_overwrite(&self.target)
+    }
+
     /// Makes the folder appear.
     ///
     /// # Errors

@@ -72,6 +72,14 @@ pub fn read_password_file(path: &Path) -> Result<Zeroizing<String>> {
     read_line(path, "password")
 }
 
+/// Reads the PIN of a token in the same way.
+///
+/// # Errors
+/// As [`read_passphrase_file`].
+pub fn read_pin_file(path: &Path) -> Result<Zeroizing<String>> {
+    read_line(path, "PIN")
+}
+
 /// Reads what only its owner may read, of which it is a part: a share, a PIN.
 ///
 /// # Errors

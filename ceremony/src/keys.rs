@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::rand::SecureRandom;
-use cairn_x509::{FileSigner, KeySpec as Algorithm, Signer};
+use cairn_x509::signer::pkcs11::KeyFacts;
+use cairn_x509::{FileSigner, KeySpec as Algorithm, Pkcs11Signer, PublicKey, SignatureAlgorithm, Signer};
 use zeroize::Zeroizing;
 
 use crate::file::Shares;
-use crate::key_file::{open_key_file, read_passphrase_file, read_secret_file};
-use crate::machine::KeyPlace;
+use crate::key_file::{open_key_file, read_passphrase_file, read_pin_file, read_secret_file};
+use crate::machine::{KeyPlace, Pkcs11};
 use crate::shares::{self, Scheme};
 use crate::terminal::Dialogue;
 
@@ -24,7 +25,7 @@ const SECRET: usize = 32;
 /// Shortest passphrase that a person may choose, in characters: with scrypt behind it, a random one of this length is out of reach.
 pub const MIN_PASSPHRASE: usize = 14;
 
-/// Longest passphrase read from a descriptor in bytes.
+/// Longest passphrase or PIN read from a descriptor in bytes.
 const MAX_PASSPHRASE: u64 = 4096;
 
 /// A key that was made, and the file to keep it in.
@@ -37,19 +38,101 @@ pub struct NewKey {
     pub shares: Vec<ShareFile>,
 }
 
-/// Opens a key in a file.
+/// A key that is used here, wherever it is kept.
+pub enum OpenKey {
+    /// In a file.
+    File(Box<FileSigner>),
+    /// In a module.
+    Module(Box<Pkcs11Signer>),
+}
+
+impl OpenKey {
+    /// What signs.
+    #[must_use]
+    pub fn signer(&self) -> &dyn Signer {
+        match self {
+            Self::File(signer) => signer.as_ref(),
+            Self::Module(signer) => signer.as_ref(),
+        }
+    }
+
+    /// The same, signing as the ceremony file says, if it says so.
+    ///
+    /// # Errors
+    /// If the key cannot.
+    pub fn signing(self, algorithm: Option<SignatureAlgorithm>) -> Result<Self> {
+        let Some(algorithm) = algorithm else { return Ok(self) };
+        Ok(match self {
+            Self::File(signer) => Self::File(Box::new(signer.with_algorithm(algorithm)?)),
+            Self::Module(mut signer) => {
+                signer.use_algorithm(algorithm)?;
+                Self::Module(signer)
+            }
+        })
+    }
+
+    /// What its token says of it, if it is in one.
+    #[must_use]
+    pub fn facts(&self) -> Option<&KeyFacts> {
+        match self {
+            Self::File(_) => None,
+            Self::Module(signer) => Some(signer.facts()),
+        }
+    }
+}
+
+/// Opens a key. `known` is its public part, where that is known: some modules keep none.
 ///
 /// # Errors
 /// If it cannot be opened. The text says what to do.
-pub fn open(place: &KeyPlace, name: &str, dialogue: &mut dyn Dialogue) -> Result<FileSigner> {
+pub fn open(
+    place: &KeyPlace,
+    name: &str,
+    known: Option<&PublicKey>,
+    dialogue: &mut dyn Dialogue,
+) -> Result<OpenKey> {
+    if let Some(pkcs11) = &place.pkcs11 {
+        let signer = Pkcs11Signer::open(&pkcs11.place(), pin_of(pkcs11, dialogue)?, known)
+            .with_context(|| format!("the {name} cannot be used"))?;
+        return Ok(OpenKey::Module(Box::new(signer)));
+    }
     let Some(path) = &place.file else {
-        bail!("the machine file does not say where the key is; add file to [{name}]");
+        bail!("the machine file does not say where the key is; add file or pkcs11 to [{name}]");
     };
-    open_key_file(path, || match passphrase_of(place)? {
+    let signer = open_key_file(path, || match passphrase_of(place)? {
         Some(passphrase) => Ok(passphrase),
         None if place.ask_for_shares => ask_for_shares(name, dialogue),
         None => dialogue.ask_secretly(&format!("passphrase of the {name} in {}:", path.display())),
-    })
+    })?;
+    Ok(OpenKey::File(Box::new(signer)))
+}
+
+/// Makes a key in a module.
+///
+/// # Errors
+/// If the machine file does not say where, or the module does not make it.
+pub fn generate_in_module(
+    algorithm: Algorithm,
+    place: &KeyPlace,
+    dialogue: &mut dyn Dialogue,
+) -> Result<Pkcs11Signer> {
+    let pkcs11 = place.pkcs11.as_ref().context(
+        "the ceremony file keeps the new key in a hardware security module; add [key.pkcs11] to the machine file",
+    )?;
+    ensure!(
+        pkcs11.label.is_some() && pkcs11.id.is_none(),
+        "[key.pkcs11] in the machine file: a new key has a label that is given, and an id that is not; write label, and no id"
+    );
+    let pin = pin_of(pkcs11, dialogue)?;
+    Pkcs11Signer::generate(algorithm, &pkcs11.place(), pin).context("the key cannot be made")
+}
+
+fn pin_of(pkcs11: &Pkcs11, dialogue: &mut dyn Dialogue) -> Result<Zeroizing<String>> {
+    match (&pkcs11.pin_file, pkcs11.pin_descriptor) {
+        (Some(path), _) => read_pin_file(path),
+        (None, Some(descriptor)) => read_descriptor(descriptor, "PIN"),
+        (None, None) => dialogue.ask_secretly(&format!("PIN of the token {}:", pkcs11.token)),
+    }
 }
 
 /// Makes a key. What opens its file is split if there are holders, and otherwise comes from where the machine file says, or is asked for.
@@ -78,6 +161,14 @@ pub fn generate(
         prove(&pem, &passphrase, &signer)?;
         return Ok(NewKey { signer, pem, shares: Vec::new() });
     };
+    share(signer, title, holders, random)
+}
+
+/// Encrypts a key with a new passphrase, which is split among holders.
+///
+/// # Errors
+/// If there is no randomness, or the key cannot be written.
+pub fn share(signer: FileSigner, title: &str, holders: &Shares, random: &dyn SecureRandom) -> Result<NewKey> {
     let mut secret = Zeroizing::new([0; SECRET]);
     random.fill(secret.as_mut_slice()).ok().context("the system gives no random numbers")?;
     let passphrase = passphrase_from(secret.as_slice());
@@ -163,7 +254,7 @@ fn passphrase_of(place: &KeyPlace) -> Result<Option<Zeroizing<String>>> {
         return read_passphrase_file(path).map(Some);
     }
     if let Some(descriptor) = place.passphrase_descriptor {
-        return read_descriptor(descriptor).map(Some);
+        return read_descriptor(descriptor, "passphrase").map(Some);
     }
     if place.share_files.is_empty() {
         return Ok(None);
@@ -188,14 +279,14 @@ fn read_share(path: &Path) -> Result<Zeroizing<String>> {
     Ok(words_of(&read_secret_file(path, "a share of a key")?))
 }
 
-fn read_descriptor(descriptor: u32) -> Result<Zeroizing<String>> {
-    let cannot_read = || format!("cannot read a passphrase from descriptor {descriptor}");
+fn read_descriptor(descriptor: u32, what: &str) -> Result<Zeroizing<String>> {
+    let cannot_read = || format!("cannot read a {what} from descriptor {descriptor}");
     let file = std::fs::File::open(format!("/dev/fd/{descriptor}")).with_context(cannot_read)?;
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_PASSPHRASE + 1)?));
     file.take(MAX_PASSPHRASE + 1).read_to_string(&mut text).with_context(cannot_read)?;
     ensure!(
         text.len() <= usize::try_from(MAX_PASSPHRASE)?,
-        "the passphrase is longer than {MAX_PASSPHRASE} bytes"
+        "the {what} is longer than {MAX_PASSPHRASE} bytes"
     );
     let line = text.trim_end_matches(['\r', '\n']);
     ensure!(!line.is_empty() && !line.contains('\n'), "{}: it must be one line", cannot_read());

@@ -20,6 +20,8 @@
 
 use std::path::{Path, PathBuf};
 
+use cairn_x509::Pkcs11Place;
+use cairn_x509::signer::pkcs11::from_hex;
 use serde::Deserialize;
 
 /// Longest machine file in bytes.
@@ -81,6 +83,8 @@ pub struct Inputs {
 pub struct KeyPlace {
     /// A PEM file. A new key that names none is `key.pem` in the output folder.
     pub file: Option<PathBuf>,
+    /// Where it is in a hardware security module, in place of a file.
+    pub pkcs11: Option<Pkcs11>,
     /// A file with its passphrase, readable by its owner alone.
     pub passphrase_file: Option<PathBuf>,
     /// An open file descriptor from which its passphrase is read.
@@ -89,6 +93,26 @@ pub struct KeyPlace {
     pub share_files: Vec<PathBuf>,
     /// Whether shares of its passphrase are asked for at the terminal. Where nothing is said, its passphrase is.
     pub ask_for_shares: bool,
+}
+
+/// Where a key is in a hardware security module.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pkcs11 {
+    /// The PKCS #11 module: the library that the maker of the device gives.
+    pub module: PathBuf,
+    /// The token's label.
+    pub token: String,
+    /// The token's serial number, where several have that label.
+    pub serial: Option<String>,
+    /// The key's label. A new key needs one that no other key of the token has.
+    pub label: Option<String>,
+    /// The key's id in hexadecimal digits, where several have that label. A new key gets one by chance.
+    pub id: Option<String>,
+    /// A file with the token's PIN, readable by its owner alone.
+    pub pin_file: Option<PathBuf>,
+    /// An open file descriptor from which the PIN is read. Where nothing is said, it is asked for at the terminal.
+    pub pin_descriptor: Option<u32>,
 }
 
 /// Where shares go.
@@ -161,6 +185,10 @@ impl Machine {
                 .flatten()
                 .chain(&mut key.share_files)
                 .for_each(place);
+            if let Some(pkcs11) = &mut key.pkcs11 {
+                place(&mut pkcs11.module);
+                pkcs11.pin_file.iter_mut().for_each(place);
+            }
         }
         self
     }
@@ -182,7 +210,36 @@ impl KeyPlace {
                  ask_for_shares",
             );
         }
+        let Some(pkcs11) = &self.pkcs11 else { return Ok(()) };
+        if self.file.is_some() || ways > 0 {
+            return wrong(
+                "the key is in a file or in a module: keep either pkcs11, with its PIN, or file and what opens it",
+            );
+        }
+        if pkcs11.pin_file.is_some() && pkcs11.pin_descriptor.is_some() {
+            return wrong("there is more than one way to the PIN; keep one of pin_file and pin_descriptor");
+        }
+        if pkcs11.label.is_none() && pkcs11.id.is_none() {
+            return wrong("pkcs11 does not say which key of the token it is; write its label, or its id");
+        }
+        if pkcs11.id.as_deref().is_some_and(|id| from_hex(id).is_none()) {
+            return wrong("pkcs11.id is no id of a key; write its hexadecimal digits, two for each octet");
+        }
         Ok(())
+    }
+}
+
+impl Pkcs11 {
+    /// The same, as it is opened.
+    #[must_use]
+    pub fn place(&self) -> Pkcs11Place {
+        Pkcs11Place {
+            module: self.module.clone(),
+            token: self.token.clone(),
+            serial: self.serial.clone(),
+            label: self.label.clone(),
+            id: self.id.as_deref().and_then(from_hex),
+        }
     }
 }
 
@@ -207,5 +264,18 @@ mod tests {
         let refusal = |key: &str| Machine::parse(&format!("{HEAD}[key]\n{key}")).unwrap_err().to_string();
         assert!(refusal("passphrase_file = \"f\"\nask_for_shares = true").contains("more than one way"));
         assert!(refusal("passphrase = \"secret\"").contains("unknown field"));
+        let module = "[key.pkcs11]\nmodule = \"m.so\"\ntoken = \"ca\"\n";
+        assert!(
+            refusal(&format!("file = \"f\"\n{module}label = \"k\"")).contains("in a file or in a module")
+        );
+        assert!(
+            refusal(&format!("ask_for_shares = true\n{module}label = \"k\""))
+                .contains("in a file or in a module")
+        );
+        assert!(refusal(module).contains("write its label, or its id"));
+        assert!(refusal(&format!("{module}id = \"0\"")).contains("two for each octet"));
+        let pins = "pin_file = \"p\"\npin_descriptor = 3";
+        assert!(refusal(&format!("{module}label = \"k\"\n{pins}")).contains("more than one way to the PIN"));
+        assert!(refusal(&format!("{module}label = \"k\"\npin = \"1234\"")).contains("unknown field"));
     }
 }

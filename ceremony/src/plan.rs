@@ -9,7 +9,7 @@ pub(crate) mod crl;
 mod limits;
 mod tables;
 
-use cairn_x509::{CaProfile, CaRequest, Certificate, Name, Validity};
+use cairn_x509::{CaProfile, CaRequest, Certificate, Name, SignatureAlgorithm, Validity};
 
 use crate::file::{CeremonyFile, FileError, KeyChoice, Kind};
 use crate::inputs::Inputs;
@@ -26,8 +26,29 @@ pub struct Plan {
     pub key: Option<KeyChoice>,
     /// Whether the issuer's key signs.
     pub needs_issuer_key: bool,
+    /// How the keys sign.
+    pub signatures: Signatures,
     /// What is made. Nothing, where a key is made alone.
     pub products: Vec<Product>,
+}
+
+/// How keys sign, where the file says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signatures {
+    /// The key that `[key]` names.
+    pub key: Option<SignatureAlgorithm>,
+    /// The issuer's.
+    pub issuer: Option<SignatureAlgorithm>,
+}
+
+impl Signatures {
+    fn of(file: &CeremonyFile) -> Self {
+        let issuer = file.issuer.as_ref().or(file.replaces.as_ref()).and_then(|pinned| pinned.signature);
+        Self {
+            key: file.key.as_ref().and_then(|key| key.signature).map(Into::into),
+            issuer: issuer.map(Into::into),
+        }
+    }
 }
 
 /// One thing that is made.
@@ -123,7 +144,7 @@ pub enum Ca {
 /// What in the file does not go together, or cannot be.
 pub fn plan(file: &CeremonyFile, inputs: &Inputs) -> Result<Plan, FileError> {
     let mut tables = Tables::new(file);
-    let plan = match file.kind {
+    let mut plan = match file.kind {
         Kind::Root => root(&mut tables)?,
         Kind::Intermediate => intermediate(&mut tables, inputs)?,
         Kind::CrossSign => cross_sign(&mut tables, inputs)?,
@@ -137,14 +158,30 @@ pub fn plan(file: &CeremonyFile, inputs: &Inputs) -> Result<Plan, FileError> {
     };
     // What is there and was not asked for would be taken for done.
     tables.finish()?;
+    plan.signatures = Signatures::of(file);
+    if matches!(plan.key, Some(KeyChoice::Existing(_))) && splits(file) && file.kind != Kind::Key {
+        return Err(FileError::value(
+            "key.shares",
+            "what opens a key that exists is split by a ceremony of kind \"key\", and by no other",
+        ));
+    }
     Ok(plan)
+}
+
+fn splits(file: &CeremonyFile) -> bool {
+    file.key.as_ref().is_some_and(|key| key.shares.is_some())
 }
 
 fn root(tables: &mut Tables<'_>) -> Result<Plan, FileError> {
     let key = tables.signing_key()?;
     let certificate = tables.certificate()?;
     let root = certificate::root("certificate", certificate)?;
-    Ok(Plan { key: Some(key), needs_issuer_key: false, products: vec![product(root)] })
+    Ok(Plan {
+        key: Some(key),
+        needs_issuer_key: false,
+        signatures: Signatures::default(),
+        products: vec![product(root)],
+    })
 }
 
 fn intermediate(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {
@@ -163,7 +200,12 @@ fn intermediate(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileEr
         },
         issuer.validity(),
     )?;
-    Ok(Plan { key: Some(key), needs_issuer_key: true, products: vec![product(made)] })
+    Ok(Plan {
+        key: Some(key),
+        needs_issuer_key: true,
+        signatures: Signatures::default(),
+        products: vec![product(made)],
+    })
 }
 
 fn cross_sign(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {
@@ -182,7 +224,12 @@ fn cross_sign(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileErro
         },
         issuer.validity(),
     )?;
-    Ok(Plan { key: None, needs_issuer_key: true, products: vec![product(made)] })
+    Ok(Plan {
+        key: None,
+        needs_issuer_key: true,
+        signatures: Signatures::default(),
+        products: vec![product(made)],
+    })
 }
 
 fn ocsp_signer(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {
@@ -191,16 +238,32 @@ fn ocsp_signer(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileErr
     let issuer = inputs.issuer()?;
     let certificate = tables.certificate()?;
     let made = certificate::ocsp_responder("certificate", certificate, issuer)?;
-    Ok(Plan { key: Some(key), needs_issuer_key: true, products: vec![product(made)] })
+    Ok(Plan {
+        key: Some(key),
+        needs_issuer_key: true,
+        signatures: Signatures::default(),
+        products: vec![product(made)],
+    })
 }
 
 fn key_alone(tables: &mut Tables<'_>) -> Result<Plan, FileError> {
-    match tables.key()? {
-        key @ KeyChoice::New(_) => Ok(Plan { key: Some(key), needs_issuer_key: false, products: Vec::new() }),
+    let key = tables.key()?;
+    match key {
+        KeyChoice::New(_) => {}
+        KeyChoice::Existing(_) if splits(tables.file()) => {}
         KeyChoice::Existing(_) | KeyChoice::Request(_) | KeyChoice::PublicKey(_) => {
-            Err(FileError::value("key", "a ceremony of kind \"key\" makes one: write its algorithm"))
+            return Err(FileError::value(
+                "key",
+                "a ceremony of kind \"key\" makes one: write its algorithm; or existing and shares, to split what opens one",
+            ));
         }
     }
+    Ok(Plan {
+        key: Some(key),
+        needs_issuer_key: false,
+        signatures: Signatures::default(),
+        products: Vec::new(),
+    })
 }
 
 fn next_intermediate(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {
@@ -217,7 +280,7 @@ fn next_intermediate(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, F
 
 /// The new root, and a certificate in each direction: who trusts the old root alone comes to the new one's certificates, and the reverse.
 fn next_root(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {
-    tables.replaces()?;
+    tables.replaces_and_signs()?;
     let key = tables.signing_key()?;
     let old = inputs.replaced_certificate()?;
     let new = certificate::root("certificate", tables.certificate()?)?;
@@ -249,7 +312,7 @@ fn next_root(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError
         new.validity,
     )?;
     let products = vec![product(new), product(from_old), product(from_new)];
-    Ok(Plan { key: Some(key), needs_issuer_key: true, products })
+    Ok(Plan { key: Some(key), needs_issuer_key: true, signatures: Signatures::default(), products })
 }
 
 fn request(tables: &mut Tables<'_>) -> Result<Plan, FileError> {
@@ -258,21 +321,31 @@ fn request(tables: &mut Tables<'_>) -> Result<Plan, FileError> {
     let subject = certificate::name("request", &request.subject)?;
     let ca = CaRequest { path_len: request.path_length, digital_signature: false };
     let products = vec![Product::Request(Box::new(RequestPlan { subject, ca }))];
-    Ok(Plan { key: Some(key), needs_issuer_key: false, products })
+    Ok(Plan { key: Some(key), needs_issuer_key: false, signatures: Signatures::default(), products })
 }
 
 fn list(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {
     tables.issuer()?;
-    tables.may_replace();
+    tables.may_replace()?;
     let list = crl::list(tables.crl()?, inputs)?;
-    Ok(Plan { key: None, needs_issuer_key: true, products: vec![Product::Crl(Box::new(list))] })
+    Ok(Plan {
+        key: None,
+        needs_issuer_key: true,
+        signatures: Signatures::default(),
+        products: vec![Product::Crl(Box::new(list))],
+    })
 }
 
 fn revocation(tables: &mut Tables<'_>, inputs: &Inputs) -> Result<Plan, FileError> {
     tables.issuer()?;
-    tables.may_replace();
+    tables.may_replace()?;
     let list = crl::revocation(tables.crl()?, tables.revoke()?, inputs)?;
-    Ok(Plan { key: None, needs_issuer_key: true, products: vec![Product::Crl(Box::new(list))] })
+    Ok(Plan {
+        key: None,
+        needs_issuer_key: true,
+        signatures: Signatures::default(),
+        products: vec![Product::Crl(Box::new(list))],
+    })
 }
 
 fn product(certificate: CertificatePlan) -> Product {

@@ -10,6 +10,7 @@
 
 mod markdown;
 
+use cairn_x509::signer::pkcs11::{KeyFacts, hex};
 use cairn_x509::{FileSigner, PublicKey, SignatureAlgorithm, SignatureError, Signer};
 use serde::{Deserialize, Serialize};
 
@@ -125,10 +126,46 @@ pub struct KeyEntry {
     pub made: bool,
     /// Where it is kept.
     pub kept: String,
+    /// If that is a hardware security module, what its token says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleEntry>,
     /// Of the public key (SubjectPublicKeyInfo).
     pub sha256: String,
     /// The same as words.
     pub words: String,
+}
+
+/// A key in a hardware security module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleEntry {
+    /// The token's label.
+    pub token: String,
+    /// The token's serial number.
+    pub serial: String,
+    /// The key's label.
+    pub label: String,
+    /// The key's id in hexadecimal digits.
+    pub id: String,
+    /// What it may do, as it was checked.
+    pub attributes: String,
+}
+
+impl From<&KeyFacts> for ModuleEntry {
+    fn from(facts: &KeyFacts) -> Self {
+        Self {
+            token: facts.token.clone(),
+            serial: printable(&facts.serial),
+            label: printable(&facts.label),
+            id: hex(&facts.id),
+            attributes: facts.attributes.to_string(),
+        }
+    }
+}
+
+/// What a token says, fit for a page.
+fn printable(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).collect()
 }
 
 /// Why a record cannot be trusted.

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_lc_rs::rand::SecureRandom;
-use cairn_x509::{Certificate, FileSigner, KeyKind, KeySpec as Algorithm, PublicKey, Signer};
+use cairn_x509::{Certificate, FileSigner, KeyKind, KeySpec as Algorithm, Pkcs11Signer, PublicKey, Signer};
 
 use crate::clock::Clock;
-use crate::file::{CeremonyFile, Digest, KeyChoice, KeySpec, Utc};
+use crate::file::{CeremonyFile, Digest, KeyChoice, KeySpec, Store, Utc};
 use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, replace_file};
 use crate::inputs::Inputs;
 use crate::key_file::{open_key_file, read_passphrase_file};
-use crate::keys::{self, NewKey};
+use crate::keys::{self, NewKey, OpenKey, ShareFile};
 use crate::machine::{KeyPlace, Machine};
 use crate::make::{self, CRL_DER_FILE, CRL_FILE, Keys, REQUEST_FILE, SERIAL};
 use crate::plan::{Plan, Product, plan};
-use crate::record::{self, FileEntry, KeyEntry, Program, Record, Step};
+use crate::record::{self, FileEntry, KeyEntry, ModuleEntry, Program, Record, Step};
 use crate::rehearsal;
 use crate::terminal::Dialogue;
 use crate::times;
@@ -28,6 +28,8 @@ use crate::words;
 pub const CEREMONY_FILE: &str = "ceremony.toml";
 /// A new key that has no other place.
 pub const NEW_KEY_FILE: &str = "key.pem";
+/// Where the keys of rehearsals are kept.
+const NOWHERE: &str = "nothing: a throw-away key";
 /// The public part of the ceremony's key.
 pub const PUBLIC_KEY_FILE: &str = "key.pub.pem";
 
@@ -178,10 +180,24 @@ impl<'a> Held<'a> {
         let record = self.record_key(world)?;
         let issuer_key = self.issuer_key(world)?;
         let own = self.own_key(world)?;
+        let is_new = matches!(self.plan.key, Some(KeyChoice::New(_)));
+        let outcome = self.make(world, &record, issuer_key.as_ref(), own.as_ref());
+        match (outcome, own) {
+            (Err(error), Some(OpenKey::Module(key))) if is_new => Err(forget(*key, error)),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Makes what is planned.
+    fn make(
+        mut self,
+        world: &mut World<'_>,
+        record: &(FileSigner, Option<Vec<u8>>),
+        issuer_key: Option<&OpenKey>,
+        own: Option<&OpenKey>,
+    ) -> Result<PathBuf> {
         let elsewhere = self.inputs.public_key.clone();
-        let own = own.as_ref().map(|key| key as &dyn Signer);
-        let issuer_key = issuer_key.as_ref().map(|key| key as &dyn Signer);
-        let keys = Keys::new(own, elsewhere.as_ref(), issuer_key);
+        let keys = Keys::new(own.map(OpenKey::signer), elsewhere.as_ref(), issuer_key.map(OpenKey::signer));
         if let Some(key) = keys.key {
             self.output(
                 PUBLIC_KEY_FILE,
@@ -219,7 +235,7 @@ impl<'a> Held<'a> {
                 }
             }
         }
-        self.finish(world, &record)
+        self.finish(world, record)
     }
 
     /// The key of the records, and the bytes of the record before this one.
@@ -254,59 +270,117 @@ impl<'a> Held<'a> {
         Ok((key, None))
     }
 
-    fn issuer_key(&mut self, world: &mut World<'_>) -> Result<Option<FileSigner>> {
+    fn issuer_key(&mut self, world: &mut World<'_>) -> Result<Option<OpenKey>> {
         if !self.plan.needs_issuer_key {
             return Ok(None);
         }
         let certificate = self.inputs.signing_certificate().context("there is no issuer")?.clone();
-        let (signer, kept) = match self.stand_in.take() {
-            Some(signer) => (signer, "nothing: a throw-away key".to_owned()),
+        let (key, kept) = match self.stand_in.take() {
+            Some(signer) => (OpenKey::File(Box::new(signer)), NOWHERE.to_owned()),
             None => {
                 let place = self.ceremony.machine.issuer_key.as_ref();
                 let place =
                     place.context("the issuer's key is needed; add [issuer_key] to the machine file")?;
-                (keys::open(place, "issuer_key", world.dialogue)?, kept(place))
+                let key = keys::open(place, "issuer_key", Some(certificate.public_key()), world.dialogue)?;
+                (key, kept(place))
             }
         };
         ensure!(
-            signer.public_key() == certificate.public_key(),
+            key.signer().public_key() == certificate.public_key(),
             "the issuer's key is not that of its certificate, {}; name the key that belongs to it in [issuer_key]",
             certificate.subject()
         );
-        self.key_entry("issuer_key", signer.public_key(), false, kept);
+        let key = key.signing(self.plan.signatures.issuer)?;
+        self.key_entry("issuer_key", &key, false, kept);
         self.step(world, format!("opened the issuer's key, of {}", certificate.subject()));
-        Ok(Some(signer))
+        Ok(Some(key))
     }
 
     /// The key that is certified, if it is here.
-    fn own_key(&mut self, world: &mut World<'_>) -> Result<Option<FileSigner>> {
+    fn own_key(&mut self, world: &mut World<'_>) -> Result<Option<OpenKey>> {
         let default = KeyPlace::default();
         let place = self.ceremony.machine.key.as_ref().unwrap_or(&default);
+        let store = self.file.key.as_ref().map(|key| key.store).unwrap_or_default();
         match self.plan.key {
             None => Ok(None),
-            Some(KeyChoice::New(algorithm)) => self.new_key(algorithm, place, world).map(Some),
+            Some(KeyChoice::New(algorithm)) if store == Store::Pkcs11 => {
+                self.new_key_in_module(algorithm, place, world).map(Some)
+            }
+            Some(KeyChoice::New(algorithm)) => {
+                ensure!(
+                    place.pkcs11.is_none(),
+                    "the ceremony file keeps the new key in a file; take [key.pkcs11] out of the machine file, or have another file \
+                     reviewed that says store = \"pkcs11\""
+                );
+                let signer = self.new_key(algorithm, place, world)?;
+                OpenKey::File(Box::new(signer)).signing(self.plan.signatures.key).map(Some)
+            }
             Some(KeyChoice::Existing(_)) if self.ceremony.rehearsal => {
                 let signer = make::throwaway(self.existing_kind.unwrap_or(UNKNOWN_KIND))?;
-                self.key_entry("key", signer.public_key(), false, "nothing: a throw-away key".to_owned());
-                Ok(Some(signer))
+                let key = OpenKey::File(Box::new(signer)).signing(self.plan.signatures.key)?;
+                self.existing_key(key, NOWHERE.to_owned(), world).map(Some)
             }
             Some(KeyChoice::Existing(digest)) => {
-                let signer = keys::open(place, "key", world.dialogue)?;
-                let found = Digest::of(signer.public_key().der());
+                let key = keys::open(place, "key", None, world.dialogue)?;
+                let found = Digest::of(key.signer().public_key().der());
                 ensure!(
                     found == digest,
                     "the key is another one than the ceremony file names: its public key's SHA-256 is {found}, and {digest} is expected"
                 );
-                self.key_entry("key", signer.public_key(), false, kept(place));
+                let key = key.signing(self.plan.signatures.key)?;
                 self.step(world, "opened the key".to_owned());
-                Ok(Some(signer))
+                self.existing_key(key, kept(place), world).map(Some)
             }
             Some(KeyChoice::Request(_) | KeyChoice::PublicKey(_)) => {
                 let public = self.inputs.public_key.clone().context("there is no public key")?;
-                self.key_entry("key", &public, false, "its owner's place".to_owned());
+                self.public_entry("key", &public, false, "its owner's place".to_owned(), None);
                 Ok(None)
             }
         }
+    }
+
+    /// A key that was opened; where its passphrase is to be split, it is encrypted anew, with another one, in the ceremony's folder.
+    fn existing_key(&mut self, key: OpenKey, kept: String, world: &mut World<'_>) -> Result<OpenKey> {
+        let Some(holders) = self.file.key.as_ref().and_then(|key| key.shares.clone()) else {
+            self.key_entry("key", &key, false, kept);
+            return Ok(key);
+        };
+        let OpenKey::File(signer) = key else {
+            bail!("the key is in a module, and has no passphrase that could be split");
+        };
+        let NewKey { signer, pem, shares } = keys::share(*signer, &self.file.title, &holders, world.random)?;
+        self.staging.write(NEW_KEY_FILE, pem.as_bytes(), PRIVATE)?;
+        let key = OpenKey::File(Box::new(signer));
+        self.key_entry("key", &key, false, format!("{NEW_KEY_FILE}, encrypted anew; before, {kept}"));
+        self.step(world, format!("encrypted the key anew, in {NEW_KEY_FILE}"));
+        self.give_shares(&shares, world)?;
+        Ok(key)
+    }
+
+    /// A new key that never leaves its module; in a rehearsal a throw-away one, which touches none.
+    fn new_key_in_module(
+        &mut self,
+        algorithm: Algorithm,
+        place: &KeyPlace,
+        world: &mut World<'_>,
+    ) -> Result<OpenKey> {
+        if self.ceremony.rehearsal {
+            let signer = FileSigner::generate(algorithm)?;
+            let key = OpenKey::File(Box::new(signer)).signing(self.plan.signatures.key)?;
+            self.key_entry("key", &key, true, NOWHERE.to_owned());
+            self.step(world, format!("made a throw-away key, {}", key.signer().public_key().kind()));
+            return Ok(key);
+        }
+        let mut key = keys::generate_in_module(algorithm, place, world.dialogue)?;
+        if let Some(algorithm) = self.plan.signatures.key
+            && let Err(error) = key.use_algorithm(algorithm)
+        {
+            return Err(forget(key, error.into()));
+        }
+        let key = OpenKey::Module(Box::new(key));
+        self.key_entry("key", &key, true, kept(place));
+        self.step(world, format!("made the key in its module, {}", key.signer().public_key().kind()));
+        Ok(key)
     }
 
     fn new_key(
@@ -337,9 +411,15 @@ impl<'a> Held<'a> {
                 NEW_KEY_FILE.to_owned()
             }
         };
-        self.key_entry("key", signer.public_key(), true, format!("{kept}, encrypted"));
+        self.public_entry("key", signer.public_key(), true, format!("{kept}, encrypted"), None);
         self.step(world, format!("made the key, {}", signer.public_key().kind()));
-        for share in &shares {
+        self.give_shares(&shares, world)?;
+        Ok(signer)
+    }
+
+    /// Gives each holder theirs: into a folder, or to read and write down alone.
+    fn give_shares(&mut self, shares: &[ShareFile], world: &mut World<'_>) -> Result<()> {
+        for share in shares {
             match &self.shares {
                 Some(folder) => folder.write(&share.name, share.text().as_bytes(), PRIVATE)?,
                 None => {
@@ -353,7 +433,7 @@ impl<'a> Held<'a> {
             }
             self.step(world, format!("gave {} a share of the key's passphrase", share.holder));
         }
-        Ok(signer)
+        Ok(())
     }
 
     /// Writes the record, and makes everything appear.
@@ -389,6 +469,7 @@ impl<'a> Held<'a> {
         self.staging.write(record::SIGNATURE_FILE, &record::sign(&json, key)?, PUBLIC)?;
         self.staging.write(record::MARKDOWN_FILE, record.to_markdown().as_bytes(), PUBLIC)?;
         self.staging.write(record::KEY_FILE, key.public_key().to_pem().as_bytes(), PUBLIC)?;
+        self.staging.ensure_free()?;
         if let Some(shares) = self.shares {
             shares.commit()?;
         }
@@ -415,13 +496,25 @@ impl<'a> Held<'a> {
         self.steps.push(Step { at: Utc(world.clock.now()).to_string(), by: self.operator.clone(), what });
     }
 
-    fn key_entry(&mut self, name: &str, key: &PublicKey, made: bool, kept: String) {
+    fn key_entry(&mut self, name: &str, key: &OpenKey, made: bool, kept: String) {
+        self.public_entry(name, key.signer().public_key(), made, kept, key.facts().map(Into::into));
+    }
+
+    fn public_entry(
+        &mut self,
+        name: &str,
+        key: &PublicKey,
+        made: bool,
+        kept: String,
+        module: Option<ModuleEntry>,
+    ) {
         let digest = Digest::of(key.der());
         self.keys.push(KeyEntry {
             name: name.to_owned(),
             algorithm: key.kind().to_string(),
             made,
             kept,
+            module,
             sha256: digest.to_string(),
             words: words::fingerprint(&digest),
         });
@@ -453,7 +546,22 @@ fn serial(random: &dyn SecureRandom) -> Result<[u8; SERIAL]> {
 }
 
 fn kept(place: &KeyPlace) -> String {
-    place.file.as_ref().map_or_else(String::new, |path| path.display().to_string())
+    match (&place.file, &place.pkcs11) {
+        (_, Some(pkcs11)) => format!("the token {}", pkcs11.token),
+        (Some(path), None) => path.display().to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// Destroys a key that was made in a module by a ceremony that failed.
+fn forget(key: Pkcs11Signer, error: anyhow::Error) -> anyhow::Error {
+    let label = key.facts().label.clone();
+    match key.destroy() {
+        Ok(()) => error,
+        Err(left) => error.context(format!(
+            "the new key {label} is left in its token, where nobody needs it: {left}. Destroy it before the ceremony is held again"
+        )),
+    }
 }
 
 fn input_entry(input: &crate::inputs::InputFile) -> FileEntry {

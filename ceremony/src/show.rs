@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
-use cairn_x509::{Certificate, FileSigner, Signer};
+use cairn_x509::{Certificate, FileSigner, SignatureAlgorithm, Signer};
 
-use crate::file::{Digest, KeyChoice};
+use crate::file::{Digest, KeyChoice, Store};
 use crate::inputs::Inputs;
 use crate::make::{self, Keys, SERIAL, throwaway};
-use crate::plan::Product;
+use crate::plan::{Product, Signatures};
 use crate::run::{Prepared, UNKNOWN_KIND};
 use crate::sheet;
 use crate::words;
@@ -76,7 +76,10 @@ fn head(prepared: &Prepared<'_>) -> Result<String> {
     writeln!(shown, "  people              {}", people.join(", "))?;
     let key = match plan.key {
         None => None,
-        Some(KeyChoice::New(algorithm)) => Some(format!("a new one, {algorithm}")),
+        Some(KeyChoice::New(algorithm)) => Some(match file.key.as_ref().map(|key| key.store) {
+            Some(Store::Pkcs11) => format!("a new one, {algorithm}, in a hardware security module"),
+            _ => format!("a new one, {algorithm}"),
+        }),
         Some(KeyChoice::Existing(digest)) => Some(match existing_kind {
             Some(kind) => format!("one that exists, {kind}, SHA-256 {digest}"),
             None => format!(
@@ -118,7 +121,13 @@ impl StandIns {
         };
         let issuer =
             inputs.signing_certificate().map(|issuer| throwaway(issuer.public_key().kind())).transpose()?;
-        Ok(Self { key, issuer })
+        let signing = |key: Option<FileSigner>, algorithm: Option<SignatureAlgorithm>| match (key, algorithm)
+        {
+            (Some(key), Some(algorithm)) => key.with_algorithm(algorithm).map(Some),
+            (key, _) => Ok(key),
+        };
+        let Signatures { key: own, issuer: issuers } = plan.signatures;
+        Ok(Self { key: signing(key, own)?, issuer: signing(issuer, issuers)? })
     }
 
     fn keys<'a>(&'a self, inputs: &'a Inputs) -> Keys<'a> {

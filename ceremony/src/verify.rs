@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use cairn_x509::{CaCsr, Certificate, Crl, PublicKey, lint_crl};
+use cairn_x509::{CaCsr, Certificate, Crl, PublicKey, SignatureAlgorithm, lint_crl};
 
 use crate::file::{CeremonyFile, Digest};
 use crate::inputs::Inputs;
 use crate::make::{self, CRL_DER_FILE, CRL_FILE, REQUEST_FILE};
-use crate::plan::{CertificatePlan, CrlPlan, Form, Issuer, Product, RequestPlan, plan};
+use crate::plan::{Ca, CertificatePlan, CrlPlan, Form, Issuer, Product, RequestPlan, plan};
 use crate::record::{self, FileEntry, Record};
 use crate::rehearsal;
 use crate::run::{CEREMONY_FILE, PUBLIC_KEY_FILE, read_record};
@@ -40,6 +40,7 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
     }
     let inputs = Inputs::read_from_folder(&file, folder, record.rehearsal)?;
     let plan = plan(&file, &inputs)?;
+    let signatures = plan.signatures;
 
     let key = match plan.key {
         Some(_) => Some(PublicKey::from_pem(&read_text(&folder.join(PUBLIC_KEY_FILE))?)?),
@@ -53,11 +54,21 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
                 let certificate = Certificate::from_pem(&read_text(&folder.join(plan.file))?)
                     .with_context(|| format!("{} cannot be read", plan.file))?;
                 check_certificate(plan, &certificate, key.as_ref(), &made)?;
+                let signature = match plan.issuer {
+                    Issuer::Itself | Issuer::Ca(Ca::New) => signatures.key,
+                    Issuer::Ca(Ca::Given(_)) => signatures.issuer,
+                };
+                let issuer = match &plan.issuer {
+                    Issuer::Itself => &certificate,
+                    Issuer::Ca(issuer) => make::ca(issuer, &made)?,
+                };
+                check_signature(plan.file, certificate.signature_algorithm(), signature, issuer)?;
                 made.push(certificate);
                 plan.file
             }
             Product::Crl(plan) => {
-                check_crl(plan, folder)?;
+                let crl = check_crl(plan, folder)?;
+                check_signature(CRL_FILE, crl.signature_algorithm(), signatures.issuer, &plan.issuer)?;
                 CRL_FILE
             }
             Product::Request(plan) => {
@@ -160,7 +171,7 @@ fn check_certificate(
     Ok(())
 }
 
-fn check_crl(plan: &CrlPlan, folder: &Path) -> Result<()> {
+fn check_crl(plan: &CrlPlan, folder: &Path) -> Result<Crl> {
     let crl = Crl::from_pem(&read_text(&folder.join(CRL_FILE))?)
         .with_context(|| format!("{CRL_FILE} cannot be read"))?;
     let expected = make::build_crl(plan, crl.signature_algorithm())?;
@@ -170,6 +181,21 @@ fn check_crl(plan: &CrlPlan, folder: &Path) -> Result<()> {
     ensure!(findings.is_empty(), "{CRL_FILE} breaks rules for CRLs: {findings:?}");
     let der = fs::read(folder.join(CRL_DER_FILE)).with_context(|| format!("cannot read {CRL_DER_FILE}"))?;
     ensure!(der == crl.der(), "{CRL_DER_FILE} is another CRL than {CRL_FILE}");
+    Ok(crl)
+}
+
+/// That it is signed as the ceremony file says, or else in the usual way of the issuer's key.
+fn check_signature(
+    file: &str,
+    found: SignatureAlgorithm,
+    asked: Option<SignatureAlgorithm>,
+    issuer: &Certificate,
+) -> Result<()> {
+    let expected = asked.or_else(|| SignatureAlgorithm::usual(issuer.public_key().kind()));
+    ensure!(
+        expected == Some(found),
+        "{file} is signed with {found}, which is not what {CEREMONY_FILE} asks for"
+    );
     Ok(())
 }
 

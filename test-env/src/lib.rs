@@ -10,6 +10,7 @@
 
 pub mod harness;
 pub mod home;
+pub mod hsm;
 pub mod own_network;
 pub mod port;
 pub mod postgres;

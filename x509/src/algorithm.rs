@@ -82,6 +82,22 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// What a key of this kind signs with unless it is told otherwise: P-256 with SHA-256, P-384 with SHA-384, RSA PKCS#1 v1.5
+    /// with SHA-256, Ed25519 and ML-DSA as themselves. `None` of kinds that nothing here signs with.
+    #[must_use]
+    pub fn usual(key: KeyKind) -> Option<Self> {
+        match key {
+            KeyKind::P256 => Some(Self::EcdsaSha256),
+            KeyKind::P384 => Some(Self::EcdsaSha384),
+            KeyKind::P521 => None,
+            KeyKind::Rsa { .. } => Some(Self::RsaSha256),
+            KeyKind::Ed25519 => Some(Self::Ed25519),
+            KeyKind::MlDsa44 => Some(Self::MlDsa44),
+            KeyKind::MlDsa65 => Some(Self::MlDsa65),
+            KeyKind::MlDsa87 => Some(Self::MlDsa87),
+        }
+    }
+
     /// The AlgorithmIdentifier to write into a certificate.
     pub(crate) fn identifier(self) -> AlgorithmIdentifierRef<'static> {
         let (oid, parameters) = match self {

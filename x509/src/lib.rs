@@ -7,7 +7,7 @@
 //! built it; [`Description`] tells a person what a certificate says.
 //!
 //! Time, serial numbers and names come as arguments. Only key generation and signing take randomness, the
-//! system's, inside aws-lc-rs. Nothing here knows ACME: which names an order holds, whether a key is good
+//! system's, inside aws-lc-rs, or that of a hardware security module that keeps the key ([`Pkcs11Signer`]). Nothing here knows ACME: which names an order holds, whether a key is good
 //! enough, when a certificate may be issued are questions for other rooms.
 //!
 //! ```
@@ -97,7 +97,10 @@ pub use crate::{
     },
     purpose::{KeyUsage, Purpose, UnknownPurpose},
     san::SubjectAltName,
-    signer::{FileSigner, KeyFileError, KeySpec, Signer, SignerError, throwaway_signer},
+    signer::{
+        FileSigner, KeyFileError, KeySpec, Pkcs11Error, Pkcs11Place, Pkcs11Signer, Signer, SignerError,
+        throwaway_signer,
+    },
     spki::{KeyKind, PublicKey, SignatureError, SpkiError},
     tbs::{SignError, TbsCertificate},
     validity::Validity,

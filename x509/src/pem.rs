@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_and_what_is_more_or_else_does_not() {
-        let der = [0x04, 3, 1, 2, 3];
+        let der = [0x30, 3, 2, 1, 5];
         let text = FORM.write(&der);
         assert_eq!(FORM.read(&text).unwrap().as_bytes(), der);
         for wrong in [text.replace("EXAMPLE", "ANOTHER"), text.repeat(2), format!("{text}x"), String::new()] {

@@ -132,6 +132,13 @@ pub(crate) struct RsaPublicKeyFields<'a> {
     pub(crate) exponent: UintRef<'a>,
 }
 
+/// Ecdsa-Sig-Value (RFC 3279 §2.2.3).
+#[derive(Sequence)]
+pub(crate) struct EcdsaSignature<'a> {
+    pub(crate) r: UintRef<'a>,
+    pub(crate) s: UintRef<'a>,
+}
+
 /// The size of an RSAPrivateKey's modulus (RFC 8017 appendix A.1.2).
 pub(crate) fn pkcs1_modulus_bits(bytes: &[u8]) -> der::Result<usize> {
     let mut reader = SliceReader::new(bytes)?;

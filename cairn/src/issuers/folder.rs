@@ -11,8 +11,9 @@ use cairn_ca::{Usage, Use};
 use cairn_x509::{Certificate, Crl};
 use serde::Deserialize;
 
-use super::{CONFIGURED, KeyPlace};
+use super::CONFIGURED;
 use crate::config;
+use crate::key_place::{KeyPlace, Pkcs11};
 
 /// Longest file in bytes: a CRL with some ten thousand entries.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -68,8 +69,9 @@ pub type Stamp = Vec<(PathBuf, Option<SystemTime>, u64)>;
 #[serde(deny_unknown_fields)]
 struct IssuerFile {
     /// PKCS#8, relative to the folder.
-    key: PathBuf,
+    key: Option<PathBuf>,
     passphrase_file: Option<PathBuf>,
+    pkcs11: Option<Pkcs11>,
     #[serde(default, rename = "use")]
     from: Use,
     /// All if absent.
@@ -80,8 +82,9 @@ struct IssuerFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ResponderFile {
-    key: PathBuf,
+    key: Option<PathBuf>,
     passphrase_file: Option<PathBuf>,
+    pkcs11: Option<Pkcs11>,
 }
 
 impl Inventory {
@@ -124,8 +127,7 @@ impl Inventory {
         }
         if let Some(path) = &config.certificate {
             let read = |path: &Path| {
-                let key = config.key.clone();
-                let key = key.map(|key| KeyPlace { key, passphrase_file: config.passphrase_file.clone() });
+                let key = Some(config.key_place()).filter(KeyPlace::is_named);
                 let usage = Usage::default();
                 let (name, certificate) = (CONFIGURED.to_owned(), certificate(path)?);
                 Ok(IssuerEntry { name, certificate, key, usage, stamp: Stamp::new() })
@@ -233,11 +235,12 @@ fn issuer(folder: &Path) -> Result<IssuerEntry> {
         "profiles is empty in {}; leave it out, which means all, or take the issuer away",
         path.display()
     );
+    let IssuerFile { key, passphrase_file, pkcs11, from, profiles } = file;
     Ok(IssuerEntry {
         name: name(folder)?,
         certificate: certificate(&folder.join("certificate.pem"))?,
-        key: Some(KeyPlace { key: file.key, passphrase_file: file.passphrase_file }.anchored(folder)),
-        usage: Usage { from: file.from, profiles: file.profiles.unwrap_or_default() },
+        key: Some(KeyPlace { key, passphrase_file, pkcs11 }.anchored(folder)),
+        usage: Usage { from, profiles: profiles.unwrap_or_default() },
         stamp,
     })
 }
@@ -246,10 +249,11 @@ fn responder(folder: &Path) -> Result<ResponderEntry> {
     let path = folder.join("responder.toml");
     let file: ResponderFile =
         toml::from_str(&text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
+    let ResponderFile { key, passphrase_file, pkcs11 } = file;
     Ok(ResponderEntry {
         name: name(folder)?,
         certificate: certificate(&folder.join("certificate.pem"))?,
-        key: KeyPlace { key: file.key, passphrase_file: file.passphrase_file }.anchored(folder),
+        key: KeyPlace { key, passphrase_file, pkcs11 }.anchored(folder),
     })
 }
 

@@ -99,8 +99,12 @@ impl Loader {
             )
         })?;
         let place = entry.key.as_ref().context("no key is named for it")?;
-        let whose = if entry.name == CONFIGURED { "issuer.key" } else { "its key" };
-        let key = place.open().context(whose)?;
+        let whose = match (entry.name == CONFIGURED, place.pkcs11.is_some()) {
+            (true, true) => "[issuer.pkcs11]",
+            (true, false) => "issuer.key",
+            (false, _) => "its key",
+        };
+        let key = place.open(Some(certificate.public_key())).context(whose)?;
         let issuer = Issuer::load(&certificate.to_pem(), &above.to_pem(), key, clock.now())?;
         if let Some(other) = before.iter().find(|other| is_ambiguous(other, &issuer)) {
             bail!(

@@ -274,7 +274,8 @@ fn load_issuers(
     if !roles.play(Role::Ca) {
         return None;
     }
-    if config.issuer.key.is_none() && (config.issuer.certificate.is_some() || config.issuer.folder.is_none())
+    if !config.issuer.key_place().is_named()
+        && (config.issuer.certificate.is_some() || config.issuer.folder.is_none())
     {
         complaints.add("issuer.key", "is missing; name the intermediate's key");
         return None;

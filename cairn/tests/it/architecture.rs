@@ -47,6 +47,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("postgres-protocol", &["cairn-sa"]),
     // proto finds the addresses of the services with it.
     ("hickory-resolver", &["cairn-va", "cairn-proto"]),
+    ("cryptoki", &["cairn-x509"]),
     ("tonic", &["cairn-proto"]),
     ("prost", &["cairn-proto"]),
     ("hickory-server", &["challtestsrv"]),

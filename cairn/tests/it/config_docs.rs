@@ -18,6 +18,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[internal.ROLE]", "cairn/src/config.rs", "Place"),
     ("[internal.calls]", "cairn/src/config.rs", "Calls"),
     ("[issuer]", "cairn/src/config.rs", "Issuer"),
+    ("[issuer.pkcs11]", "cairn/src/key_place.rs", "Pkcs11"),
     ("[lifecycle]", "cairn/src/lifecycle.rs", "Config"),
     ("[runtime]", "cairn/src/runtime.rs", "Config"),
     ("[log]", "cairn/src/telemetry.rs", "Config"),

@@ -65,8 +65,8 @@ fn a_key_that_was_split_opens_with_the_files_of_its_shares_and_with_typed_ones()
 
     let share_files = vec![folder.path().join(names[2]), folder.path().join(names[0])];
     let place = KeyPlace { file: Some(key.clone()), share_files, ..KeyPlace::default() };
-    let opened = open(&place, "key", &mut Answers::default()).unwrap();
-    assert_eq!(opened.public_key(), made.signer.public_key());
+    let opened = open(&place, "key", None, &mut Answers::default()).unwrap();
+    assert_eq!(opened.signer().public_key(), made.signer.public_key());
 
     // Carol mistypes a word once.
     let carol = made.shares[2].words();
@@ -74,8 +74,8 @@ fn a_key_that_was_split_opens_with_the_files_of_its_shares_and_with_typed_ones()
     typo[4] = "carol";
     let mut answers = Answers::new(&[made.shares[1].words(), &typo.join(" "), carol]);
     let place = KeyPlace { file: Some(key), ask_for_shares: true, ..KeyPlace::default() };
-    let opened = open(&place, "key", &mut answers).unwrap();
-    assert_eq!(opened.public_key(), made.signer.public_key());
+    let opened = open(&place, "key", None, &mut answers).unwrap();
+    assert_eq!(opened.signer().public_key(), made.signer.public_key());
     assert!(answers.told.iter().any(|line| line.contains("word 5 is none")), "{:?}", answers.told);
 }
 

@@ -1,6 +1,8 @@
 //! Which tables a ceremony file has, and which of them its kind asks for.
 
-use crate::file::{CeremonyFile, CertificateSpec, CrlSpec, FileError, KeyChoice, RequestSpec, Revocation};
+use crate::file::{
+    CeremonyFile, CertificateSpec, CrlSpec, FileError, KeyChoice, RequestSpec, Revocation, Signature,
+};
 
 /// The tables of a file. Each is asked for by name; what is left over at the end does not belong there.
 pub(super) struct Tables<'a> {
@@ -13,14 +15,21 @@ impl<'a> Tables<'a> {
         Self { file, asked: Vec::new() }
     }
 
-    /// Any key.
-    pub(super) fn key(&mut self) -> Result<KeyChoice, FileError> {
-        self.need("key", self.file.key.as_ref())?.choice()
+    /// The file.
+    pub(super) const fn file(&self) -> &'a CeremonyFile {
+        self.file
     }
 
-    /// A key that can sign here.
+    /// A key that signs nothing here.
+    pub(super) fn key(&mut self) -> Result<KeyChoice, FileError> {
+        let key = self.need("key", self.file.key.as_ref())?;
+        silent("key.signature", key.signature)?;
+        key.choice()
+    }
+
+    /// A key that signs here.
     pub(super) fn signing_key(&mut self) -> Result<KeyChoice, FileError> {
-        match self.key()? {
+        match self.need("key", self.file.key.as_ref())?.choice()? {
             key @ (KeyChoice::New(_) | KeyChoice::Existing(_)) => Ok(key),
             KeyChoice::Request(_) | KeyChoice::PublicKey(_) => Err(FileError::value(
                 "key",
@@ -34,10 +43,15 @@ impl<'a> Tables<'a> {
     }
 
     pub(super) fn subject(&mut self) -> Result<(), FileError> {
-        self.need("subject", self.file.subject.as_ref()).map(|_| ())
+        silent("subject.signature", self.need("subject", self.file.subject.as_ref())?.signature)
     }
 
     pub(super) fn replaces(&mut self) -> Result<(), FileError> {
+        silent("replaces.signature", self.need("replaces", self.file.replaces.as_ref())?.signature)
+    }
+
+    /// What is replaced, with a key that signs here.
+    pub(super) fn replaces_and_signs(&mut self) -> Result<(), FileError> {
         self.need("replaces", self.file.replaces.as_ref()).map(|_| ())
     }
 
@@ -54,8 +68,9 @@ impl<'a> Tables<'a> {
     }
 
     /// There may be something that is replaced.
-    pub(super) fn may_replace(&mut self) {
+    pub(super) fn may_replace(&mut self) -> Result<(), FileError> {
         self.asked.push("replaces");
+        silent("replaces.signature", self.file.replaces.as_ref().and_then(|pinned| pinned.signature))
     }
 
     pub(super) fn request(&mut self) -> Result<&'a RequestSpec, FileError> {
@@ -111,6 +126,16 @@ impl<'a> Tables<'a> {
             Some((name, _)) => {
                 Err(FileError::value(name, format!("a ceremony of this kind has no [{name}]; take it out")))
             }
+        }
+    }
+}
+
+/// What is said of signatures of a key that makes none here would be taken for done.
+fn silent(field: &str, signature: Option<Signature>) -> Result<(), FileError> {
+    match signature {
+        None => Ok(()),
+        Some(_) => {
+            Err(FileError::value(field, "this key signs nothing in a ceremony of this kind; take it out"))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Record;
+use super::{ModuleEntry, Record};
 use crate::file::Digest;
 use crate::{qr, words};
 
@@ -54,6 +54,11 @@ fn render(record: &Record, text: &mut String) -> std::fmt::Result {
     for key in &record.keys {
         let made = if key.made { "made here" } else { "used" };
         writeln!(text, "**{}**: {}, {made}, kept in {}.\n", key.name, key.algorithm, key.kept)?;
+        if let Some(module) = &key.module {
+            let ModuleEntry { token, serial, label, id, attributes } = module;
+            writeln!(text, "- in the token {token}, serial number {serial}: key {label}, id `{id}`")?;
+            writeln!(text, "- its attributes: {attributes}")?;
+        }
         writeln!(text, "- public key (SHA-256): `{}`\n- as words: {}\n", key.sha256, key.words)?;
         if let Some(code) = qr::code(&key.sha256) {
             writeln!(text, "```text\n{code}\n```\n")?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cairn_ceremony::file::Digest;
 use cairn_ceremony::verify::verify;
-use cairn_x509::{CaCsr, Certificate, Crl, CrlReason, KeyKind, Purpose};
+use cairn_x509::{CaCsr, Certificate, Crl, CrlReason, KeyKind, Purpose, SignatureAlgorithm};
 
 use crate::support::{Answers, Room, certificate, example, example_of};
 
@@ -249,4 +249,93 @@ fn shares_go_to_the_terminal_one_holder_after_the_other() {
     for (share, holder) in shown.iter().zip(["Alice Archer", "Bob Baker", "Carol Cole"]) {
         assert!(share.contains(&format!("for {holder}.")), "{share}");
     }
+}
+
+#[test]
+fn rsa_keys_sign_as_the_reviewed_file_says_and_what_signs_nothing_is_not_told_how() {
+    let mut room = Room::new();
+    let new_key = with_passphrase(&room);
+    let pss = "signature = \"rsa-pss-sha256\"";
+    let text = example("root", &[])
+        .replace("\"p384\"", "\"rsa2048\"")
+        .replace("shares = ", "# shares = ")
+        .replace(&format!("# {pss}"), pss);
+    let file = "[key]\npassphrase_file = \"passphrase\"\nfile = \"r1-key.pem\"";
+    let r1 = certificate(&held(&mut room, "r1", &text, file).join("root.pem"));
+    assert_eq!(r1.signature_algorithm(), SignatureAlgorithm::RsaPssSha256);
+    let issuer = "[inputs]\nissuer = \"r1/root.pem\"\n[issuer_key]\npassphrase_file = \"passphrase\"\nfile = \"r1-key.pem\"\n";
+
+    // The issuer's key signs each time as it is told.
+    let text = example("intermediate", &[&r1]);
+    let folder = held(&mut room, "i1", &text, &format!("{issuer}{new_key}"));
+    let i1 = certificate(&folder.join("intermediate.pem"));
+    assert_eq!(i1.signature_algorithm(), SignatureAlgorithm::RsaSha256);
+    let folder =
+        held(&mut room, "i2", &text.replace(&format!("# {pss}"), pss), &format!("{issuer}{new_key}"));
+    let i2 = certificate(&folder.join("intermediate.pem"));
+    assert_eq!(i2.signature_algorithm(), SignatureAlgorithm::RsaPssSha256);
+    let crl = example("crl", &[&r1]).replace("\n[issuer]\n", &format!("\n[issuer]\n{pss}\n"));
+    let folder = held(&mut room, "crl", &crl, issuer);
+    let crl = Crl::from_pem(&std::fs::read_to_string(folder.join("crl.pem")).unwrap()).unwrap();
+    assert_eq!(crl.signature_algorithm(), SignatureAlgorithm::RsaPssSha256);
+
+    let silent = text.replace("\n[key]\n", &format!("\n[key]\n{pss}\n"));
+    let error = room.plan(&silent, issuer).unwrap_err().to_string();
+    assert!(error.contains("key.signature: this key signs nothing"), "{error}");
+    let ec = example("root", &[]).replace(&format!("# {pss}"), pss);
+    let error = format!("{:#}", room.plan(&ec, "").unwrap_err());
+    assert!(error.contains("the ECDSA P-384 key cannot sign with RSASSA-PSS"), "{error}");
+}
+
+#[test]
+fn what_examples_leave_out_is_understood() {
+    let room = Room::new();
+    let text = example("root", &[]).replace("# store = ", "store = ").replace("shares = ", "# shares = ");
+    assert!(room.plan(&text, "").unwrap().contains("a new one, p384, in a hardware security module"));
+    let text = example("key", &[]).replace("# store = ", "store = ").replace("shares = ", "# shares = ");
+    assert!(room.plan(&text, "").unwrap().contains("in a hardware security module"));
+
+    // Every line of the machine file that is left out is a setting, or a word on one.
+    let machine = cairn_ceremony::examples::find("machine").unwrap();
+    let (_, section) = machine.split_once("# [key.pkcs11]\n").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
+    let settings = section.lines().map(|line| line.strip_prefix("# ").unwrap());
+    let settings: Vec<_> =
+        settings.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+    assert_eq!(settings.len(), 4, "{settings:?}");
+    let text = format!("output = \"o\"\n[record]\nkey = \"k\"\n[key.pkcs11]\n{}", settings.join("\n"));
+    let machine = cairn_ceremony::machine::Machine::parse(&text).unwrap();
+    assert_eq!(machine.key.unwrap().pkcs11.unwrap().place().token, "Example Root");
+}
+
+#[test]
+fn what_opens_a_key_that_exists_is_split_and_the_key_stays_the_same() {
+    let mut room = Room::new();
+    let passphrase = with_passphrase(&room);
+    let text = example("key", &[]).replace("shares = ", "# shares = ");
+    let folder = held(&mut room, "k1", &text, &format!("{passphrase}file = \"k1.pem\""));
+    let public = std::fs::read_to_string(folder.join("key.pub.pem")).unwrap();
+    let digest = Digest::of(cairn_x509::PublicKey::from_pem(&public).unwrap().der());
+    let before = std::fs::read(room.path("k1.pem")).unwrap();
+
+    let existing = format!("existing = \"{digest}\"");
+    let text = example("key", &[]).replace("algorithm = \"p384\"", &existing);
+    let machine = format!("{passphrase}file = \"k1.pem\"\n[shares]\nfolder = \"shares\"");
+    room.rehearse("k2", &text, &machine).unwrap();
+    let folder = held(&mut room, "k2", &text, &machine);
+    assert_eq!(std::fs::read_to_string(folder.join("key.pub.pem")).unwrap(), public);
+    assert_eq!(std::fs::read(room.path("k1.pem")).unwrap(), before);
+
+    // The shares open it: it certifies itself.
+    let root =
+        example("root", &[]).replace("algorithm = \"p384\"", &existing).replace("shares = ", "# shares = ");
+    let machine = "[key]\nfile = \"k2/key.pem\"\n\
+        share_files = [\"shares/share-1-of-3-alice-archer.txt\", \"shares/share-2-of-3-bob-baker.txt\"]";
+    let folder = held(&mut room, "r1", &root, machine);
+    assert_eq!(certificate(&folder.join("root.pem")).public_key().to_pem(), public);
+
+    let error = room.plan(&text.replace("shares = ", "# shares = "), "").unwrap_err().to_string();
+    assert!(error.contains("or existing and shares"), "{error}");
+    let error = room.plan(&example("root", &[]).replace("algorithm = \"p384\"", &existing), "").unwrap_err();
+    assert!(error.to_string().contains("by a ceremony of kind \"key\", and by no other"), "{error}");
 }

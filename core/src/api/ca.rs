@@ -37,7 +37,7 @@ pub trait CertificateAuthority: Send + Sync {
     /// Issues one certificate, as docs/ISSUANCE.md tells. When this returns, the certificate is stored.
     ///
     /// # Errors
-    /// `Conflict` if a certificate was issued, or begun, for this order before, or if the order was given up in the meantime. `Internal`
-    /// for all else.
+    /// `Conflict` if a certificate was issued, or begun, for this order before, or if the order was given up in the meantime. `Unavailable`
+    /// if the key cannot sign at this moment: there is no certificate, but the order may have been begun. `Internal` for all else.
     async fn issue_certificate(&self, request: IssuanceRequest) -> Result<IssuedCertificate>;
 }

@@ -4,10 +4,14 @@
 
 mod file;
 mod pem;
+pub mod pkcs11;
 
 use std::{fmt, str::FromStr};
 
-pub use self::file::{FileSigner, KeyFileError};
+pub use self::{
+    file::{FileSigner, KeyFileError},
+    pkcs11::{Pkcs11Error, Pkcs11Place, Pkcs11Signer},
+};
 pub use crate::algorithm::SignatureAlgorithm;
 use crate::spki::{KeyKind, PublicKey};
 
@@ -23,6 +27,12 @@ pub trait Signer: Send + Sync {
     /// Signs `message`; the result is what goes into a certificate's BIT STRING (ECDSA: DER, RFC 3279
     /// §2.2.3).
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError>;
+
+    /// Whether the key is in this process's memory: then it signs in the time that it computes, and never waits. One that is
+    /// elsewhere may take long, and may be away.
+    fn is_local(&self) -> bool {
+        true
+    }
 }
 
 /// Why a key could not be made or did not sign.
@@ -48,6 +58,20 @@ pub enum SignerError {
         /// The algorithm asked for.
         algorithm: SignatureAlgorithm,
     },
+    /// A key that is elsewhere did not answer.
+    #[error("the key has not signed in time; its device may hang: look at it")]
+    Late,
+    /// A key in a module.
+    #[error(transparent)]
+    Pkcs11(#[from] Pkcs11Error),
+}
+
+impl SignerError {
+    /// Whether it may pass by itself: whoever wanted a signature may ask again.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Late) || matches!(self, Self::Pkcs11(error) if error.is_temporary())
+    }
 }
 
 /// A kind of key that can be generated.
