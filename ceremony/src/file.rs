@@ -119,6 +119,8 @@ pub struct CeremonyFile {
     pub crl: Option<CrlSpec>,
     /// The certificate to revoke.
     pub revoke: Option<Revocation>,
+    /// The request of a CA that serves, which this answers: then there is a [`crate::bundle::Response`] among what is made.
+    pub answers: Option<Answers>,
 }
 
 /// Who takes part.
@@ -137,6 +139,17 @@ pub struct Person {
 pub struct Pinned {
     /// Of the DER: for a certificate, what is known as its SHA-256 fingerprint.
     pub sha256: Digest,
+}
+
+/// A request that a ceremony answers; the machine file says where it lies.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// Of the request's file.
+    pub sha256: Digest,
+    /// The key of the CA that asks: the SHA-256 of its public key (SubjectPublicKeyInfo). Compare it with what the people who run that
+    /// CA have told you, when you hear from them first.
+    pub requester: Option<Digest>,
 }
 
 /// A request for somebody else to sign.

@@ -4,6 +4,7 @@
 //! Every ceremony is a list of [`Product`]s, each made with at most two keys: the one that the file's `[key]` names, and the issuer's. What
 //! kinds of ceremony there are is known here, and nowhere below.
 
+mod answers;
 mod certificate;
 pub(crate) mod crl;
 mod limits;
@@ -135,6 +136,10 @@ pub fn plan(file: &CeremonyFile, inputs: &Inputs) -> Result<Plan, FileError> {
         Kind::Crl => list(&mut tables, inputs)?,
         Kind::RevokeIntermediate => revocation(&mut tables, inputs)?,
     };
+    if let Some(request) = &inputs.bundle {
+        tables.may_answer();
+        answers::check(file, &plan, request.content())?;
+    }
     // What is there and was not asked for would be taken for done.
     tables.finish()?;
     Ok(plan)

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_lc_rs::rand::SecureRandom;
 use cairn_x509::{Certificate, FileSigner, KeyKind, KeySpec as Algorithm, PublicKey, Signer};
 
+use crate::bundle::{Issued, Response, Signed};
 use crate::clock::Clock;
 use crate::file::{CeremonyFile, Digest, KeyChoice, KeySpec, Utc};
 use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, replace_file};
@@ -30,6 +31,9 @@ pub const CEREMONY_FILE: &str = "ceremony.toml";
 pub const NEW_KEY_FILE: &str = "key.pem";
 /// The public part of the ceremony's key.
 pub const PUBLIC_KEY_FILE: &str = "key.pub.pem";
+
+/// The answer to a request, for the CA that asks.
+pub const RESPONSE_FILE: &str = "response.txt";
 
 /// A ceremony that can be held.
 pub struct Ceremony<'a> {
@@ -124,6 +128,8 @@ struct Held<'a> {
     shares: Option<Staging>,
     existing_kind: Option<KeyKind>,
     stand_in: Option<FileSigner>,
+    /// What goes into the response.
+    issued: Option<Issued>,
 }
 
 impl<'a> Held<'a> {
@@ -166,6 +172,7 @@ impl<'a> Held<'a> {
             shares,
             existing_kind,
             stand_in,
+            issued: None,
         })
     }
 
@@ -200,6 +207,7 @@ impl<'a> Held<'a> {
                     self.output(plan.file, plan.form.what(), pem.as_bytes(), Some(certificate.der()))?;
                     let subject = certificate.subject();
                     self.step(world, format!("signed {}, {subject}, after its lints passed", plan.file));
+                    self.issued = Issued::certificate(&plan.form, &certificate);
                     made.push(certificate);
                 }
                 Product::Crl(plan) => {
@@ -211,6 +219,7 @@ impl<'a> Held<'a> {
                         world,
                         format!("signed CRL {number} with {count} entries, after its lints passed"),
                     );
+                    self.issued = Some(Issued::Crl(crl));
                 }
                 Product::Request(plan) => {
                     let request = make::request(&plan, keys)?;
@@ -389,6 +398,14 @@ impl<'a> Held<'a> {
         self.staging.write(record::SIGNATURE_FILE, &record::sign(&json, key)?, PUBLIC)?;
         self.staging.write(record::MARKDOWN_FILE, record.to_markdown().as_bytes(), PUBLIC)?;
         self.staging.write(record::KEY_FILE, key.public_key().to_pem().as_bytes(), PUBLIC)?;
+        if let Some(request) = &self.inputs.bundle {
+            // Not among the record's outputs: it names the record.
+            let issued = self.issued.take().context("there is nothing to answer with")?;
+            let issuer = self.inputs.signing_certificate().context("there is no issuer")?;
+            let response = Response::new(request, issued, issuer, (&record, &json), key.public_key())?;
+            let response = Signed::new(response, key).context("the response cannot be written")?;
+            self.staging.write(RESPONSE_FILE, response.text().as_bytes(), PUBLIC)?;
+        }
         if let Some(shares) = self.shares {
             shares.commit()?;
         }

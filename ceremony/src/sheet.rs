@@ -138,7 +138,7 @@ pub(crate) fn differences(old: &Lines, new: &Lines) -> String {
     text
 }
 
-fn subtree(subtree: &Subtree) -> String {
+pub(crate) fn subtree(subtree: &Subtree) -> String {
     match subtree {
         Subtree::Dns(name) if name.is_empty() => "all DNS names".to_owned(),
         Subtree::Dns(name) => name.clone(),

@@ -7,13 +7,14 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cairn_x509::{CaCsr, Certificate, Crl, PublicKey, lint_crl};
 
+use crate::bundle::{Issued, Request, Response, Signed};
 use crate::file::{CeremonyFile, Digest};
 use crate::inputs::Inputs;
 use crate::make::{self, CRL_DER_FILE, CRL_FILE, REQUEST_FILE};
 use crate::plan::{CertificatePlan, CrlPlan, Form, Issuer, Product, RequestPlan, plan};
 use crate::record::{self, FileEntry, Record};
 use crate::rehearsal;
-use crate::run::{CEREMONY_FILE, PUBLIC_KEY_FILE, read_record};
+use crate::run::{CEREMONY_FILE, PUBLIC_KEY_FILE, RESPONSE_FILE, read_record};
 
 /// What was checked, a line each.
 pub type Report = Vec<String>;
@@ -46,18 +47,19 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
         None => None,
     };
     check_keys(&record, key.as_ref(), &inputs)?;
-    let mut made = Vec::new();
+    let (mut made, mut issued) = (Vec::new(), None);
     for product in &plan.products {
         let name = match product {
             Product::Certificate(plan) => {
                 let certificate = Certificate::from_pem(&read_text(&folder.join(plan.file))?)
                     .with_context(|| format!("{} cannot be read", plan.file))?;
                 check_certificate(plan, &certificate, key.as_ref(), &made)?;
+                issued = Issued::certificate(&plan.form, &certificate);
                 made.push(certificate);
                 plan.file
             }
             Product::Crl(plan) => {
-                check_crl(plan, folder)?;
+                issued = Some(Issued::Crl(check_crl(plan, folder)?));
                 CRL_FILE
             }
             Product::Request(plan) => {
@@ -67,6 +69,13 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
         };
         report.push(format!(
             "{name} says exactly what {CEREMONY_FILE} asks for, verifies, and passes its lints"
+        ));
+    }
+    if let Some(request) = &inputs.bundle {
+        let issued = issued.context("there is nothing to answer the request with")?;
+        check_response(request, issued, &inputs, &record, folder)?;
+        report.push(format!(
+            "{RESPONSE_FILE} answers inputs/request.txt, holds what was made, and is signed by the record key"
         ));
     }
     if record.rehearsal {
@@ -160,7 +169,7 @@ fn check_certificate(
     Ok(())
 }
 
-fn check_crl(plan: &CrlPlan, folder: &Path) -> Result<()> {
+fn check_crl(plan: &CrlPlan, folder: &Path) -> Result<Crl> {
     let crl = Crl::from_pem(&read_text(&folder.join(CRL_FILE))?)
         .with_context(|| format!("{CRL_FILE} cannot be read"))?;
     let expected = make::build_crl(plan, crl.signature_algorithm())?;
@@ -170,6 +179,24 @@ fn check_crl(plan: &CrlPlan, folder: &Path) -> Result<()> {
     ensure!(findings.is_empty(), "{CRL_FILE} breaks rules for CRLs: {findings:?}");
     let der = fs::read(folder.join(CRL_DER_FILE)).with_context(|| format!("cannot read {CRL_DER_FILE}"))?;
     ensure!(der == crl.der(), "{CRL_DER_FILE} is another CRL than {CRL_FILE}");
+    Ok(crl)
+}
+
+/// It says no more than the folder does, so it is worked out again.
+fn check_response(
+    request: &Signed<Request>,
+    issued: Issued,
+    inputs: &Inputs,
+    record: &Record,
+    folder: &Path,
+) -> Result<()> {
+    let response = Signed::<Response>::read(read_text(&folder.join(RESPONSE_FILE))?.as_bytes())
+        .with_context(|| format!("{RESPONSE_FILE} cannot be used"))?;
+    let key = PublicKey::from_pem(&read_text(&folder.join(record::KEY_FILE))?)?;
+    let json = read_text(&folder.join(record::JSON_FILE))?;
+    let issuer = inputs.signing_certificate().context("there is no issuer")?;
+    let expected = Response::new(request, issued, issuer, (record, json.as_bytes()), &key)?;
+    ensure!(*response.content() == expected, "{RESPONSE_FILE} does not say what this folder says");
     Ok(())
 }
 

@@ -110,12 +110,12 @@ fn entry(table: &str, revocation: &Revocation, inputs: &Inputs) -> Result<Entry,
         (None, Some(serial)) => read_serial(table, serial)?,
         _ => return Err(FileError::value(table, "write either the certificate's sha256, or its serial")),
     };
-    let reason = revocation.reason.as_deref().map(|name| reason(table, name)).transpose()?;
+    let reason = revocation.reason.as_deref().map(|name| check_reason(table, name)).transpose()?;
     Ok(Entry { serial, at: revocation.at.beginning(), reason })
 }
 
 /// RFC 5280 §5.3.1, those that fit a CA. That keys of a CA are somebody else's too is not keyCompromise but caCompromise.
-fn reason(table: &str, name: &str) -> Result<CrlReason, FileError> {
+pub(crate) fn check_reason(table: &str, name: &str) -> Result<CrlReason, FileError> {
     Ok(match name {
         "caCompromise" => CrlReason::CaCompromise,
         "affiliationChanged" => CrlReason::AffiliationChanged,
@@ -133,7 +133,7 @@ fn reason(table: &str, name: &str) -> Result<CrlReason, FileError> {
 }
 
 /// In the form of [`Certificate::serial`]: a zero octet before one that would make it negative.
-fn read_serial(table: &str, text: &str) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read_serial(table: &str, text: &str) -> Result<Vec<u8>, FileError> {
     let wrong = || {
         FileError::value(
             format!("{table}.serial"),
