@@ -29,7 +29,7 @@ pub use self::difference::{Difference, crl_differences, differences};
 pub use self::draft::draft;
 pub use self::nonce::Nonce;
 pub use self::request::{
-    Asks, IntermediateRequest, IssuerName, Request, ResponderRequest, RevocationRequest, Revoke,
+    Asks, IntermediateRequest, IssuerName, Request, ResponderRequest, RevocationRequest, Revoke, permitted,
 };
 pub use self::response::{Issued, RecordPlace, Response};
 

@@ -24,6 +24,13 @@ impl Nonce {
     }
 }
 
+/// From 128 random bits.
+impl From<[u8; 16]> for Nonce {
+    fn from(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+}
+
 impl FromStr for Nonce {
     type Err = NoNonce;
 

@@ -368,8 +368,11 @@ impl Revoke {
     }
 }
 
-/// Names that shall be permitted.
-pub(crate) fn permitted(dns: &[String], ip: &[String]) -> Result<Vec<Subtree>, BundleError> {
+/// Names that shall be permitted: domains with all below them, and blocks of addresses.
+///
+/// # Errors
+/// The first that is none.
+pub fn permitted(dns: &[String], ip: &[String]) -> Result<Vec<Subtree>, BundleError> {
     within("permitted names", dns.len() + ip.len())?;
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
