@@ -36,6 +36,7 @@ use serde::Deserialize;
 
 pub use self::certificate::{CertificateSpec, NameConstraints, NameForms, Policy, Subject};
 pub use self::crl::{CrlSpec, Revocation};
+pub(crate) use self::crl::{REASONS, hex, read_reason, read_serial, reason_name};
 pub use self::digest::Digest;
 pub use self::key::{KeyChoice, KeySpec, Shares};
 pub use self::moment::Moment;

@@ -6,12 +6,13 @@
 
 mod answers;
 mod certificate;
-pub(crate) mod crl;
+mod crl;
 mod limits;
 mod tables;
 
 use cairn_x509::{CaProfile, CaRequest, Certificate, Name, Validity};
 
+use crate::bundle::Issued;
 use crate::file::{CeremonyFile, FileError, KeyChoice, Kind};
 use crate::inputs::Inputs;
 
@@ -302,6 +303,15 @@ impl CertificatePlan {
 }
 
 impl Form {
+    /// A certificate of this form, as the answer to a request; `None` of one that nobody asks for.
+    pub(crate) fn issued(&self, certificate: &Certificate) -> Option<Issued> {
+        match self {
+            Self::Intermediate(_) => Some(Issued::Intermediate(certificate.clone())),
+            Self::OcspResponder(_) => Some(Issued::OcspSigner(certificate.clone())),
+            Self::Root(_) | Self::Cross(_) => None,
+        }
+    }
+
     /// What it is, in words.
     #[must_use]
     pub const fn what(&self) -> &'static str {

@@ -207,7 +207,7 @@ impl<'a> Held<'a> {
                     self.output(plan.file, plan.form.what(), pem.as_bytes(), Some(certificate.der()))?;
                     let subject = certificate.subject();
                     self.step(world, format!("signed {}, {subject}, after its lints passed", plan.file));
-                    self.issued = Issued::certificate(&plan.form, &certificate);
+                    self.issued = plan.form.issued(&certificate);
                     made.push(certificate);
                 }
                 Product::Crl(plan) => {

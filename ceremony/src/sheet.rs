@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use cairn_x509::{CaCsr, Certificate, Crl, Subtree};
 
-use crate::file::Utc;
-use crate::plan::crl::hex;
+use crate::file::{Utc, hex};
 
 const DAY: i64 = 24 * 60 * 60;
 

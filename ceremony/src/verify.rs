@@ -54,7 +54,7 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
                 let certificate = Certificate::from_pem(&read_text(&folder.join(plan.file))?)
                     .with_context(|| format!("{} cannot be read", plan.file))?;
                 check_certificate(plan, &certificate, key.as_ref(), &made)?;
-                issued = Issued::certificate(&plan.form, &certificate);
+                issued = plan.form.issued(&certificate);
                 made.push(certificate);
                 plan.file
             }

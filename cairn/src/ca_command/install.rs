@@ -63,7 +63,7 @@ impl<'a> Installation<'a> {
             "it is a rehearsal's, whose keys were throw-away; hold the ceremony in earnest"
         );
         let pending = match pending::find(folder, content.nonce)? {
-            Found::Pending(pending) => pending,
+            Found::Pending(pending) => *pending,
             Found::Answered(path) => bail!(
                 "its request was answered before, and what it brought was installed; both are kept in {}",
                 path.display()

@@ -32,7 +32,7 @@ pub(super) struct Pending {
 /// What a nonce belongs to.
 #[derive(Debug)]
 pub(super) enum Found {
-    Pending(Pending),
+    Pending(Box<Pending>),
     /// It was answered, and this is where that is kept.
     Answered(PathBuf),
     Nothing,
@@ -115,7 +115,7 @@ pub(super) fn find(folder: &Folder, nonce: Nonce) -> Result<Found> {
         let request = Signed::<Request>::read(&text)
             .with_context(|| format!("{} was changed", path.join(REQUEST).display()))?;
         if request.content().nonce == nonce {
-            return Ok(Found::Pending(Pending { path, request }));
+            return Ok(Found::Pending(Box::new(Pending { path, request })));
         }
     }
     Ok(Found::Nothing)

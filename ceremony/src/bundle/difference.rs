@@ -4,7 +4,7 @@
 use cairn_x509::{Certificate, Crl, KeyUsage, Purpose, Subtree};
 
 use super::{Asks, IntermediateRequest, Request, RevocationRequest};
-use crate::plan::crl::hex;
+use crate::file::hex;
 
 const DAY: i64 = 24 * 60 * 60;
 

@@ -3,11 +3,10 @@
 
 use std::fmt::Write as _;
 
-use cairn_x509::{CrlReason, Name};
+use cairn_x509::Name;
 
 use super::{Asks, IntermediateRequest, Request, ResponderRequest, RevocationRequest, Signed};
-use crate::file::{Digest, Utc};
-use crate::plan::crl::hex;
+use crate::file::{Digest, Utc, hex, reason_name};
 
 const DAY: i64 = 24 * 60 * 60;
 /// A list is there for so long: a ceremony each year, with time left before it ends.
@@ -152,17 +151,6 @@ fn validity(made: i64, days: u32, text: &mut String) -> std::fmt::Result {
 
 fn date(at: i64) -> String {
     Utc(at).to_string().chars().take_while(|character| *character != 'T').collect()
-}
-
-/// In the words of a ceremony file; others cannot stand there.
-const fn reason_name(reason: CrlReason) -> Option<&'static str> {
-    match reason {
-        CrlReason::CaCompromise => Some("caCompromise"),
-        CrlReason::AffiliationChanged => Some("affiliationChanged"),
-        CrlReason::Superseded => Some("superseded"),
-        CrlReason::CessationOfOperation => Some("cessationOfOperation"),
-        _ => None,
-    }
 }
 
 /// The attributes of a name that a ceremony file can have.

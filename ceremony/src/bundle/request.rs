@@ -4,8 +4,7 @@ use cairn_x509::{CaCsr, Crl, PublicKey, Purpose, Subnet, Subtree};
 use serde::{Deserialize, Serialize};
 
 use super::{BundleError, Content, Nonce, bundle_key, digest, key_rows, moment, wrong};
-use crate::file::{Digest, Utc};
-use crate::plan::crl::{check_reason, hex, read_serial};
+use crate::file::{Digest, REASONS, Utc, hex, read_reason, read_serial};
 
 /// Longest name of a request in bytes: it is the name of a folder.
 const MAX_NAME: usize = 64;
@@ -359,10 +358,11 @@ impl Revoke {
     /// # Errors
     /// If they are no serial number, or the reason is none for a CA.
     pub fn new(serial: &str, reason: Option<String>) -> Result<Self, BundleError> {
-        let serial =
-            read_serial("revoke", serial).map_err(|error| wrong("serial number", error.to_string()))?;
-        if let Some(reason) = &reason {
-            check_reason("revoke", reason).map_err(|error| wrong("reason", error.to_string()))?;
+        let serial = read_serial(serial).ok_or_else(|| {
+            wrong("serial number", "is none: write its hexadecimal digits, two for each octet")
+        })?;
+        if let Some(name) = reason.as_deref().filter(|name| read_reason(name).is_none()) {
+            return Err(wrong("reason", format!("{name:?} is none for a CA: use {REASONS}")));
         }
         Ok(Self { serial, reason })
     }

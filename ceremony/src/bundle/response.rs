@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{BundleError, Content, Nonce, Request, Signed, bundle_key, digest, key_rows, moment, wrong};
 use crate::file::{Digest, Utc};
-use crate::plan::Form;
 use crate::record::Record;
 
 /// Longest chain in certificates. Nobody builds more CAs above one that issues.
@@ -50,17 +49,6 @@ pub struct RecordPlace {
     pub number: u64,
     /// Of `record.json`.
     pub sha256: Digest,
-}
-
-impl Issued {
-    /// A certificate of this form; `None` of one that nobody asks for.
-    pub(crate) fn certificate(form: &Form, certificate: &Certificate) -> Option<Self> {
-        match form {
-            Form::Intermediate(_) => Some(Self::Intermediate(certificate.clone())),
-            Form::OcspResponder(_) => Some(Self::OcspSigner(certificate.clone())),
-            Form::Root(_) | Form::Cross(_) => None,
-        }
-    }
 }
 
 impl Response {
