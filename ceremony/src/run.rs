@@ -1,7 +1,9 @@
 //! Holds a ceremony: from the file that was confirmed to a folder that appears when all is done.
 //!
 //! Whatever comes between (a killed process, a full disk, a wrong passphrase), there is no such folder, and the ceremony can be started
-//! again. Files outside of it (a new key, shares, the records' key) take their places directly before it does.
+//! again. Files outside of it (a new key, shares, the records' key) take their places together with it ([`together`]).
+
+mod places;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +14,7 @@ use cairn_x509::{Certificate, FileSigner, KeyKind, KeySpec as Algorithm, PublicK
 use crate::bundle::{Issued, Response, Signed};
 use crate::clock::Clock;
 use crate::file::{CeremonyFile, Digest, KeyChoice, KeySpec, Utc};
-use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, replace_file};
+use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, together};
 use crate::inputs::Inputs;
 use crate::key_file::{open_key_file, read_passphrase_file};
 use crate::keys::{self, NewKey};
@@ -24,6 +26,8 @@ use crate::rehearsal;
 use crate::terminal::Dialogue;
 use crate::times;
 use crate::words;
+
+use self::places::Places;
 
 /// The reviewed file's copy in a ceremony's folder.
 pub const CEREMONY_FILE: &str = "ceremony.toml";
@@ -101,12 +105,17 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Holds a ceremony, and returns its folder. That the file is the reviewed one was confirmed before.
+/// Holds a ceremony, and returns its folder. That the file is the reviewed one was confirmed before. One that was killed when all was made is
+/// not held again, but finished.
 ///
 /// # Errors
 /// If anything goes wrong; then nothing was made.
 pub fn run(prepared: Prepared<'_>, world: &mut World<'_>) -> Result<PathBuf> {
-    Held::begin(prepared, world)?.hold(world)
+    let places = Places::of(prepared.ceremony);
+    match places.finish(prepared.ceremony, world.dialogue)? {
+        Some(folder) => Ok(folder),
+        None => Held::begin(prepared, places, world)?.hold(world),
+    }
 }
 
 /// A ceremony while it is held.
@@ -115,7 +124,7 @@ struct Held<'a> {
     file: CeremonyFile,
     inputs: Inputs,
     plan: Plan,
-    output: PathBuf,
+    places: Places,
     staging: Staging,
     /// Who types.
     operator: String,
@@ -133,23 +142,12 @@ struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    fn begin(prepared: Prepared<'a>, world: &World<'_>) -> Result<Self> {
+    fn begin(prepared: Prepared<'a>, places: Places, world: &World<'_>) -> Result<Self> {
         let Prepared { ceremony, file, inputs, plan, existing_kind, stand_in } = prepared;
-        let Ceremony { machine, rehearsal, .. } = ceremony;
         times::check_issuer(world.clock.now(), &inputs)?;
-        let mut output = machine.output.clone();
-        if *rehearsal {
-            output.as_mut_os_string().push("-rehearsal");
-        }
-        let staging = Staging::new(&output)?;
-        let shares = match (&file.key.as_ref().and_then(|key| key.shares.as_ref()), &machine.shares) {
-            (Some(_), Some(place)) => {
-                let mut folder = place.folder.clone();
-                if *rehearsal {
-                    folder.as_mut_os_string().push("-rehearsal");
-                }
-                Some(Staging::new(&folder)?)
-            }
+        let staging = Staging::new(&places.output)?;
+        let shares = match (&file.key.as_ref().and_then(|key| key.shares.as_ref()), &places.shares) {
+            (Some(_), Some(folder)) => Some(Staging::new(folder)?),
             (None, Some(_)) => {
                 bail!("[shares] in the machine file: the ceremony file splits nothing; take it out")
             }
@@ -161,7 +159,7 @@ impl<'a> Held<'a> {
             file,
             inputs,
             plan,
-            output,
+            places,
             staging,
             operator,
             began: world.clock.now(),
@@ -406,15 +404,9 @@ impl<'a> Held<'a> {
             let response = Signed::new(response, key).context("the response cannot be written")?;
             self.staging.write(RESPONSE_FILE, response.text().as_bytes(), PUBLIC)?;
         }
-        if let Some(shares) = self.shares {
-            shares.commit()?;
-        }
-        for (path, contents) in &self.later {
-            refuse_to_overwrite(path)?;
-            replace_file(path, contents, PRIVATE)?;
-        }
-        self.staging.commit()?;
-        Ok(self.output)
+        let folders = self.shares.into_iter().chain([self.staging]).collect();
+        together::commit(&self.places.journal, &self.later, folders)?;
+        Ok(self.places.output)
     }
 
     fn output(&mut self, name: &str, what: &str, contents: &[u8], der: Option<&[u8]>) -> Result<()> {
