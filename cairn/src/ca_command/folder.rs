@@ -44,13 +44,7 @@ impl Folder {
         let requests = path.join("requests");
         make_folder(&requests)?;
         let owner = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.uid();
-        let user = rustix::process::geteuid().as_raw();
-        ensure!(
-            owner == user,
-            "{} belongs to the user with the number {owner}, and this runs as {user}: servers could not read the keys that it makes; run \
-             it as that user: sudo -u '#{owner}' cairn ca …",
-            path.display()
-        );
+        check_user(path, owner, rustix::process::geteuid().as_raw())?;
         let lock = File::open(&requests).with_context(|| format!("cannot open {}", requests.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
@@ -98,6 +92,17 @@ impl Folder {
     pub fn requests(&self) -> PathBuf {
         self.path.join("requests")
     }
+}
+
+/// Servers read what is made here, keys included, as the user to whom the folder belongs.
+fn check_user(path: &Path, owner: u32, user: u32) -> Result<()> {
+    ensure!(
+        owner == user,
+        "{} belongs to the user with the number {owner}, and this runs as {user}: servers could not read the keys that it makes; run it \
+         as that user: sudo -u '#{owner}' cairn ca …",
+        path.display()
+    );
+    Ok(())
 }
 
 /// The paths in a folder that end so, in their order; none if there is no folder. What is being made there has a hidden name.
@@ -161,4 +166,17 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
 pub(super) fn sync(folder: &Path) -> Result<()> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.with_context(|| format!("cannot write {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_users_folder_is_left_alone_also_by_root() {
+        check_user(Path::new("hierarchy"), 998, 998).unwrap();
+        let error = check_user(Path::new("hierarchy"), 998, 0).unwrap_err().to_string();
+        assert!(error.contains("sudo -u '#998'"), "{error}");
+        check_user(Path::new("hierarchy"), 0, 998).unwrap_err();
+    }
 }

@@ -19,6 +19,8 @@ pub(super) const RESPONSE: &str = "response.txt";
 /// The folder of what was answered; no request has its name.
 const ANSWERED: &str = "answered";
 const RECORD_KEYS: &str = "record-keys";
+/// What lies beside requests, and the name of the issuer that the configuration file names itself.
+const RESERVED: [&str; 3] = [ANSWERED, RECORD_KEYS, "configured"];
 const REQUESTER_KEY: &str = "requester-key.pem";
 
 /// A request that waits for its response.
@@ -59,7 +61,7 @@ pub(super) fn requester_key(folder: &Folder) -> Result<FileSigner> {
 /// If there is.
 pub(super) fn check_free(folder: &Folder, name: &str) -> Result<()> {
     Request::check_name(name)?;
-    ensure!(![ANSWERED, RECORD_KEYS].contains(&name), "no request can have the name {name}; choose another");
+    ensure!(!RESERVED.contains(&name), "no request can have the name {name}; choose another");
     let path = folder.request(name).join(REQUEST);
     ensure!(
         !path.exists(),
@@ -112,8 +114,9 @@ pub(super) fn find(folder: &Folder, nonce: Nonce) -> Result<Found> {
     }
     for path in entries(&folder.requests(), "")? {
         let Ok(Some(text)) = read_if_there(&path.join(REQUEST)) else { continue };
-        let request = Signed::<Request>::read(&text)
-            .with_context(|| format!("{} was changed", path.join(REQUEST).display()))?;
+        let request = Signed::<Request>::read(&text).with_context(|| {
+            format!("{} was changed; give it up with `cairn ca cancel`", path.join(REQUEST).display())
+        })?;
         if request.content().nonce == nonce {
             return Ok(Found::Pending(Box::new(Pending { path, request })));
         }

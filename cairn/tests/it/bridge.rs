@@ -124,9 +124,13 @@ impl Story {
     }
 
     fn try_ask(&self, name: &str, asked: &Asked) -> Result<Signed<Request>> {
+        self.try_ask_of(None, name, asked)
+    }
+
+    fn try_ask_of(&self, issuer: Option<&Path>, name: &str, asked: &Asked) -> Result<Signed<Request>> {
         let folder = self.folder();
         let out = self.online(&format!("{name}-request.txt"));
-        let asking = Asking { name, issuer: None, asked, out: &out };
+        let asking = Asking { name, issuer, asked, out: &out };
         let request = asking.write(&folder, &self.known(&folder), &self.clock, &SystemRandom)?;
         assert_eq!(fs::read_to_string(out).unwrap(), request.text());
         Ok(request)
@@ -488,7 +492,7 @@ fn a_name_that_is_taken_is_refused_early_and_late() {
     assert!(refusal.contains("exists already, and keys are never overwritten"), "{refusal}");
     let error = story.try_ask("i1", &intermediate("Example I1")).unwrap_err().to_string();
     assert!(error.contains("request"), "{error}");
-    for name in ["answered", "record-keys", "../x", "A", ""] {
+    for name in ["answered", "record-keys", "configured", "../x", "A", ""] {
         story.try_ask(name, &intermediate("Example")).unwrap_err();
     }
     fs::write(story.online("i9-request.txt"), "mine").unwrap();
@@ -538,6 +542,49 @@ fn an_issuer_of_no_root_that_is_trusted_here_is_refused() {
     // Then it must be said which of them is asked.
     let error = story.try_ask("i2", &intermediate("Example I2")).unwrap_err().to_string();
     assert!(error.contains("--issuer"), "{error}");
+    let request =
+        story.try_ask_of(Some(&certificates.join("r1.pem")), "i2", &intermediate("Example I2")).unwrap();
+    assert_eq!(
+        request.content().issuer.sha256,
+        Digest::of(read_certificate(&certificates.join("r1.pem")).der())
+    );
+}
+
+#[test]
+fn a_ca_between_the_root_and_the_issuer_comes_along() {
+    let mut story = Story::new();
+    let passphrase = story.offline("passphrase");
+    fs::write(&passphrase, "correct horse battery staple\n").unwrap();
+    fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+    let example = examples::find("intermediate")
+        .unwrap()
+        .replace(&"0".repeat(64), &Digest::of(story.root().der()).to_string());
+    let machine = |key: &str| {
+        let machine = ROOT_KEY.replace("request = \"request.txt\"\n", "");
+        format!("{machine}[key]\nfile = {key:?}\npassphrase_file = \"passphrase\"")
+    };
+    let mut policy = |story: &mut Story, name: &str, length: &str| {
+        let text = example.replace("path_length = 0", length).replace("Intermediate I1", name);
+        story.hold(name, &text, &machine(&format!("{name}-key.pem")), false).join("intermediate.pem")
+    };
+    let narrow = policy(&mut story, "p0", "path_length = 0");
+    let error = story.try_ask_of(Some(&narrow), "i1", &intermediate("Example I1")).unwrap_err().to_string();
+    assert!(error.contains("may have fewer CAs below it than the 1"), "{error}");
+
+    let wide = policy(&mut story, "p1", "path_length = 1");
+    let request = story.try_ask_of(Some(&wide), "i1", &intermediate("Example I1")).unwrap();
+    fs::write(story.offline("request.txt"), request.text()).unwrap();
+    let machine = "[issuer_key]\nfile = \"p1-key.pem\"\npassphrase_file = \"passphrase\"\n\
+        [inputs]\nissuer = \"p1/intermediate.pem\"\nrequest = \"request.txt\"\n";
+    let folder = story.hold("i1", &draft(&request), machine, false);
+    story.install(&fs::read(folder.join("response.txt")).unwrap()).unwrap();
+    let certificates: Vec<_> = files(&story.online("hierarchy/certificates")).into_keys().collect();
+    assert_eq!(certificates.len(), 1, "{certificates:?}");
+    let policy = read_certificate(&certificates[0]);
+    read_certificate(&story.online("hierarchy/issuers/i1/certificate.pem"))
+        .verify_issued_by(&policy)
+        .unwrap();
+    policy.verify_issued_by(&story.root()).unwrap();
 }
 
 #[test]
