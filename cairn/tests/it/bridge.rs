@@ -14,6 +14,7 @@ use cairn::ca_command::known::Known;
 use cairn::ca_command::pending;
 use cairn::ca_command::request::{Asked, Asking};
 use cairn::config;
+use cairn::hierarchy::{HierarchySpec, init};
 use cairn_ceremony::bundle::{Issued, Request, Response, Revoke, Signed, draft, permitted};
 use cairn_ceremony::clock::Clock;
 use cairn_ceremony::examples;
@@ -72,13 +73,17 @@ struct Story {
 }
 
 impl Story {
-    fn new() -> Self {
-        let mut story = Self {
+    fn without_root() -> Self {
+        Self {
             offline: tempfile::tempdir().unwrap(),
             online: tempfile::tempdir().unwrap(),
             previous: None,
             clock: FakeClock::new(Timestamp::from_unix(NOW)),
-        };
+        }
+    }
+
+    fn new() -> Self {
+        let mut story = Self::without_root();
         let folder = story.hold("r1", examples::find("root").unwrap(), ROOT, false);
         fs::copy(folder.join("root.pem"), story.online("root.pem")).unwrap();
         story
@@ -281,6 +286,31 @@ fn an_intermediate_goes_the_whole_way_and_is_loaded() {
     assert_ne!(next.content().nonce, request.content().nonce);
     let response = story.answer(&next);
     story.install_on(&response, &Terms::default()).unwrap();
+    story.load("i2");
+}
+
+#[test]
+fn the_root_of_cairn_init_answers_as_any_other() {
+    let mut story = Story::without_root();
+    let passphrase = "correct horse battery staple";
+    fs::write(story.offline("passphrase"), passphrase).unwrap();
+    fs::set_permissions(story.offline("passphrase"), fs::Permissions::from_mode(0o600)).unwrap();
+    let spec = HierarchySpec::for_organization("Example Corp");
+    let given = Some(Zeroizing::new(passphrase.to_owned()));
+    let made = init(&spec, &story.online("ca"), given, &story.clock, &SystemRandom).unwrap();
+    let paths = made.commit().unwrap();
+    fs::rename(paths.offline, story.offline("root-offline")).unwrap();
+    fs::copy(paths.root, story.online("root.pem")).unwrap();
+    fs::copy(story.online("root.pem"), story.offline("root.pem")).unwrap();
+
+    let request = story.ask("i2", &intermediate("Example Corp Intermediate CA 2"));
+    fs::write(story.offline("request.txt"), request.text()).unwrap();
+    let machine = "[issuer_key]\nfile = \"root-offline/root-key.pem\"\npassphrase_file = \"passphrase\"\n\
+        [inputs]\nissuer = \"root.pem\"\nrequest = \"request.txt\"\n";
+    let folder = story.hold("i2", &draft(&request), machine, false);
+    let record_key = Digest::of(story.record_key().public_key().der()).to_string();
+    let terms = Terms { record_key: Some(&record_key), accept_differences: false };
+    story.install_on(&fs::read(folder.join("response.txt")).unwrap(), &terms).unwrap();
     story.load("i2");
 }
 
@@ -509,7 +539,7 @@ fn a_clock_that_is_wrong_is_told_before_anything_is_written() {
     story.clock = FakeClock::new(Timestamp::from_unix(NOW - 3 * DAY));
     let refusal = story.refusal(&response);
     assert!(
-        refusal.contains("valid only from 2026-05-28T00:00:00Z") && refusal.contains("set the clock"),
+        refusal.contains("valid only from 2026-05-28T20:26:40Z") && refusal.contains("set the clock"),
         "{refusal}"
     );
     story.clock = FakeClock::new(Timestamp::from_unix(NOW + 1001 * DAY));
@@ -563,7 +593,7 @@ fn a_ca_between_the_root_and_the_issuer_comes_along() {
         let machine = ROOT_KEY.replace("request = \"request.txt\"\n", "");
         format!("{machine}[key]\nfile = {key:?}\npassphrase_file = \"passphrase\"")
     };
-    let mut policy = |story: &mut Story, name: &str, length: &str| {
+    let policy = |story: &mut Story, name: &str, length: &str| {
         let text = example.replace("path_length = 0", length).replace("Intermediate I1", name);
         story.hold(name, &text, &machine(&format!("{name}-key.pem")), false).join("intermediate.pem")
     };

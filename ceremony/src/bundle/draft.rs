@@ -122,8 +122,8 @@ fn list(request: &Request, asked: &RevocationRequest, text: &mut String) -> std:
     writeln!(
         text,
         "\n[crl]\nnumber = {number}\nthis_update = {}\nnext_update = {}",
-        date(request.made),
-        date(request.made + (LIST_DAYS - 1) * DAY)
+        Utc(request.made),
+        Utc(request.made + LIST_DAYS * DAY)
     )?;
     writeln!(text, "revoked = [")?;
     for entry in installed.iter().flat_map(|crl| crl.tbs().entries()) {
@@ -138,19 +138,15 @@ fn list(request: &Request, asked: &RevocationRequest, text: &mut String) -> std:
     }
     for revoke in &asked.revoke {
         let reason = revoke.reason.as_ref().map_or(String::new(), |name| format!(", reason = \"{name}\""));
-        writeln!(text, "  {{ serial = \"{}\", at = {}{reason} }},", hex(&revoke.serial), date(request.made))?;
+        writeln!(text, "  {{ serial = \"{}\", at = {}{reason} }},", hex(&revoke.serial), Utc(request.made))?;
     }
     writeln!(text, "]")
 }
 
-/// From the day of the request on.
+/// From the moment of the request on, and not from the beginning of its day: the issuer may have begun on the same.
 fn validity(made: i64, days: u32, text: &mut String) -> std::fmt::Result {
     let days = i64::from(days).min(MOST_DAYS);
-    writeln!(text, "not_before = {}\nnot_after = {}", date(made), date(made + (days - 1) * DAY))
-}
-
-fn date(at: i64) -> String {
-    Utc(at).to_string().chars().take_while(|character| *character != 'T').collect()
+    writeln!(text, "not_before = {}\nnot_after = {}", Utc(made), Utc(made + days * DAY - 1))
 }
 
 /// The attributes of a name that a ceremony file can have.

@@ -37,7 +37,7 @@ fn intermediate(signer: &FileSigner) -> IntermediateRequest {
         csr: csr(signer),
         days: 1000,
         purposes: vec![Purpose::ServerAuth, Purpose::ClientAuth],
-        permitted: request::permitted(&["example.com".to_owned()], &["10.0.0.0/8".to_owned()]).unwrap(),
+        permitted: permitted(&["example.com".to_owned()], &["10.0.0.0/8".to_owned()]).unwrap(),
         replaces: None,
     }
 }
@@ -193,9 +193,9 @@ fn values_that_cannot_be_are_refused_with_their_names() {
     }
     Revoke::new("55", Some("unspecified".to_owned())).unwrap_err();
     for dns in ["", "Example.com", "*.example.com", "a..b", "a b"] {
-        request::permitted(&[dns.to_owned()], &[]).unwrap_err();
+        permitted(&[dns.to_owned()], &[]).unwrap_err();
     }
-    request::permitted(&[], &["10.0.0.1/8".to_owned()]).unwrap_err();
+    permitted(&[], &["10.0.0.1/8".to_owned()]).unwrap_err();
 }
 
 /// A root of `root_key`, and below it an intermediate of `own_key` with this profile, for so many days.
@@ -229,7 +229,7 @@ fn what_was_signed_otherwise_is_told_and_whether_it_is_less() {
         purposes: vec![Purpose::ClientAuth, Purpose::ServerAuth],
         digital_signature: false,
         name_constraints: cairn_x509::NameConstraints {
-            permitted: request::permitted(&["example.com".to_owned()], &["10.0.0.0/8".to_owned()]).unwrap(),
+            permitted: permitted(&["example.com".to_owned()], &["10.0.0.0/8".to_owned()]).unwrap(),
             excluded: Vec::new(),
         },
         policies: Vec::new(),
@@ -245,7 +245,7 @@ fn what_was_signed_otherwise_is_told_and_whether_it_is_less() {
         let list = |text: &str| {
             text.split(' ').filter(|one| !one.is_empty()).map(ToOwned::to_owned).collect::<Vec<_>>()
         };
-        request::permitted(&list(dns), &list(ip)).unwrap()
+        permitted(&list(dns), &list(ip)).unwrap()
     };
     assert_eq!(found(&|_| (), 1000), []);
     assert_eq!(found(&|_| (), 999), [("days", true)]);
