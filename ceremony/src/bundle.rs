@@ -78,7 +78,9 @@ pub enum BundleError {
     #[error("it has {0} bytes, and no more than {MAX_BUNDLE} are read")]
     Length(usize),
     /// Not text, or with characters that show as something else than they are.
-    #[error("it is no text, or contains characters that a terminal does not show as they are")]
+    #[error(
+        "it is no text, or has characters that a terminal does not show as they are, such as carriage returns that were added on its way"
+    )]
     Text,
     /// A line is missing or too much.
     #[error("it is no whole {0} of Cairn: it was cut off or changed on its way; fetch it again")]

@@ -263,6 +263,7 @@ fn forged(response: &[u8], key: &FileSigner, change: &dyn Fn(&mut Response)) -> 
 fn an_intermediate_goes_the_whole_way_and_is_loaded() {
     let mut story = Story::new();
     let request = story.ask("i1", &intermediate("Example I1"));
+    assert!(cairn_ceremony::qr::code(request.text()).is_some(), "{} bytes", request.text().len());
     let waiting = story.online("hierarchy/requests/i1");
     assert_eq!((mode(&waiting.join("key.pem")), mode(&waiting.join("passphrase"))), (0o600, 0o600));
     assert_eq!(mode(&story.online("hierarchy/requests/requester-key.pem")), 0o600);

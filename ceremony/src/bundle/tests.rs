@@ -162,6 +162,8 @@ fn strangers_text_is_bounded_and_shows_as_it_is() {
         read(text).unwrap_err();
     }
     assert_eq!(Signed::<Request>::read(b"\xff"), Err(BundleError::Text));
+    let (_, signed) = sample();
+    assert_eq!(read(&signed.text().replace('\n', "\r\n")), Err(BundleError::Text));
     let requester = key();
     for subject in ["CN=\u{1b}[2J", "CN=\u{202e}evil", "CN=a\n  nonce               00", "CN=\u{200b}"] {
         let mut request = request(&requester, Asks::Intermediate(intermediate(&key())));
