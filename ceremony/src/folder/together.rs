@@ -99,15 +99,18 @@ fn write(journal: &Path, files: &[(PathBuf, Vec<u8>)], folders: &[Staging]) -> R
 
 /// Can be done again after any of its steps.
 fn carry_out(journal: &Path, moves: &[Move]) -> Result<()> {
+    move_all(journal, moves)
+        .context("all is made, and not all of it is in its place yet; the same command again does the rest")
+}
+
+fn move_all(journal: &Path, moves: &[Move]) -> Result<()> {
     for Move { from, to } in moves {
         if !is_there(from)? {
             ensure!(is_there(to)?, "{} is gone, which was to become {}", from.display(), to.display());
             continue;
         }
         refuse_to_overwrite(to)?;
-        fs::rename(from, to).with_context(|| {
-            format!("cannot make {}; the same command again does what is left", to.display())
-        })?;
+        fs::rename(from, to).with_context(|| format!("cannot make {}", to.display()))?;
     }
     for Move { to, .. } in moves {
         sync_folder(&folder_of(to)).with_context(|| format!("cannot write {}", to.display()))?;
@@ -250,8 +253,8 @@ mod tests {
         let room = Room::new();
         room.killed_after(1);
         fs::write(room.path("other-key"), "mine").unwrap();
-        let error = finish(&room.journal(), &room.targets()).unwrap_err().to_string();
-        assert!(error.contains("exists already"), "{error}");
+        let error = format!("{:#}", finish(&room.journal(), &room.targets()).unwrap_err());
+        assert!(error.contains("the same command again") && error.contains("exists already"), "{error}");
         assert_eq!(fs::read(room.path("other-key")).unwrap(), b"mine");
         fs::remove_file(room.path("other-key")).unwrap();
         assert!(finish(&room.journal(), &room.targets()).unwrap());
