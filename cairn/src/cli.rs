@@ -37,7 +37,7 @@ pub enum Command {
     /// Hold key ceremonies: an offline root, its intermediates, and what they need for their whole life (docs/CEREMONY.md)
     #[command(subcommand)]
     Ceremony(cairn_ceremony::cli::Command),
-    /// Look at the certificates that a CA issues with, and when they must be replaced
+    /// Look at the certificates that a CA issues with, ask the people with the root's key for others, and install what they answer
     #[command(subcommand)]
     Ca(CaCommand),
     /// Make and renew the certificates by which services in several processes know each other

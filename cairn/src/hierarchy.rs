@@ -7,7 +7,7 @@
 pub mod dev;
 pub mod init;
 
-mod passphrase;
+pub(crate) mod passphrase;
 
 use anyhow::{Result, bail, ensure};
 use cairn_ca::{SerialPrefix, serial};

@@ -8,11 +8,12 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::rand::SystemRandom;
 use clap::{Args, Subcommand};
 
+use crate::bundle::{self, Signed};
 use crate::clock::{Clock as _, SystemClock};
 use crate::file::{CeremonyFile, Digest, MAX_FILE, Utc};
 use crate::keys::passphrase_from_share_files;
 use crate::machine::Machine;
-use crate::run::{Ceremony, Prepared, World, run};
+use crate::run::{Ceremony, Prepared, RESPONSE_FILE, World, run};
 use crate::terminal::{Dialogue, Terminal};
 use crate::{examples, show, verify, words};
 
@@ -24,6 +25,10 @@ pub enum Command {
     Example(Example),
     /// Show exactly what a ceremony will make, and how it differs from what it replaces; touches no key
     Plan(Files),
+    /// Show what a CA that serves asks for, in a file of `cairn ca request-…`, and check that it is signed
+    ShowRequest(Bundle),
+    /// Draft the ceremony file that answers such a request, to be changed and reviewed
+    FromRequest(Bundle),
     /// Hold a ceremony
     Run(Run),
     /// Check a finished ceremony's folder: record, chain, every file, every certificate
@@ -50,6 +55,13 @@ pub struct Files {
     /// The machine file: where things lie here
     #[arg(long, short)]
     pub machine: PathBuf,
+}
+
+/// A request of a CA.
+#[derive(Debug, Args)]
+pub struct Bundle {
+    /// The request's file
+    pub request: PathBuf,
 }
 
 /// How a ceremony is held.
@@ -102,6 +114,8 @@ pub fn execute(command: &Command) -> Result<()> {
     match command {
         Command::Example(example) => print(examples::find(&example.name)?),
         Command::Plan(files) => plan(files),
+        Command::ShowRequest(Bundle { request }) => show_request(request),
+        Command::FromRequest(Bundle { request }) => print(&bundle::draft(&read_request(request)?)),
         Command::Run(arguments) => hold(arguments),
         Command::Verify(Verify { folder, previous }) => {
             let report = verify::verify(folder, previous.as_deref())?;
@@ -118,6 +132,24 @@ fn plan(files: &Files) -> Result<()> {
     let (text, file, machine) = read(files)?;
     let ceremony = Ceremony { text: &text, file: &file, machine: &machine, rehearsal: false };
     print(&show::show(&Prepared::new(&ceremony)?)?)
+}
+
+fn show_request(path: &Path) -> Result<()> {
+    let request = read_request(path)?;
+    let digest = request.digest();
+    print(&format!(
+        "{}\n  this file, SHA-256  {digest}\n  the same as words   {}\n\n\
+         It is signed by the key of the CA that asks. Compare the words of that key with those that the people who run the CA have \
+         told you.\n",
+        request.head(),
+        words::fingerprint(&digest)
+    ))
+}
+
+fn read_request(path: &Path) -> Result<Signed<bundle::Request>> {
+    let text = read_file(path)?;
+    Signed::read(text.as_bytes())
+        .with_context(|| format!("{} is no request that can be answered", path.display()))
 }
 
 fn hold(arguments: &Run) -> Result<()> {
@@ -139,6 +171,13 @@ fn hold(arguments: &Run) -> Result<()> {
     if arguments.rehearse {
         terminal.tell("This was a rehearsal: nothing of it is to be used.");
     } else {
+        if file.answers.is_some() {
+            let response = folder.join(RESPONSE_FILE);
+            terminal.tell(&format!(
+                "Take this back to the CA that asks, for `cairn ca install`: {}",
+                response.display()
+            ));
+        }
         terminal
             .tell(&format!("Done. Check it on another machine: cairn-ceremony verify {}", folder.display()));
     }

@@ -36,6 +36,7 @@ use serde::Deserialize;
 
 pub use self::certificate::{CertificateSpec, NameConstraints, NameForms, Policy, Subject};
 pub use self::crl::{CrlSpec, Revocation};
+pub(crate) use self::crl::{REASONS, hex, read_reason, read_serial, reason_name};
 pub use self::digest::Digest;
 pub use self::key::{KeyChoice, KeySpec, Shares, Signature, Store};
 pub use self::moment::Moment;
@@ -119,6 +120,8 @@ pub struct CeremonyFile {
     pub crl: Option<CrlSpec>,
     /// The certificate to revoke.
     pub revoke: Option<Revocation>,
+    /// The request of a CA that serves, which this answers: then there is a [`crate::bundle::Response`] among what is made.
+    pub answers: Option<Answers>,
 }
 
 /// Who takes part.
@@ -139,6 +142,17 @@ pub struct Pinned {
     pub sha256: Digest,
     /// How its key signs, of an RSA key that signs here; as in `[key]`.
     pub signature: Option<Signature>,
+}
+
+/// A request that a ceremony answers; the machine file says where it lies.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// Of the request's file.
+    pub sha256: Digest,
+    /// The key of the CA that asks: the SHA-256 of its public key (SubjectPublicKeyInfo). Compare it with what the people who run that
+    /// CA have told you, when you hear from them first.
+    pub requester: Option<Digest>,
 }
 
 /// A request for somebody else to sign.

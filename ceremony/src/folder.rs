@@ -4,6 +4,8 @@
 //! renamed. The rename is the one instant at which the folder comes to be: whoever kills the process before it leaves nothing but a
 //! hidden folder that nobody reads, which the next success removes.
 
+pub mod together;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -44,9 +46,7 @@ impl Staging {
         };
         refuse_to_overwrite(target)?;
         make_folder(&parent)?;
-        let mut prefix = OsString::from(".");
-        prefix.push(name);
-        prefix.push(".unfinished-");
+        let prefix = prefix(name);
         let folder = unique_folder(&parent, &prefix)?;
         Ok(Self { target: target.to_owned(), parent, prefix, folder })
     }
@@ -61,14 +61,6 @@ impl Staging {
             make_folder(folder)?;
         }
         write_new(&path, contents, mode).with_context(|| format!("cannot write {}", path.display()))
-    }
-
-    /// That its place is still free: to be asked before anything outside of it takes its own.
-    ///
-    /// # Errors
-    /// If something took it meanwhile.
-    pub fn ensure_free(&self) -> Result<()> {
-        refuse_to_overwrite(&self.target)
     }
 
     /// Makes the folder appear.
@@ -114,6 +106,14 @@ impl Drop for Staging {
     }
 }
 
+/// Begins the names of the unfinished folders for one of this name.
+fn prefix(name: &OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".unfinished-");
+    prefix
+}
+
 /// A new folder that no other process uses, one that makes the same folder at this moment included.
 fn unique_folder(parent: &Path, prefix: &OsStr) -> Result<PathBuf> {
     let mut number = 0_u32;
@@ -156,16 +156,8 @@ pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
 /// If the disk refuses.
 pub fn replace_files(files: &[(&Path, &[u8], u32)]) -> Result<()> {
     for (path, contents, mode) in files {
-        let unfinished = unfinished(path);
-        let written = || -> io::Result<()> {
-            if let Err(error) = fs::remove_file(&unfinished)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(error);
-            }
-            write_new(&unfinished, contents, *mode)
-        };
-        written().with_context(|| format!("cannot write {}", path.display()))?;
+        let written = write_unfinished(path, contents, *mode);
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     for (path, ..) in files {
         fs::rename(unfinished(path), path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -176,6 +168,17 @@ pub fn replace_files(files: &[(&Path, &[u8], u32)]) -> Result<()> {
         synced.with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Writes a file beside its place, over what was left there by an earlier try.
+fn write_unfinished(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    let unfinished = unfinished(path);
+    if let Err(error) = fs::remove_file(&unfinished)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    write_new(&unfinished, contents, mode)
 }
 
 /// Where a file is written before it takes its place.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use cairn_x509::{CaCsr, Certificate, Crl, KeyKind, PublicKey};
 
-use crate::file::{CeremonyFile, Digest, FileError, KeyChoice, KeySpec, Kind};
+use crate::bundle::{self, Signed};
+use crate::file::{Answers, CeremonyFile, Digest, FileError, KeyChoice, KeySpec, Kind};
 use crate::machine;
 
 /// Longest input file in bytes: a root's CRL of some ten thousand entries.
@@ -17,6 +18,7 @@ const MAX_INPUT: u64 = 1024 * 1024;
 /// The certificates that a rehearsal replaces.
 const CERTIFICATES: [&str; 3] = ["inputs/issuer.pem", "inputs/subject.pem", "inputs/replaces.pem"];
 const REQUEST: &str = "inputs/request.pem";
+const BUNDLE: &str = "inputs/request.txt";
 const OLD_CRL: &str = "CRL that is replaced";
 const PUBLIC_KEY: &str = "inputs/public-key.pem";
 
@@ -28,7 +30,9 @@ pub struct Inputs {
     replaces: Option<Certificate>,
     replaced_crl: Option<Crl>,
     revoked: Vec<Certificate>,
-    /// The request whose key is certified.
+    /// The request of a CA that is answered.
+    pub bundle: Option<Signed<bundle::Request>>,
+    /// The request whose key is certified, also if it came in that.
     pub request: Option<CaCsr>,
     /// The key whose owner is elsewhere, that of the request included.
     pub public_key: Option<PublicKey>,
@@ -72,7 +76,10 @@ impl Inputs {
             subject: place(file.subject.is_some(), "inputs/subject.pem"),
             replaces: place(file.replaces.is_some(), "inputs/replaces.pem"),
             public_key: place(matches!(choice, Some(KeyChoice::PublicKey(_))), PUBLIC_KEY),
-            request: place(matches!(choice, Some(KeyChoice::Request(_))), REQUEST),
+            request: match file.answers {
+                Some(_) => Some(folder.join(BUNDLE)),
+                None => place(matches!(choice, Some(KeyChoice::Request(_))), REQUEST),
+            },
             revoked: (0..pinned_revocations(file).count())
                 .map(|place| folder.join(revoked_file(place)))
                 .collect(),
@@ -107,7 +114,10 @@ impl Inputs {
             }
             _ => inputs.public_key = inputs.public_key(key_digest, public_key.as_deref())?,
         }
-        inputs.request(request_digest, request.as_deref())?;
+        match &file.answers {
+            Some(answers) => inputs.bundle(answers, request_digest, request.as_deref(), pins)?,
+            None => inputs.request(request_digest, request.as_deref())?,
+        }
         inputs.revoked(file, revoked, pins)?;
         Ok(inputs)
     }
@@ -120,8 +130,9 @@ impl Inputs {
         self,
         replace: &mut dyn FnMut(&'static str, Certificate) -> Result<Certificate>,
     ) -> Result<Self> {
-        let Self { public_key, existing_key, request, replaced_crl, revoked, .. } = self;
-        let mut inputs = Self { public_key, existing_key, request, replaced_crl, revoked, ..Self::default() };
+        let Self { public_key, existing_key, bundle, request, replaced_crl, revoked, .. } = self;
+        let mut inputs =
+            Self { public_key, existing_key, bundle, request, replaced_crl, revoked, ..Self::default() };
         let is_replaced = |name: &str| CERTIFICATES.contains(&name);
         let is_kept = |file: &InputFile| !is_replaced(&file.name) || file.what == OLD_CRL;
         inputs.files = self.files.into_iter().filter(is_kept).collect();
@@ -212,12 +223,60 @@ impl Inputs {
 
     fn request(&mut self, digest: Option<Digest>, path: Option<&Path>) -> Result<()> {
         let Some((contents, digest, path)) = pair("request", digest, path)? else { return Ok(()) };
+        ensure!(
+            !bundle::is_like::<bundle::Request>(&contents),
+            "{} is a request of a CA, and the ceremony file has no [answers] that names it; `from-request` drafts one that does",
+            path.display()
+        );
         let request = pem_or_der(&contents, CaCsr::from_pem, CaCsr::from_der);
         let request =
             request.with_context(|| format!("{} is no request that can be certified", path.display()))?;
         self.keep("request", digest, Digest::of(request.der()), path, request.to_pem().into_bytes())?;
         self.public_key = Some(request.public_key().clone());
         self.request = Some(request);
+        Ok(())
+    }
+
+    /// A CA's request: signed by the key that asks, for the issuer that signs here.
+    fn bundle(
+        &mut self,
+        answers: &Answers,
+        csr: Option<Digest>,
+        path: Option<&Path>,
+        pins: Pins,
+    ) -> Result<()> {
+        let Some((contents, digest, path)) = pair("request", Some(answers.sha256), path)? else {
+            return Ok(());
+        };
+        let name = path.display();
+        let bundle = Signed::<bundle::Request>::read(&contents)
+            .with_context(|| format!("{name} is no request of a CA that can be answered"))?;
+        self.keep("bundle", digest, bundle.digest(), path, contents)?;
+        let request = bundle.content();
+        let requester = Digest::of(request.requester.der());
+        ensure!(
+            answers.requester.is_none_or(|expected| expected == requester),
+            "{name} comes from another CA than the ceremony file names: its key's SHA-256 is {requester}"
+        );
+        if pins == Pins::Hold {
+            let issuer = Digest::of(self.issuer()?.der());
+            ensure!(
+                request.issuer.sha256 == issuer,
+                "{name} asks {}, SHA-256 {}, and the ceremony's issuer is another one, SHA-256 {issuer}",
+                request.issuer.subject,
+                request.issuer.sha256
+            );
+        }
+        if let (Some(request), Some(expected)) = (request.csr(), csr) {
+            let found = Digest::of(request.der());
+            ensure!(
+                found == expected,
+                "the ceremony file names another CSR as key.request than that in {name}, whose SHA-256 is {found}"
+            );
+            self.public_key = Some(request.public_key().clone());
+            self.request = Some(request.clone());
+        }
+        self.bundle = Some(bundle);
         Ok(())
     }
 
@@ -302,6 +361,7 @@ impl InputFile {
             "subject" => ("inputs/subject.pem", "certificate of the CA that gets another one"),
             "replaces" => ("inputs/replaces.pem", "certificate that is replaced"),
             "request" => (REQUEST, "request whose key is certified"),
+            "bundle" => (BUNDLE, "request that is answered"),
             _ => (PUBLIC_KEY, "public key that is certified"),
         };
         Self { name: name.to_owned(), what, contents, digest }

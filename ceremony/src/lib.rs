@@ -7,6 +7,7 @@
 //! It stands on `x509` alone, and has no runtime and no network: an auditor reads two crates. docs/CEREMONY.md is for those who hold
 //! ceremonies.
 
+pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod examples;

@@ -69,7 +69,7 @@ pub struct Inputs {
     pub subject: Option<PathBuf>,
     /// The certificate or CRL in `[replaces]`.
     pub replaces: Option<PathBuf>,
-    /// `key.request`.
+    /// `key.request`, or the request in `[answers]`.
     pub request: Option<PathBuf>,
     /// `key.public_key`. Of `key.existing` it may be named too: then a plan and a rehearsal know what kind of key it is.
     pub public_key: Option<PathBuf>,

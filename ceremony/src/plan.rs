@@ -4,13 +4,15 @@
 //! Every ceremony is a list of [`Product`]s, each made with at most two keys: the one that the file's `[key]` names, and the issuer's. What
 //! kinds of ceremony there are is known here, and nowhere below.
 
+mod answers;
 mod certificate;
-pub(crate) mod crl;
+mod crl;
 mod limits;
 mod tables;
 
 use cairn_x509::{CaProfile, CaRequest, Certificate, Name, SignatureAlgorithm, Validity};
 
+use crate::bundle::Issued;
 use crate::file::{CeremonyFile, FileError, KeyChoice, Kind};
 use crate::inputs::Inputs;
 
@@ -156,6 +158,10 @@ pub fn plan(file: &CeremonyFile, inputs: &Inputs) -> Result<Plan, FileError> {
         Kind::Crl => list(&mut tables, inputs)?,
         Kind::RevokeIntermediate => revocation(&mut tables, inputs)?,
     };
+    if let Some(request) = &inputs.bundle {
+        tables.may_answer();
+        answers::check(file, &plan, request.content())?;
+    }
     // What is there and was not asked for would be taken for done.
     tables.finish()?;
     plan.signatures = Signatures::of(file);
@@ -370,6 +376,15 @@ impl CertificatePlan {
 }
 
 impl Form {
+    /// A certificate of this form, as the answer to a request; `None` of one that nobody asks for.
+    pub(crate) fn issued(&self, certificate: &Certificate) -> Option<Issued> {
+        match self {
+            Self::Intermediate(_) => Some(Issued::Intermediate(certificate.clone())),
+            Self::OcspResponder(_) => Some(Issued::OcspSigner(certificate.clone())),
+            Self::Root(_) | Self::Cross(_) => None,
+        }
+    }
+
     /// What it is, in words.
     #[must_use]
     pub const fn what(&self) -> &'static str {

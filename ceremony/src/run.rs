@@ -1,7 +1,9 @@
 //! Holds a ceremony: from the file that was confirmed to a folder that appears when all is done.
 //!
 //! Whatever comes between (a killed process, a full disk, a wrong passphrase), there is no such folder, and the ceremony can be started
-//! again. Files outside of it (a new key, shares, the records' key) take their places directly before it does.
+//! again. Files outside of it (a new key, shares, the records' key) take their places together with it ([`together`]).
+
+mod places;
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +11,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_lc_rs::rand::SecureRandom;
 use cairn_x509::{Certificate, FileSigner, KeyKind, KeySpec as Algorithm, Pkcs11Signer, PublicKey, Signer};
 
+use crate::bundle::{Issued, Response, Signed};
 use crate::clock::Clock;
 use crate::file::{CeremonyFile, Digest, KeyChoice, KeySpec, Store, Utc};
-use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, replace_file};
+use crate::folder::{PRIVATE, PUBLIC, Staging, refuse_to_overwrite, together};
 use crate::inputs::Inputs;
 use crate::key_file::{open_key_file, read_passphrase_file};
 use crate::keys::{self, NewKey, OpenKey, ShareFile};
@@ -24,6 +27,8 @@ use crate::terminal::Dialogue;
 use crate::times;
 use crate::words;
 
+use self::places::Places;
+
 /// The reviewed file's copy in a ceremony's folder.
 pub const CEREMONY_FILE: &str = "ceremony.toml";
 /// A new key that has no other place.
@@ -32,6 +37,9 @@ pub const NEW_KEY_FILE: &str = "key.pem";
 const NOWHERE: &str = "nothing: a throw-away key";
 /// The public part of the ceremony's key.
 pub const PUBLIC_KEY_FILE: &str = "key.pub.pem";
+
+/// The answer to a request, for the CA that asks.
+pub const RESPONSE_FILE: &str = "response.txt";
 
 /// A ceremony that can be held.
 pub struct Ceremony<'a> {
@@ -99,12 +107,17 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Holds a ceremony, and returns its folder. That the file is the reviewed one was confirmed before.
+/// Holds a ceremony, and returns its folder. That the file is the reviewed one was confirmed before. One that was killed when all was made is
+/// not held again, but finished.
 ///
 /// # Errors
 /// If anything goes wrong; then nothing was made.
 pub fn run(prepared: Prepared<'_>, world: &mut World<'_>) -> Result<PathBuf> {
-    Held::begin(prepared, world)?.hold(world)
+    let places = Places::of(prepared.ceremony);
+    match places.finish(prepared.ceremony, world.dialogue)? {
+        Some(folder) => Ok(folder),
+        None => Held::begin(prepared, places, world)?.hold(world),
+    }
 }
 
 /// A ceremony while it is held.
@@ -113,7 +126,7 @@ struct Held<'a> {
     file: CeremonyFile,
     inputs: Inputs,
     plan: Plan,
-    output: PathBuf,
+    places: Places,
     staging: Staging,
     /// Who types.
     operator: String,
@@ -126,26 +139,17 @@ struct Held<'a> {
     shares: Option<Staging>,
     existing_kind: Option<KeyKind>,
     stand_in: Option<FileSigner>,
+    /// What goes into the response.
+    issued: Option<Issued>,
 }
 
 impl<'a> Held<'a> {
-    fn begin(prepared: Prepared<'a>, world: &World<'_>) -> Result<Self> {
+    fn begin(prepared: Prepared<'a>, places: Places, world: &World<'_>) -> Result<Self> {
         let Prepared { ceremony, file, inputs, plan, existing_kind, stand_in } = prepared;
-        let Ceremony { machine, rehearsal, .. } = ceremony;
         times::check_issuer(world.clock.now(), &inputs)?;
-        let mut output = machine.output.clone();
-        if *rehearsal {
-            output.as_mut_os_string().push("-rehearsal");
-        }
-        let staging = Staging::new(&output)?;
-        let shares = match (&file.key.as_ref().and_then(|key| key.shares.as_ref()), &machine.shares) {
-            (Some(_), Some(place)) => {
-                let mut folder = place.folder.clone();
-                if *rehearsal {
-                    folder.as_mut_os_string().push("-rehearsal");
-                }
-                Some(Staging::new(&folder)?)
-            }
+        let staging = Staging::new(&places.output)?;
+        let shares = match (&file.key.as_ref().and_then(|key| key.shares.as_ref()), &places.shares) {
+            (Some(_), Some(folder)) => Some(Staging::new(folder)?),
             (None, Some(_)) => {
                 bail!("[shares] in the machine file: the ceremony file splits nothing; take it out")
             }
@@ -157,7 +161,7 @@ impl<'a> Held<'a> {
             file,
             inputs,
             plan,
-            output,
+            places,
             staging,
             operator,
             began: world.clock.now(),
@@ -168,6 +172,7 @@ impl<'a> Held<'a> {
             shares,
             existing_kind,
             stand_in,
+            issued: None,
         })
     }
 
@@ -181,9 +186,13 @@ impl<'a> Held<'a> {
         let issuer_key = self.issuer_key(world)?;
         let own = self.own_key(world)?;
         let is_new = matches!(self.plan.key, Some(KeyChoice::New(_)));
+        let journal = self.places.journal.clone();
         let outcome = self.make(world, &record, issuer_key.as_ref(), own.as_ref());
         match (outcome, own) {
-            (Err(error), Some(OpenKey::Module(key))) if is_new => Err(forget(*key, error)),
+            // With a journal all is made, and the same command again puts it in its place.
+            (Err(error), Some(OpenKey::Module(key))) if is_new && !together::is_begun(&journal) => {
+                Err(forget(*key, error))
+            }
             (outcome, _) => outcome,
         }
     }
@@ -216,6 +225,7 @@ impl<'a> Held<'a> {
                     self.output(plan.file, plan.form.what(), pem.as_bytes(), Some(certificate.der()))?;
                     let subject = certificate.subject();
                     self.step(world, format!("signed {}, {subject}, after its lints passed", plan.file));
+                    self.issued = plan.form.issued(&certificate);
                     made.push(certificate);
                 }
                 Product::Crl(plan) => {
@@ -227,6 +237,7 @@ impl<'a> Held<'a> {
                         world,
                         format!("signed CRL {number} with {count} entries, after its lints passed"),
                     );
+                    self.issued = Some(Issued::Crl(crl));
                 }
                 Product::Request(plan) => {
                     let request = make::request(&plan, keys)?;
@@ -469,16 +480,17 @@ impl<'a> Held<'a> {
         self.staging.write(record::SIGNATURE_FILE, &record::sign(&json, key)?, PUBLIC)?;
         self.staging.write(record::MARKDOWN_FILE, record.to_markdown().as_bytes(), PUBLIC)?;
         self.staging.write(record::KEY_FILE, key.public_key().to_pem().as_bytes(), PUBLIC)?;
-        self.staging.ensure_free()?;
-        if let Some(shares) = self.shares {
-            shares.commit()?;
+        if let Some(request) = &self.inputs.bundle {
+            // Not among the record's outputs: it names the record.
+            let issued = self.issued.take().context("there is nothing to answer with")?;
+            let issuer = self.inputs.signing_certificate().context("there is no issuer")?;
+            let response = Response::new(request, issued, issuer, (&record, &json), key.public_key())?;
+            let response = Signed::new(response, key).context("the response cannot be written")?;
+            self.staging.write(RESPONSE_FILE, response.text().as_bytes(), PUBLIC)?;
         }
-        for (path, contents) in &self.later {
-            refuse_to_overwrite(path)?;
-            replace_file(path, contents, PRIVATE)?;
-        }
-        self.staging.commit()?;
-        Ok(self.output)
+        let folders = self.shares.into_iter().chain([self.staging]).collect();
+        together::commit(&self.places.journal, &self.later, folders)?;
+        Ok(self.places.output)
     }
 
     fn output(&mut self, name: &str, what: &str, contents: &[u8], der: Option<&[u8]>) -> Result<()> {

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use cairn_x509::{CaCsr, Certificate, Crl, Subtree};
 
-use crate::file::Utc;
-use crate::plan::crl::hex;
+use crate::file::{Utc, hex};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -138,7 +137,7 @@ pub(crate) fn differences(old: &Lines, new: &Lines) -> String {
     text
 }
 
-fn subtree(subtree: &Subtree) -> String {
+pub(crate) fn subtree(subtree: &Subtree) -> String {
     match subtree {
         Subtree::Dns(name) if name.is_empty() => "all DNS names".to_owned(),
         Subtree::Dns(name) => name.clone(),

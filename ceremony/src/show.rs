@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 use cairn_x509::{Certificate, FileSigner, SignatureAlgorithm, Signer};
 
+use crate::bundle::{self, Asks, Difference};
 use crate::file::{Digest, KeyChoice, Store};
 use crate::inputs::Inputs;
 use crate::make::{self, Keys, SERIAL, throwaway};
@@ -25,7 +26,7 @@ pub fn show(prepared: &Prepared<'_>) -> Result<String> {
     let Prepared { plan, inputs, .. } = prepared;
     let mut shown = head(prepared)?;
     let stand_ins = StandIns::new(prepared)?;
-    let mut made: Vec<Certificate> = Vec::new();
+    let (mut made, mut otherwise): (Vec<Certificate>, Vec<Difference>) = (Vec::new(), Vec::new());
     for product in &plan.products {
         match product {
             Product::Certificate(plan) => {
@@ -45,6 +46,9 @@ pub fn show(prepared: &Prepared<'_>) -> Result<String> {
                     let differences = differences.trim_end();
                     writeln!(shown, "\nIt differs from what it replaces, {}:\n{differences}", old.subject())?;
                 }
+                if let Some(request) = &inputs.bundle {
+                    otherwise = bundle::differences(request.content(), &certificate)?;
+                }
                 made.push(certificate);
             }
             Product::Crl(plan) => {
@@ -52,13 +56,22 @@ pub fn show(prepared: &Prepared<'_>) -> Result<String> {
                 let crl = make::rehearse_crl(plan, signer)?;
                 let text = sheet::crl(&crl, inputs.replaced_crl());
                 writeln!(shown, "\n{}, CRL:\n{}", make::CRL_FILE, text.trim_end())?;
+                if let Some(Asks::Crl(asked)) = inputs.bundle.as_ref().map(|request| &request.content().asks)
+                {
+                    otherwise = bundle::crl_differences(asked, &crl);
+                }
             }
             Product::Request(plan) => {
                 writeln!(shown, "\n{}, request:\n  {:<19} {}", make::REQUEST_FILE, "subject", plan.subject)?;
             }
         }
     }
-    if let Some(request) = &inputs.request {
+    if let Some(request) = &inputs.bundle {
+        writeln!(shown, "\nIt answers this request:\n{}", request.head().trim_end())?;
+        for difference in &otherwise {
+            writeln!(shown, "  not as asked:       {difference}")?;
+        }
+    } else if let Some(request) = &inputs.request {
         writeln!(shown, "\nThe request asks for:\n{}", sheet::request(request).trim_end())?;
     }
     Ok(shown)

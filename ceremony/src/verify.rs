@@ -7,13 +7,14 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cairn_x509::{CaCsr, Certificate, Crl, PublicKey, SignatureAlgorithm, lint_crl};
 
+use crate::bundle::{Issued, Request, Response, Signed};
 use crate::file::{CeremonyFile, Digest};
 use crate::inputs::Inputs;
 use crate::make::{self, CRL_DER_FILE, CRL_FILE, REQUEST_FILE};
 use crate::plan::{Ca, CertificatePlan, CrlPlan, Form, Issuer, Product, RequestPlan, plan};
 use crate::record::{self, FileEntry, Record};
 use crate::rehearsal;
-use crate::run::{CEREMONY_FILE, PUBLIC_KEY_FILE, read_record};
+use crate::run::{CEREMONY_FILE, PUBLIC_KEY_FILE, RESPONSE_FILE, read_record};
 
 /// What was checked, a line each.
 pub type Report = Vec<String>;
@@ -47,7 +48,7 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
         None => None,
     };
     check_keys(&record, key.as_ref(), &inputs)?;
-    let mut made = Vec::new();
+    let (mut made, mut issued) = (Vec::new(), None);
     for product in &plan.products {
         let name = match product {
             Product::Certificate(plan) => {
@@ -63,12 +64,14 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
                     Issuer::Ca(issuer) => make::ca(issuer, &made)?,
                 };
                 check_signature(plan.file, certificate.signature_algorithm(), signature, issuer)?;
+                issued = plan.form.issued(&certificate);
                 made.push(certificate);
                 plan.file
             }
             Product::Crl(plan) => {
                 let crl = check_crl(plan, folder)?;
                 check_signature(CRL_FILE, crl.signature_algorithm(), signatures.issuer, &plan.issuer)?;
+                issued = Some(Issued::Crl(crl));
                 CRL_FILE
             }
             Product::Request(plan) => {
@@ -78,6 +81,13 @@ pub fn verify(folder: &Path, previous: Option<&Path>) -> Result<Report> {
         };
         report.push(format!(
             "{name} says exactly what {CEREMONY_FILE} asks for, verifies, and passes its lints"
+        ));
+    }
+    if let Some(request) = &inputs.bundle {
+        let issued = issued.context("there is nothing to answer the request with")?;
+        check_response(request, issued, &inputs, &record, folder)?;
+        report.push(format!(
+            "{RESPONSE_FILE} answers inputs/request.txt, holds what was made, and is signed by the record key"
         ));
     }
     if record.rehearsal {
@@ -196,6 +206,24 @@ fn check_signature(
         expected == Some(found),
         "{file} is signed with {found}, which is not what {CEREMONY_FILE} asks for"
     );
+    Ok(())
+}
+
+/// It says no more than the folder does, so it is worked out again.
+fn check_response(
+    request: &Signed<Request>,
+    issued: Issued,
+    inputs: &Inputs,
+    record: &Record,
+    folder: &Path,
+) -> Result<()> {
+    let response = Signed::<Response>::read(read_text(&folder.join(RESPONSE_FILE))?.as_bytes())
+        .with_context(|| format!("{RESPONSE_FILE} cannot be used"))?;
+    let key = PublicKey::from_pem(&read_text(&folder.join(record::KEY_FILE))?)?;
+    let json = read_text(&folder.join(record::JSON_FILE))?;
+    let issuer = inputs.signing_certificate().context("there is no issuer")?;
+    let expected = Response::new(request, issued, issuer, (record, json.as_bytes()), &key)?;
+    ensure!(*response.content() == expected, "{RESPONSE_FILE} does not say what this folder says");
     Ok(())
 }
 

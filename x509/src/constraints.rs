@@ -109,6 +109,17 @@ impl NameConstraints {
 }
 
 impl Subtree {
+    /// Whether every name in this is in `outer` too. Of kinds that are not told apart, it is said of none.
+    #[must_use]
+    pub fn is_within(&self, outer: &Self) -> bool {
+        match (self, outer) {
+            (Self::Dns(name), Self::Dns(domain)) => is_in_domain(name, domain),
+            (Self::Ip(block), Self::Ip(outer)) => block.is_within(*outer),
+            (Self::Email(_), Self::Email(_)) | (Self::Directory(_), Self::Directory(_)) => self == outer,
+            _ => false,
+        }
+    }
+
     fn is_kind_of(&self, name: &SubjectAltName) -> bool {
         matches!((self, name), (Self::Dns(_), SubjectAltName::Dns(_)) | (Self::Ip(_), SubjectAltName::Ip(_)))
     }
@@ -116,9 +127,7 @@ impl Subtree {
     /// Whether the name, a wildcard as it is written, is one of these.
     fn holds(&self, name: &SubjectAltName) -> bool {
         match (self, name) {
-            (Self::Dns(domain), SubjectAltName::Dns(name)) => {
-                domain.is_empty() || name.eq_ignore_ascii_case(domain) || is_below(name, domain)
-            }
+            (Self::Dns(domain), SubjectAltName::Dns(name)) => is_in_domain(name, domain),
             (Self::Ip(subnet), SubjectAltName::Ip(address)) => subnet.contains(*address),
             _ => false,
         }
@@ -189,6 +198,11 @@ impl fmt::Display for Subtree {
     }
 }
 
+/// RFC 5280 §4.2.1.10: a domain, and what has labels before it; of the empty one, every name.
+fn is_in_domain(name: &str, domain: &str) -> bool {
+    domain.is_empty() || name.eq_ignore_ascii_case(domain) || is_below(name, domain)
+}
+
 /// Whether `name` has labels before `domain`.
 fn is_below(name: &str, domain: &str) -> bool {
     let (name, domain) = (name.as_bytes(), domain.as_bytes());
@@ -227,6 +241,12 @@ impl Subnet {
             IpAddr::V6(v6) => v6.to_bits() & !u128_mask(prefix_len)?,
         };
         (beyond == 0).then_some(Self { address, prefix_len })
+    }
+
+    /// Whether every address of this is one of `outer`'s.
+    #[must_use]
+    pub fn is_within(self, outer: Self) -> bool {
+        outer.contains(self.address) && self.prefix_len >= outer.prefix_len
     }
 
     /// Whether the address is one of these.
@@ -449,5 +469,32 @@ mod tests {
         let base = GeneralName::DnsName(Ia5String::new("example.test").unwrap());
         let subtree = GeneralSubtree { base, minimum: 1, maximum: None };
         assert!(Subtree::from_wire(&subtree).is_err());
+    }
+
+    #[test]
+    fn a_subtree_is_within_another_of_its_kind_alone() {
+        let ip = |text: &str| Subtree::Ip(text.parse().unwrap());
+        for (inner, outer) in [
+            (dns("example.test"), dns("example.test")),
+            (dns("a.EXAMPLE.test"), dns("example.test")),
+            (dns("example.test"), dns("")),
+            (ip("10.1.0.0/16"), ip("10.0.0.0/8")),
+            (ip("10.0.0.0/8"), ip("0.0.0.0/0")),
+            (ip("2001:db8::/48"), ip("2001:db8::/32")),
+            (email("a@example.test"), email("a@example.test")),
+        ] {
+            assert!(inner.is_within(&outer), "{inner} is within {outer}");
+            assert!(inner == outer || !outer.is_within(&inner), "{outer} is not within {inner}");
+        }
+        for (inner, outer) in [
+            (dns("badexample.test"), dns("example.test")),
+            (dns(""), dns("example.test")),
+            (ip("11.0.0.0/16"), ip("10.0.0.0/8")),
+            (ip("::/0"), ip("0.0.0.0/0")),
+            (ip("10.0.0.0/8"), dns("")),
+            (Subtree::Other("a URI"), Subtree::Other("a URI")),
+        ] {
+            assert!(!inner.is_within(&outer), "{inner} is not within {outer}");
+        }
     }
 }

@@ -151,6 +151,25 @@ impl Name {
         self.rdns.is_empty()
     }
 
+    /// The attributes that [`Self::from_attributes`] writes, the first of each; what is not text of a kind in use
+    /// today is left out.
+    #[must_use]
+    pub fn attributes(&self) -> NameAttributes<'_> {
+        let first = |kind: const_oid::ObjectIdentifier| {
+            let mut attributes = self.rdns.iter().flat_map(RelativeDistinguishedName::iter);
+            attributes.find(|attribute| attribute.oid == kind).and_then(|attribute| text(&attribute.value))
+        };
+        NameAttributes {
+            country: first(oid::COUNTRY),
+            state: first(oid::STATE),
+            locality: first(oid::LOCALITY),
+            organization: first(oid::ORGANIZATION),
+            organizational_unit: first(oid::ORGANIZATIONAL_UNIT),
+            common_name: first(oid::COMMON_NAME),
+            serial_number: first(oid::SERIAL_NUMBER),
+        }
+    }
+
     /// The first common name, if it is text of a kind in use today.
     #[must_use]
     pub fn common_name(&self) -> Option<&str> {
@@ -228,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_name_with_everything_has_its_attributes_in_order() {
-        let name = Name::from_attributes(NameAttributes {
+        let attributes = NameAttributes {
             country: Some("CH"),
             state: Some("Bern"),
             locality: Some("Biel/Bienne"),
@@ -236,8 +255,9 @@ mod tests {
             organizational_unit: Some("Keys"),
             common_name: Some("Root"),
             serial_number: Some("CHE-123.456.789"),
-        })
-        .unwrap();
+        };
+        let name = Name::from_attributes(attributes).unwrap();
+        assert_eq!(name.attributes(), attributes);
         assert_eq!(
             name.to_string(),
             "SERIALNUMBER=CHE-123.456.789,CN=Root,OU=Keys,O=Exämple,L=Biel/Bienne,ST=Bern,C=CH"

@@ -12,7 +12,7 @@ const LENGTH: usize = 30;
 const GROUP: usize = 5;
 
 /// A new passphrase: `9kd3f-0a7xz-…`, six groups.
-pub(super) fn generate(random: &dyn Random) -> Zeroizing<String> {
+pub(crate) fn generate(random: &dyn Random) -> Zeroizing<String> {
     let octets = Zeroizing::new(bytes::<LENGTH>(random));
     let mut text = Zeroizing::new(String::with_capacity(LENGTH + LENGTH / GROUP));
     for (at, octet) in octets.iter().enumerate() {

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod bridge;
 mod config_docs;
 mod metrics_docs;
 mod written;

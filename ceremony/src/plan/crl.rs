@@ -3,7 +3,7 @@
 use cairn_x509::{Certificate, Crl, CrlReason};
 
 use super::CrlPlan;
-use crate::file::{CrlSpec, FileError, Revocation, Utc};
+use crate::file::{CrlSpec, FileError, REASONS, Revocation, Utc, hex, read_reason, read_serial};
 use crate::inputs::Inputs;
 
 /// A CRL for CA certificates is there for at most a year (BRs §4.9.7), and whoever looks after its end trusts nothing any more.
@@ -107,53 +107,19 @@ fn entry(table: &str, revocation: &Revocation, inputs: &Inputs) -> Result<Entry,
         (Some(digest), None) => {
             inputs.revoked_certificate(digest).map(Certificate::serial).map(<[u8]>::to_vec)?
         }
-        (None, Some(serial)) => read_serial(table, serial)?,
+        (None, Some(serial)) => read_serial(serial).ok_or_else(|| {
+            FileError::value(
+                format!("{table}.serial"),
+                "is no serial number: write its hexadecimal digits, two for each octet",
+            )
+        })?,
         _ => return Err(FileError::value(table, "write either the certificate's sha256, or its serial")),
     };
-    let reason = revocation.reason.as_deref().map(|name| reason(table, name)).transpose()?;
-    Ok(Entry { serial, at: revocation.at.beginning(), reason })
-}
-
-/// RFC 5280 §5.3.1, those that fit a CA. That keys of a CA are somebody else's too is not keyCompromise but caCompromise.
-fn reason(table: &str, name: &str) -> Result<CrlReason, FileError> {
-    Ok(match name {
-        "caCompromise" => CrlReason::CaCompromise,
-        "affiliationChanged" => CrlReason::AffiliationChanged,
-        "superseded" => CrlReason::Superseded,
-        "cessationOfOperation" => CrlReason::CessationOfOperation,
-        other => {
-            return Err(FileError::value(
-                format!("{table}.reason"),
-                format!(
-                    "{other:?} is none for a CA: use caCompromise, affiliationChanged, superseded or cessationOfOperation"
-                ),
-            ));
-        }
-    })
-}
-
-/// In the form of [`Certificate::serial`]: a zero octet before one that would make it negative.
-fn read_serial(table: &str, text: &str) -> Result<Vec<u8>, FileError> {
-    let wrong = || {
-        FileError::value(
-            format!("{table}.serial"),
-            "is no serial number: write its hexadecimal digits, two for each octet",
-        )
+    let read_reason = |name: &str| {
+        read_reason(name).ok_or_else(|| {
+            FileError::value(format!("{table}.reason"), format!("{name:?} is none for a CA: use {REASONS}"))
+        })
     };
-    let digits: Vec<u8> = text
-        .chars()
-        .filter(|character| *character != ':')
-        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or_else(wrong))
-        .collect::<Result<_, _>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let mut octets: Vec<u8> =
-        pairs.iter().map(|[high, low]| high << 4 | low).skip_while(|octet| *octet == 0).collect();
-    if octets.first().is_some_and(|first| *first >= 0x80) {
-        octets.insert(0, 0);
-    }
-    if rest.is_empty() && (1..=20).contains(&octets.len()) { Ok(octets) } else { Err(wrong()) }
-}
-
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    let reason = revocation.reason.as_deref().map(read_reason).transpose()?;
+    Ok(Entry { serial, at: revocation.at.beginning(), reason })
 }

@@ -73,6 +73,11 @@ impl<'a> Tables<'a> {
         silent("replaces.signature", self.file.replaces.as_ref().and_then(|pinned| pinned.signature))
     }
 
+    /// There may be a request of a CA that is answered.
+    pub(super) fn may_answer(&mut self) {
+        self.asked.push("answers");
+    }
+
     pub(super) fn request(&mut self) -> Result<&'a RequestSpec, FileError> {
         self.need("request", self.file.request.as_ref())
     }
@@ -108,6 +113,7 @@ impl<'a> Tables<'a> {
             request,
             crl,
             revoke,
+            answers,
         } = self.file;
         let there = [
             ("key", key.is_some()),
@@ -120,6 +126,7 @@ impl<'a> Tables<'a> {
             ("request", request.is_some()),
             ("crl", crl.is_some()),
             ("revoke", revoke.is_some()),
+            ("answers", answers.is_some()),
         ];
         match there.into_iter().find(|(name, is_there)| *is_there && !self.asked.contains(name)) {
             None => Ok(()),

@@ -1,6 +1,7 @@
 //! A ceremony that does not come to its end leaves nothing that looks finished, and can be held again.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::support::{Answers, Room, example, files};
 
@@ -32,6 +33,64 @@ fn nothing_is_overwritten() {
     let after: Vec<_> =
         files(&room.path("")).iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
     assert_eq!(after, before);
+}
+
+#[test]
+fn a_ceremony_that_is_killed_when_all_is_made_is_finished_and_not_held_again() {
+    // What comes to be, in its order, and how it is called before.
+    let steps = [
+        ("record-key.pem", "record-key.pem.unfinished"),
+        ("key.pem", "key.pem.unfinished"),
+        ("shares", ".shares.unfinished-1-0"),
+        ("r1", ".r1.unfinished-1-0"),
+    ];
+    for done in 0..=steps.len() {
+        let mut room = Room::new();
+        let folder = room.hold("r1", &example("root", &[]), MACHINE).unwrap();
+        let whole = contents(&room);
+        let moves = steps
+            .map(|(to, from)| format!("{{\"from\": {:?}, \"to\": {:?}}}", room.path(from), room.path(to)));
+        fs::write(room.path(".r1.appearing"), format!("[{}]", moves.join(", "))).unwrap();
+        for (to, from) in &steps[done..] {
+            fs::rename(room.path(to), room.path(from)).unwrap();
+        }
+        // Begun again as it was begun the first time.
+        let again = Room::in_folder_of(&room);
+        let mut people = Answers::default();
+        let held = again.try_hold("r1", &example("root", &[]), MACHINE, false, &mut people).unwrap();
+        assert_eq!(held, folder);
+        assert_eq!(contents(&room), whole, "after {done} steps");
+        assert!(people.told.iter().any(|line| line.contains("was interrupted when all was made")));
+        cairn_ceremony::verify::verify(&folder, None).unwrap();
+    }
+}
+
+#[test]
+fn another_ceremony_does_not_take_the_place_of_one_that_is_finished() {
+    let mut room = Room::new();
+    room.hold("r1", &example("root", &[]), MACHINE).unwrap();
+    let whole = contents(&room);
+    let (from, to) = (room.path(".r1.unfinished-1-0"), room.path("r1"));
+    fs::rename(&to, &from).unwrap();
+    fs::write(room.path(".r1.appearing"), format!("[{{\"from\": {from:?}, \"to\": {to:?}}}]")).unwrap();
+    let other = example("root", &[]).replace("Bob Baker", "Mallory");
+    let again = Room::in_folder_of(&room);
+    let error = again.try_hold("r1", &other, MACHINE, false, &mut Answers::default()).unwrap_err();
+    assert!(error.to_string().contains("Choose another output for this one"), "{error}");
+    assert_eq!(contents(&room), whole);
+}
+
+#[test]
+fn what_was_killed_before_all_was_made_does_not_hinder() {
+    let mut room = Room::new();
+    fs::write(room.path("key.pem.unfinished"), "half a k").unwrap();
+    fs::create_dir(room.path(".r1.unfinished-1-0")).unwrap();
+    room.hold("r1", &example("root", &[]), MACHINE).unwrap();
+    assert!(!room.path("key.pem.unfinished").exists() && !room.path(".r1.unfinished-1-0").exists());
+}
+
+fn contents(room: &Room) -> Vec<(PathBuf, Vec<u8>)> {
+    files(&room.path("")).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 // Redundant to the compiler; it tells clippy that the functions in here are test code too.
 #![cfg(test)]
 
+mod bundles;
 mod hierarchy;
 mod interruptions;
 mod support;

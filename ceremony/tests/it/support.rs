@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use aws_lc_rs::rand::SystemRandom;
@@ -26,7 +27,7 @@ const BEGINNING: i64 = 1_780_000_000;
 
 /// A folder in which ceremonies are held one after the other, of one root.
 pub(crate) struct Room {
-    folder: TempDir,
+    folder: Rc<TempDir>,
     /// The folder of the ceremony before.
     previous: Option<PathBuf>,
     clock: Ticking,
@@ -34,7 +35,16 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), previous: None, clock: Ticking(Cell::new(BEGINNING)) }
+        Self::in_folder(Rc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// The same folder, in which no ceremony was held yet.
+    pub(crate) fn in_folder_of(other: &Self) -> Self {
+        Self::in_folder(Rc::clone(&other.folder))
+    }
+
+    fn in_folder(folder: Rc<TempDir>) -> Self {
+        Self { folder, previous: None, clock: Ticking(Cell::new(BEGINNING)) }
     }
 
     /// Sets the clock, in seconds since 1970.
