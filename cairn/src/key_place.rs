@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cairn_ceremony::key_file::{read_key_file, read_pin_file};
-use cairn_x509::signer::pkcs11::from_hex;
+use cairn_x509::signer::pkcs11::{Pin, from_hex};
 use cairn_x509::{Pkcs11Place, Pkcs11Signer, PublicKey, Signer};
 use serde::Deserialize;
 
@@ -42,7 +42,8 @@ pub struct Pkcs11 {
     /// The key's id, in hexadecimal digits; needed where several keys have that label.
     pub id: Option<String>,
     /// The file with the token's PIN, in one line. Nobody but its owner may be able to read it. A PIN that the token refuses is not
-    /// tried again before a restart, and none is tried when one more mistake would lock the token. Required.
+    /// tried again, also not after a restart, until somebody has logged in to the token with the right one; so that a wrong file cannot
+    /// lock it. Required.
     pub pin_file: PathBuf,
 }
 
@@ -122,7 +123,7 @@ impl Pkcs11 {
             label: self.label.clone(),
             id,
         };
-        Ok(Pkcs11Signer::open(&place, read_pin_file(&self.pin_file)?, known)?)
+        Ok(Pkcs11Signer::open(&place, Pin::kept(read_pin_file(&self.pin_file)?), known)?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::rand::SecureRandom;
-use cairn_x509::signer::pkcs11::KeyFacts;
+use cairn_x509::signer::pkcs11::{KeyFacts, Pin};
 use cairn_x509::{FileSigner, KeySpec as Algorithm, Pkcs11Signer, PublicKey, SignatureAlgorithm, Signer};
 use zeroize::Zeroizing;
 
@@ -127,11 +127,11 @@ pub fn generate_in_module(
     Pkcs11Signer::generate(algorithm, &pkcs11.place(), pin).context("the key cannot be made")
 }
 
-fn pin_of(pkcs11: &Pkcs11, dialogue: &mut dyn Dialogue) -> Result<Zeroizing<String>> {
+fn pin_of(pkcs11: &Pkcs11, dialogue: &mut dyn Dialogue) -> Result<Pin> {
     match (&pkcs11.pin_file, pkcs11.pin_descriptor) {
-        (Some(path), _) => read_pin_file(path),
-        (None, Some(descriptor)) => read_descriptor(descriptor, "PIN"),
-        (None, None) => dialogue.ask_secretly(&format!("PIN of the token {}:", pkcs11.token)),
+        (Some(path), _) => read_pin_file(path).map(Pin::kept),
+        (None, Some(descriptor)) => read_descriptor(descriptor, "PIN").map(Pin::kept),
+        (None, None) => dialogue.ask_secretly(&format!("PIN of the token {}:", pkcs11.token)).map(Pin::typed),
     }
 }
 

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use cairn_test_env::hsm::{PIN, SoftHsm, alone, module, spied_module};
 use cairn_test_env::program::Program;
 use cairn_test_env::{harness, wait};
-use cairn_x509::signer::pkcs11::Pkcs11Place;
+use cairn_x509::signer::pkcs11::{Pin, Pkcs11Place};
 use cairn_x509::{Certificate, KeyKind, KeySpec, Pkcs11Signer, SignatureAlgorithm};
 use zeroize::Zeroizing;
 
@@ -348,7 +348,8 @@ fn a_key_of_a_ceremony_that_did_not_come_to_its_end_is_destroyed_or_named() -> R
             label: Some("Root R1".to_owned()),
             id: None,
         };
-        let left = Pkcs11Signer::generate(KeySpec::P256, &place, Zeroizing::new(PIN.to_owned()))?;
+        let pin = Pin::kept(Zeroizing::new(PIN.to_owned()));
+        let left = Pkcs11Signer::generate(KeySpec::P256, &place, pin)?;
         let said = room.fails("root-r1", &root("p256", ""), &machine)?;
         assert!(said.contains("has a key \"Root R1\" already") && said.contains("--delete-object"), "{said}");
         left.destroy()?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use cairn_test_env::hsm::{PIN, alone, module, spied_module};
 use cairn_test_env::wait;
-use cairn_x509::signer::pkcs11::Pkcs11Place;
+use cairn_x509::signer::pkcs11::{Pin, Pkcs11Place};
 use cairn_x509::{KeyKind, KeySpec, Pkcs11Error, Pkcs11Signer, SignatureAlgorithm, Signer, SignerError};
 use rustix::time::{ClockId, clock_gettime};
 use zeroize::Zeroizing;
@@ -27,8 +27,9 @@ fn place(label: &str) -> Result<Pkcs11Place> {
     })
 }
 
-fn pin(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(text.to_owned())
+/// One that is kept in a file.
+fn pin(text: &str) -> Pin {
+    Pin::kept(Zeroizing::new(text.to_owned()))
 }
 
 fn open(place: &Pkcs11Place) -> Result<Pkcs11Signer, Pkcs11Error> {
@@ -170,8 +171,8 @@ fn a_public_part_that_the_token_lacks_comes_from_the_certificate_and_must_be_tha
 }
 
 #[test]
-fn a_wrong_pin_is_tried_once_and_the_right_one_still_works() -> Result<()> {
-    alone("signer::a_wrong_pin_is_tried_once_and_the_right_one_still_works", |hsm| {
+fn a_wrong_pin_is_tried_once_and_then_only_what_somebody_types() -> Result<()> {
+    alone("signer::a_wrong_pin_is_tried_once_and_then_only_what_somebody_types", |hsm| {
         hsm.token("ca")?;
         Pkcs11Signer::generate(KeySpec::P256, &place("key")?, pin(PIN))?;
         let place = Pkcs11Place { module: spied_module()?, ..place("key")? };
@@ -181,7 +182,12 @@ fn a_wrong_pin_is_tried_once_and_the_right_one_still_works() -> Result<()> {
             let again = Pkcs11Signer::open(&place, pin("wrong"), None).unwrap_err();
             assert!(matches!(again, Pkcs11Error::PinRefusedBefore { .. }), "{again}");
         }
+        // Until somebody has logged in who sees what happens.
+        let kept = open(&place).unwrap_err();
+        assert!(matches!(kept, Pkcs11Error::PinMistaken { .. }), "{kept}");
         assert_eq!(hsm.spied("C_Login")?, 1);
+        let typed = Pin::typed(Zeroizing::new(PIN.to_owned()));
+        signs(&Pkcs11Signer::open(&place, typed, None)?)?;
         signs(&open(&place)?)
     })
 }

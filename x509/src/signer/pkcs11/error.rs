@@ -52,10 +52,19 @@ pub enum Pkcs11Error {
         /// The token's label.
         token: String,
     },
+    /// CKF_USER_PIN_COUNT_LOW, and nobody who could see it has typed the PIN.
+    #[error(
+        "a wrong PIN was given to the token {token:?} since the last right one. What is tried at every start would lock it, so no PIN from \
+         a file is tried; log in to it once with the right PIN by another program (`pkcs11-tool --login --list-objects`), and start again"
+    )]
+    PinMistaken {
+        /// The token's label.
+        token: String,
+    },
     /// CKF_USER_PIN_FINAL_TRY
     #[error(
         "one more wrong PIN would lock the token {token:?}, so none is tried; log in to it once with the right PIN by another \
-         program (`pkcs11-tool --login --show-info`), and start again"
+         program (`pkcs11-tool --login --list-objects`), and start again"
     )]
     PinFinalTry {
         /// The token's label.

@@ -5,7 +5,8 @@
 //! restarted, the token pulled and put back) is opened again with a new login before an error is returned, and is
 //! used only after it has signed something that verifies: so a signer heals by itself, and never changes its key.
 //!
-//! A wrong PIN is tried once in a process and never again, and none is tried where one more mistake would lock the token.
+//! A wrong PIN is tried once and never again, by this process and by those after it, as far as the token tells that one was given; and none
+//! is tried where one more mistake would lock the token.
 
 mod attributes;
 mod error;
@@ -60,6 +61,27 @@ pub struct KeyFacts {
     pub attributes: KeyAttributes,
 }
 
+/// What opens a token.
+pub struct Pin {
+    text: Zeroizing<String>,
+    is_typed: bool,
+}
+
+impl Pin {
+    /// One that is kept somewhere, and may be tried again and again by whatever starts the process. It is not tried when a wrong one was
+    /// given since the last right one, unless this process has logged in with it before: restarts cannot lock the token.
+    #[must_use]
+    pub fn kept(text: Zeroizing<String>) -> Self {
+        Self { text, is_typed: false }
+    }
+
+    /// One that a person has just typed.
+    #[must_use]
+    pub fn typed(text: Zeroizing<String>) -> Self {
+        Self { text, is_typed: true }
+    }
+}
+
 /// A private key in a module.
 pub struct Pkcs11Signer {
     pool: Pool<Sessions>,
@@ -73,11 +95,7 @@ pub struct Pkcs11Signer {
 
 impl Pkcs11Signer {
     /// Opens a key that exists. `known` is its public part, if the caller has it: for modules that keep none.
-    pub fn open(
-        place: &Pkcs11Place,
-        pin: Zeroizing<String>,
-        known: Option<&PublicKey>,
-    ) -> Result<Self, Pkcs11Error> {
+    pub fn open(place: &Pkcs11Place, pin: Pin, known: Option<&PublicKey>) -> Result<Self, Pkcs11Error> {
         let login = Login { module: Module::load(&place.module)?, place: place.clone(), pin };
         let found = login.find(known)?;
         found.facts.attributes.check(&found.facts.label)?;
@@ -86,7 +104,7 @@ impl Pkcs11Signer {
 
     /// Makes a key in the module, which must have a label that no key there has: it stays in the token, cannot leave
     /// it, and can only sign. Its id is random.
-    pub fn generate(spec: KeySpec, place: &Pkcs11Place, pin: Zeroizing<String>) -> Result<Self, Pkcs11Error> {
+    pub fn generate(spec: KeySpec, place: &Pkcs11Place, pin: Pin) -> Result<Self, Pkcs11Error> {
         let login = Login { module: Module::load(&place.module)?, place: place.clone(), pin };
         let id = login.generate(spec)?;
         let place = Pkcs11Place { id: Some(id), ..login.place.clone() };

@@ -1,7 +1,7 @@
 //! The modules of this process. C_Initialize is for the whole process (PKCS #11 §5.4.1), so each module is loaded once, whoever uses it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant},
@@ -28,8 +28,8 @@ pub(super) struct Module {
     /// under way is undefined (PKCS #11 §5.4.2).
     starts: RwLock<u64>,
     last_start: Mutex<Instant>,
-    /// PINs that a token has refused, by the token's serial number and the PIN's SHA-256.
-    refused_pins: Mutex<BTreeSet<(String, [u8; 32])>>,
+    /// Whether a token has taken a PIN, by the token's serial number and the PIN's SHA-256.
+    pins: Mutex<BTreeMap<(String, [u8; 32]), bool>>,
 }
 
 impl Module {
@@ -48,7 +48,7 @@ impl Module {
             library,
             starts: RwLock::new(0),
             last_start: Mutex::new(Instant::now()),
-            refused_pins: Mutex::default(),
+            pins: Mutex::default(),
         });
         modules.insert(path, Arc::clone(&module));
         Ok(module)
@@ -76,14 +76,14 @@ impl Module {
         *last = Instant::now();
     }
 
-    /// Whether the token with this serial number has refused this PIN.
-    pub(super) fn has_refused(&self, serial: &str, pin: &str) -> bool {
-        lock(&self.refused_pins).contains(&(serial.to_owned(), sha256(pin.as_bytes())))
+    /// Whether the token with this serial number has taken this PIN from this process, or refused it.
+    pub(super) fn has_taken(&self, serial: &str, pin: &str) -> Option<bool> {
+        lock(&self.pins).get(&(serial.to_owned(), sha256(pin.as_bytes()))).copied()
     }
 
-    /// Remembers that it has.
-    pub(super) fn remember_refused(&self, serial: &str, pin: &str) {
-        lock(&self.refused_pins).insert((serial.to_owned(), sha256(pin.as_bytes())));
+    /// Remembers that.
+    pub(super) fn remember(&self, serial: &str, pin: &str, taken: bool) {
+        lock(&self.pins).insert((serial.to_owned(), sha256(pin.as_bytes())), taken);
     }
 }
 

@@ -9,10 +9,9 @@ use cryptoki::{
     slot::{Slot, TokenInfo},
     types::AuthPin,
 };
-use zeroize::Zeroizing;
 
 use super::{
-    Pkcs11Place, SELF_TEST,
+    Pin, Pkcs11Place, SELF_TEST,
     error::Pkcs11Error,
     mechanism::How,
     module::Module,
@@ -25,7 +24,7 @@ use crate::{algorithm::SignatureAlgorithm, signer::KeySpec, spki::PublicKey};
 pub(super) struct Login {
     pub(super) module: Arc<Module>,
     pub(super) place: Pkcs11Place,
-    pub(super) pin: Zeroizing<String>,
+    pub(super) pin: Pin,
 }
 
 impl Login {
@@ -131,17 +130,24 @@ impl Login {
             return Err(Pkcs11Error::PinFinalTry { token: token() });
         }
         let serial = info.serial_number();
-        if self.module.has_refused(serial, &self.pin) {
+        let taken = self.module.has_taken(serial, &self.pin.text);
+        if taken == Some(false) {
             return Err(Pkcs11Error::PinRefusedBefore { token: token() });
         }
-        let pin = AuthPin::from(self.pin.as_str().to_owned());
+        if info.user_pin_count_low() && !self.pin.is_typed && taken.is_none() {
+            return Err(Pkcs11Error::PinMistaken { token: token() });
+        }
+        let pin = AuthPin::from(self.pin.text.as_str().to_owned());
         match session.login(UserType::User, Some(&pin)) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.module.remember(serial, &self.pin.text, true);
+                Ok(())
+            }
             Err(cryptoki::error::Error::Pkcs11(cryptoki::error::RvError::UserAlreadyLoggedIn, _)) => Ok(()),
             Err(error) => {
                 let error = of(error);
                 if matches!(error, Pkcs11Error::PinIncorrect { .. }) {
-                    self.module.remember_refused(serial, &self.pin);
+                    self.module.remember(serial, &self.pin.text, false);
                 }
                 Err(error)
             }
