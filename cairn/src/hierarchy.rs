@@ -122,7 +122,8 @@ pub fn alternates(
         let organization = &spec.organization;
         let name = Name::new(&format!("{organization} Root CA {number} {suffix}"), Some(organization))?;
         let key = FileSigner::generate(spec.root_key)?;
-        let validity = validity(now, spec.root_lifetime);
+        // The root's own: what it covers, this one does.
+        let validity = hierarchy.root.validity();
         let plan = CertificatePlan::new("the alternate root", Form::Root(name), validity);
         let keys = Keys { key: Some(Key::Signs(&key)), issuer: None };
         let root = make::certificate(&plan, root_serial.as_bytes(), keys, &[])?;

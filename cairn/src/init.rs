@@ -80,6 +80,8 @@ root = "{root}"
 certificate = "{certificate}"
 key = "{key}"
 passphrase_file = "{passphrase}"
+# The issuers after this one, which `cairn ca install` puts there while the server runs.
+folder = "hierarchy"
 
 [wfe]
 # Every link that clients get begins with this, and account URLs never change: choose a name that lasts.

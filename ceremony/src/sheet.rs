@@ -1,5 +1,6 @@
 //! What a certificate says, line by line for people, and how two of them differ.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -97,11 +98,10 @@ pub(crate) fn crl(crl: &Crl, old: Option<&Crl>) -> String {
         ("about", "CA certificates alone".to_owned()),
         ("entries", tbs.entries().count().to_string()),
     ]);
-    let is_old =
-        |serial: &[u8]| old.is_some_and(|old| old.tbs().entries().any(|entry| entry.serial == serial));
+    let old: HashSet<_> = old.iter().flat_map(|old| old.tbs().entries()).map(|entry| entry.serial).collect();
     for entry in tbs.entries() {
         let reason = entry.reason.map_or("no reason".to_owned(), |reason| format!("{reason:?}"));
-        let new = if is_old(entry.serial) { "" } else { ", new" };
+        let new = if old.contains(entry.serial) { "" } else { ", new" };
         let since = Utc(entry.revoked_at);
         let _written = writeln!(text, "    {}  since {since}, {reason}{new}", hex(entry.serial));
     }

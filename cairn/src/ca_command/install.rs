@@ -4,6 +4,7 @@
 //! An issuer or a responder appears as a folder, with its key, by one rename; a CRL takes the place of the one before by one rename. Before
 //! that the request waits as it did; after it there is only cleaning up to do, and whoever runs the same command again does it.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -266,9 +267,9 @@ impl<'a> Installation<'a> {
                 number > before,
                 "its CRL has the number {number}, and the installed one {before}: clients would go back to an older state"
             );
-            let is_kept = |serial: &[u8]| tbs.entries().any(|entry| entry.serial == serial);
+            let kept: HashSet<_> = tbs.entries().map(|entry| entry.serial).collect();
             ensure!(
-                old.tbs().entries().all(|entry| is_kept(entry.serial)),
+                old.tbs().entries().all(|entry| kept.contains(entry.serial)),
                 "its CRL lacks certificates that the installed one has revoked; make it again, from the installed one"
             );
         }

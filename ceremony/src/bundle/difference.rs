@@ -1,6 +1,8 @@
 //! How what was signed differs from what was asked for. People decide on both sides, and a difference that nobody noticed is none that
 //! anybody decided.
 
+use std::collections::HashSet;
+
 use cairn_x509::{Certificate, Crl, KeyUsage, Purpose, Subtree};
 
 use super::{Asks, IntermediateRequest, Request, RevocationRequest};
@@ -67,21 +69,21 @@ pub fn differences(
 #[must_use]
 pub fn crl_differences(asked: &RevocationRequest, crl: &Crl) -> Vec<Difference> {
     let mut found = Found::default();
-    let lists = |serial: &[u8]| crl.tbs().entries().any(|entry| entry.serial == serial);
-    for revoke in asked.revoke.iter().filter(|revoke| !lists(&revoke.serial)) {
+    let listed = serials(crl);
+    for revoke in asked.revoke.iter().filter(|revoke| !listed.contains(revoke.serial.as_slice())) {
         found.other("revoked", hex(&revoke.serial), "not revoked".to_owned());
     }
-    let is_known = |serial: &[u8]| {
-        asked.revoke.iter().any(|revoke| revoke.serial == serial)
-            || asked
-                .installed
-                .as_ref()
-                .is_some_and(|crl| crl.tbs().entries().any(|entry| entry.serial == serial))
-    };
-    for entry in crl.tbs().entries().filter(|entry| !is_known(entry.serial)) {
+    let mut known = asked.installed.as_ref().map(serials).unwrap_or_default();
+    known.extend(asked.revoke.iter().map(|revoke| revoke.serial.as_slice()));
+    for entry in crl.tbs().entries().filter(|entry| !known.contains(entry.serial)) {
         found.other("revoked", "nothing".to_owned(), hex(entry.serial));
     }
     found.0
+}
+
+/// Of what a list has revoked.
+fn serials(crl: &Crl) -> HashSet<&[u8]> {
+    crl.tbs().entries().map(|entry| entry.serial).collect()
 }
 
 #[derive(Default)]

@@ -1,5 +1,7 @@
 //! From a `[crl]` table, and what was revoked before, to a list.
 
+use std::collections::HashSet;
+
 use cairn_x509::{Certificate, Crl, CrlReason};
 
 use super::CrlPlan;
@@ -26,14 +28,14 @@ pub(super) fn list(spec: &CrlSpec, inputs: &Inputs) -> Result<CrlPlan, FileError
     let entries =
         revoked.map(|(place, revocation)| entry(&format!("crl.revoked[{place}]"), revocation, inputs));
     let plan = finish(spec, inputs, entries.collect::<Result<Vec<_>, _>>()?)?;
-    let is_there = |serial: &[u8]| plan.entries.iter().any(|entry| entry.serial == serial);
-    match before(inputs).into_iter().find(|entry| !is_there(&entry.serial)) {
-        None => Ok(plan),
-        Some(entry) => Err(FileError::value(
+    let there: HashSet<_> = plan.entries.iter().map(|entry| &entry.serial).collect();
+    if let Some(entry) = before(inputs).iter().find(|entry| !there.contains(&entry.serial)) {
+        return Err(FileError::value(
             "crl.revoked",
             format!("lacks {}, which the list before has; write it in again", hex(&entry.serial)),
-        )),
+        ));
     }
+    Ok(plan)
 }
 
 /// The list before, and one certificate more.
