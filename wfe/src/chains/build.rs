@@ -333,9 +333,9 @@ mod tests {
         let found = chains(&known, None, later);
         let found: Vec<_> =
             found[&id(&issuer.certificate).unwrap()].iter().map(|it| it.pem.clone()).collect();
-        assert_eq!(found, [direct.clone()]);
+        assert_eq!(found.as_slice(), std::slice::from_ref(&direct));
         // Without the root, what is known of the way.
-        assert_eq!(of(&issuer, &[&issuer.certificate], None), [direct.clone()]);
+        assert_eq!(of(&issuer, &[&issuer.certificate], None), [direct]);
         let found = of(&issuer, &[&issuer.certificate, &narrow, &old.certificate], None);
         assert_eq!(found, [pem(&[&issuer.certificate, &narrow])]);
     }
