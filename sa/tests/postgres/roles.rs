@@ -133,12 +133,15 @@ async fn a_server_that_may_not_change_the_schema_refuses_one_that_is_too_old_and
     let none = Credentials::default();
     let mut told = Vec::new();
     let newest = cairn_sa::migrate(&config, &none, &mut |number, name| told.push((number, name))).await;
-    assert_eq!(newest.unwrap(), 3);
-    assert_eq!(told, [(1, "0001_initial"), (2, "0002_workers"), (3, "0003_pruning")]);
+    assert_eq!(newest.unwrap(), 4);
+    assert_eq!(
+        told,
+        [(1, "0001_initial"), (2, "0002_workers"), (3, "0003_pruning"), (4, "0004_ca_certificates")]
+    );
     open(&config).await.unwrap().ping().await.unwrap();
 
     let again = cairn_sa::migrate(&config, &none, &mut |_, name| panic!("{name} was run again")).await;
-    assert_eq!(again.unwrap(), 3);
+    assert_eq!(again.unwrap(), 4);
     // A newer schema is as good, unless it says otherwise.
     database.sql("INSERT INTO schema_version VALUES (1000, '1000_future', 1)");
     open(&config).await.unwrap().ping().await.unwrap();
