@@ -10,8 +10,8 @@ use cairn_jose::sign::SigningKey;
 use cairn_test_env::acme::{Account, CertificateRequest, Client, Connection, Endpoint, Identifier, certify};
 use cairn_test_env::challenges::{Http01, Responder};
 use cairn_test_env::hsm::{PIN, SoftHsm, alone, module, spied_module};
-use cairn_test_env::port;
 use cairn_test_env::site::{Serve, Site};
+use cairn_test_env::{port, wait};
 use challtestsrv::{DnsServer, Zone};
 use http::Request;
 use http_body_util::Full;
@@ -49,10 +49,20 @@ fn site(hsm: &SoftHsm, label: &str, module: &str) -> Result<Site> {
 
 impl World {
     fn new(hsm: &SoftHsm, label: &str) -> Result<Self> {
+        Self::at(site(hsm, label, &module()?.display().to_string())?)
+    }
+
+    /// The same with a hierarchy folder, in which nothing is yet.
+    fn in_folder(hsm: &SoftHsm, label: &str) -> Result<Self> {
+        let site = site(hsm, label, &module()?.display().to_string())?;
+        site.replace("[issuer]\n", "[issuer]\nfolder = \"hierarchy\"\n")?;
+        Self::at(site)
+    }
+
+    fn at(site: Site) -> Result<Self> {
         let runtime = Runtime::new()?;
         let (zone, stop) = (Zone::new(), CancellationToken::new());
         zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
-        let site = site(hsm, label, &module()?.display().to_string())?;
         let http_port = port::free()?;
         let (dns, http01) = runtime.block_on(async {
             let dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await?;
@@ -136,6 +146,39 @@ fn a_server_issues_with_keys_in_a_module() -> Result<()> {
             world.end()?;
         }
         Ok(())
+    })
+}
+
+#[test]
+fn an_issuer_of_the_hierarchy_folder_has_its_key_in_a_module() -> Result<()> {
+    alone("server::an_issuer_of_the_hierarchy_folder_has_its_key_in_a_module", |hsm| {
+        let mut room = Room::new(hsm)?;
+        let r1 = room.root("p384", "")?;
+        for label in ["I1", "I2"] {
+            room.intermediate(label, "p256", &r1)?;
+        }
+        let world = World::in_folder(hsm, "I1")?;
+        let unfinished = world.site.path("hierarchy/issuers/.next");
+        fs::create_dir_all(&unfinished)?;
+        let next = fs::read_to_string(hsm.path("I2").join("intermediate.pem"))?;
+        fs::write(unfinished.join("certificate.pem"), &next)?;
+        let (module, pin) = (module()?.display().to_string(), hsm.path("pin").display().to_string());
+        let place = format!("module = \"{module}\"\ntoken = \"ca\"\nlabel = \"I2\"\npin_file = \"{pin}\"\n");
+        fs::write(unfinished.join("issuer.toml"), format!("use = \"now\"\n\n[pkcs11]\n{place}"))?;
+        fs::rename(unfinished, world.site.path("hierarchy/issuers/next"))?;
+
+        let log = world.site.home.path().join("log");
+        wait::until("the server to use it", PATIENCE, || {
+            Ok(fs::read_to_string(&log)?.contains("an issuer was put to use").then_some(()))
+        })?;
+        let chain = world.runtime.block_on(async {
+            let (mut client, account) = world.subscriber().await?;
+            world.certify(&mut client, &account).await
+        })?;
+        ensure!(chain.ends_with(&next), "{chain}");
+        let (well, listed) = world.site.judge_as(&["ca", "list"])?;
+        ensure!(well && listed.contains("key \"I2\" in the token \"ca\""), "{listed}");
+        world.end()
     })
 }
 
