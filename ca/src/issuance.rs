@@ -96,7 +96,6 @@ impl Ca {
         // here on the certificate counts as existing.
         hierarchy.ensure_recorded(self.store.as_ref(), now).await?;
         let turn = issuer.key().turn().await?;
-        audit::intent(&request, &serial, validity, issuer);
         let intent = Intent {
             serial: serial.clone(),
             order: request.order,
@@ -106,6 +105,7 @@ impl Ca {
             at: now,
         };
         self.store.record_intent(intent).await?;
+        audit::intent(&request, &serial, validity, issuer);
 
         // 7. The signature, over the bytes that were recorded. In memory it takes from 15 µs (P-256) to 2 ms (RSA-4096), less than
         // moving it to another thread is worth.

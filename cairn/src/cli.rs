@@ -290,4 +290,14 @@ mod tests {
         assert_eq!(renewed(&all).unwrap(), Role::ALL);
         assert!(renewed("root").unwrap_err().contains("the roles are wfe, ra,"));
     }
+
+    #[test]
+    fn ids_may_begin_with_a_hyphen() {
+        for [kind, what] in
+            [["account", "show"], ["account", "deactivate"], ["order", "show"], ["authorization", "show"]]
+        {
+            let line = ["cairn", "admin", kind, what, "-uAbc", "--socket", "admin.sock"];
+            assert!(Cli::try_parse_from(line).is_ok(), "{kind} {what}");
+        }
+    }
 }

@@ -188,11 +188,11 @@ pub enum AccountCommand {
 #[derive(Args, Clone, Debug)]
 pub struct ShowAccountArgs {
     /// Its id or its URL
-    #[arg(value_name = "ID", required_unless_present = "thumbprint")]
+    #[arg(value_name = "ID", required_unless_present = "thumbprint", allow_hyphen_values = true)]
     pub id: Option<String>,
 
     /// The thumbprint of its key (RFC 7638), base64url
-    #[arg(long, value_name = "THUMBPRINT", conflicts_with = "id")]
+    #[arg(long, value_name = "THUMBPRINT", conflicts_with = "id", allow_hyphen_values = true)]
     pub thumbprint: Option<Thumbprint>,
 
     /// The server.
@@ -204,7 +204,7 @@ pub struct ShowAccountArgs {
 #[derive(Args, Clone, Debug)]
 pub struct ObjectArgs {
     /// Its id or its URL
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
     pub id: String,
 
     /// The server.

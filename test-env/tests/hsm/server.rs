@@ -52,13 +52,6 @@ impl World {
         Self::at(site(hsm, label, &module()?.display().to_string())?)
     }
 
-    /// The same with a hierarchy folder, in which nothing is yet.
-    fn in_folder(hsm: &SoftHsm, label: &str) -> Result<Self> {
-        let site = site(hsm, label, &module()?.display().to_string())?;
-        site.replace("[issuer]\n", "[issuer]\nfolder = \"hierarchy\"\n")?;
-        Self::at(site)
-    }
-
     fn at(site: Site) -> Result<Self> {
         let runtime = Runtime::new()?;
         let (zone, stop) = (Zone::new(), CancellationToken::new());
@@ -157,7 +150,7 @@ fn an_issuer_of_the_hierarchy_folder_has_its_key_in_a_module() -> Result<()> {
         for label in ["I1", "I2"] {
             room.intermediate(label, "p256", &r1)?;
         }
-        let world = World::in_folder(hsm, "I1")?;
+        let world = World::new(hsm, "I1")?;
         let unfinished = world.site.path("hierarchy/issuers/.next");
         fs::create_dir_all(&unfinished)?;
         let next = fs::read_to_string(hsm.path("I2").join("intermediate.pem"))?;

@@ -31,7 +31,6 @@ struct Hierarchy {
 impl Hierarchy {
     fn new() -> Self {
         let site = Site::new().unwrap();
-        site.replace("[issuer]\n", "[issuer]\nfolder = \"hierarchy\"\n").unwrap();
         let passphrase = site.printed.lines().find_map(|line| line.strip_prefix("    ")).unwrap();
         let key = fs::read_to_string(site.path("root-offline/root-key.pem")).unwrap();
         let root_key = FileSigner::from_pem(&key, Some(passphrase.as_bytes())).unwrap();
