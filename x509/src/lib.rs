@@ -64,6 +64,7 @@ pub mod description;
 mod extension;
 pub mod lint;
 pub mod name;
+pub mod ocsp;
 mod oid;
 mod pem;
 pub mod policy;

@@ -214,7 +214,8 @@ impl PublicKey {
             .map_err(|_unspecified| SignatureError::Wrong)
     }
 
-    fn bits(&self) -> &[u8] {
+    /// The content of the BIT STRING, by whose hash a key is known (RFC 5280 §4.2.1.2, RFC 6960 §4.1.1).
+    pub(crate) fn bits(&self) -> &[u8] {
         self.der.get(self.bits_at..).unwrap_or_default()
     }
 

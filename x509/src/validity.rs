@@ -50,6 +50,12 @@ pub(crate) fn time(seconds: i64) -> Option<Time> {
     })
 }
 
+/// What OCSP writes (RFC 6960 §4.2.1), to the second.
+pub(crate) fn generalized(seconds: i64) -> Option<GeneralizedTime> {
+    let date = DateTime::from_unix_duration(Duration::from_secs(u64::try_from(seconds).ok()?)).ok()?;
+    Some(GeneralizedTime::from_date_time(date))
+}
+
 pub(crate) fn seconds(time: Time) -> i64 {
     i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
 }

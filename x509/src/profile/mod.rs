@@ -125,7 +125,7 @@ pub(crate) fn authority(issuer: &Certificate, signature: SignatureAlgorithm) -> 
     issuer.subject_key_identifier().ok_or(BuildError::IssuerKeyIdentifier)
 }
 
-fn check_algorithm(key: KeyKind, algorithm: SignatureAlgorithm) -> Result<(), BuildError> {
+pub(crate) fn check_algorithm(key: KeyKind, algorithm: SignatureAlgorithm) -> Result<(), BuildError> {
     if algorithm.fits(key) { Ok(()) } else { Err(BuildError::Algorithm { key, algorithm }) }
 }
 

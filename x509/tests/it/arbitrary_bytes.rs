@@ -48,6 +48,8 @@ fn read_all(bytes: &[u8]) {
     let _ = TbsCertificate::from_der(bytes);
     let _ = Name::from_der(bytes);
     let _ = TbsCrl::from_der(bytes);
+    let _ = cairn_x509::ocsp::Request::from_der(bytes);
+    let _ = cairn_x509::ocsp::Response::from_der(bytes);
     if let Ok(crl) = Crl::from_der(bytes) {
         let _ = crl.tbs().entries().count();
         let _ = crl.tbs().number_as_u64();

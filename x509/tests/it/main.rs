@@ -20,6 +20,8 @@ mod key_files;
 #[cfg(test)]
 mod lints;
 #[cfg(test)]
+mod ocsp;
+#[cfg(test)]
 mod public_keys;
 #[cfg(test)]
 mod support;
