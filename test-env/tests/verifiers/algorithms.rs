@@ -66,6 +66,27 @@ fn rsa() {
 }
 
 #[test]
+fn rsa_pss() {
+    for signature in ["rsa-pss-sha256", "rsa-pss-sha384", "rsa-pss-sha512"] {
+        let line = format!("signature = {signature:?}\n");
+        let hall = Hall::new();
+        let root = hall.root_that_signs("Example Root", "rsa2048", &line);
+        let intermediate = hall.intermediate_signed("Example Intermediate", "p256", &root, "", &line);
+        let leaf = hall.leaf("leaf.pem", &intermediate, &[dns("www.example.com")]);
+        for judge in Judge::ALL {
+            judge.issued(&root.file, &root.file).assert_good((signature, judge, "root"));
+            judge.issued(&root.file, &intermediate.file).assert_good((signature, judge, "intermediate"));
+            let sent = [leaf.as_path(), &intermediate.file];
+            let question = Question { trusted: &root.file, sent: &sent, name: "www.example.com" };
+            judge.chain(&question).assert_good((signature, judge, "chain"));
+        }
+        for certificate in [&root.file, &intermediate.file] {
+            pkilint("lint_pkix_cert", &[], certificate).assert_good((signature, "pkilint", certificate));
+        }
+    }
+}
+
+#[test]
 fn ed25519() {
     holds("ed25519", &Judge::ALL, &NOT_PYTHON);
 }

@@ -77,8 +77,13 @@ impl Hall {
 
     /// A root.
     pub(crate) fn root(&self, name: &str, key: &str) -> Ca {
+        self.root_that_signs(name, key, "")
+    }
+
+    /// A root whose key signs as `signature` says, a line of the ceremony file.
+    pub(crate) fn root_that_signs(&self, name: &str, key: &str, signature: &str) -> Ca {
         let ceremony = format!(
-            "kind = \"root\"\n[key]\nalgorithm = {key:?}\n[certificate]\n{}",
+            "kind = \"root\"\n[key]\nalgorithm = {key:?}\n{signature}[certificate]\n{}",
             self.certificate_of(name, 7000)
         );
         let place = self.key_of(name);
@@ -88,8 +93,20 @@ impl Hall {
 
     /// An intermediate for TLS, with more of what its certificate says.
     pub(crate) fn intermediate(&self, name: &str, key: &str, issuer: &Ca, further: &str) -> Ca {
+        self.intermediate_signed(name, key, issuer, further, "")
+    }
+
+    /// The same, signed as `signature` says.
+    pub(crate) fn intermediate_signed(
+        &self,
+        name: &str,
+        key: &str,
+        issuer: &Ca,
+        further: &str,
+        signature: &str,
+    ) -> Ca {
         let ceremony = format!(
-            "kind = \"intermediate\"\n[issuer]\nsha256 = \"{}\"\n[key]\nalgorithm = {key:?}\n[certificate]\n{}\
+            "kind = \"intermediate\"\n[issuer]\nsha256 = \"{}\"\n{signature}[key]\nalgorithm = {key:?}\n[certificate]\n{}\
              path_length = 0\nextended_key_usage = [\"serverAuth\"]\n\
              issuer_urls = [\"http://pki.example.com/issuer.der\"]\ncrl_urls = [\"http://pki.example.com/issuer.crl\"]\n{further}",
             fingerprint(&issuer.certificate()),
