@@ -25,6 +25,7 @@ use self::known::Known;
 use self::request::{Asked, Asking};
 use crate::cli::ca::{CaCommand, CancelArgs, InstallArgs, RequestArgs};
 use crate::config::Config;
+use crate::issuers::files;
 
 /// Does what the command line says.
 ///
@@ -68,7 +69,7 @@ fn ask(args: &RequestArgs, asked: &Asked) -> Result<()> {
 fn install(args: &InstallArgs) -> Result<()> {
     let (folder, known) = open(&args.config)?;
     let terms = Terms { record_key: args.record_key.as_deref(), accept_differences: args.accept_differences };
-    let response = folder::read(&args.response)?;
+    let response = files::read(&args.response)?;
     let installation = Installation::check(&response, &folder, &known, &terms, &SystemClock)
         .with_context(|| format!("{} was not installed", args.response.display()))?;
     installation.put_in_place()?;

@@ -14,6 +14,7 @@
 //!
 //! Names that begin with a dot are left alone: a folder that is being made has one until it is whole.
 
+pub mod files;
 pub mod folder;
 pub mod load;
 pub mod rotation;

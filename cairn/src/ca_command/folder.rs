@@ -14,18 +14,11 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use cairn_ceremony::bundle::MAX_BUNDLE;
 use cairn_ceremony::folder::make_folder;
-
-/// Longest file here in bytes: a response, and a CRL in it.
-const MAX_FILE: u64 = MAX_BUNDLE as u64;
-/// Most files in one folder: far more than a hierarchy has.
-const MAX_FILES: usize = 1000;
 
 /// The hierarchy folder, which no other process changes while this exists.
 #[derive(Debug)]
@@ -103,63 +96,6 @@ fn check_user(path: &Path, owner: u32, user: u32) -> Result<()> {
         path.display()
     );
     Ok(())
-}
-
-/// The paths in a folder that end so, in their order; none if there is no folder. What is being made there has a hidden name.
-///
-/// # Errors
-/// If the folder cannot be read, or holds too many.
-pub(super) fn entries(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
-    let cannot_read = || format!("cannot look into {}", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.with_context(cannot_read)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.with_context(cannot_read)?.file_name();
-        let name = name.to_string_lossy();
-        if name.ends_with(ending) && !name.starts_with('.') {
-            found.push(folder.join(&*name));
-        }
-        ensure!(found.len() <= MAX_FILES, "{} holds more than {MAX_FILES} files", folder.display());
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Reads a file that is no longer than any of ours.
-///
-/// # Errors
-/// If it cannot be read, or is longer.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let cannot_read = || format!("cannot read {}", path.display());
-    // Before it is opened: opening a pipe would wait for its other end.
-    ensure!(fs::metadata(path).with_context(cannot_read)?.is_file(), "{} is not a file", path.display());
-    let mut contents = Vec::new();
-    let file = File::open(path).with_context(cannot_read)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut contents).with_context(cannot_read)?;
-    ensure!(u64::try_from(contents.len())? <= MAX_FILE, "{} is longer than {MAX_FILE} bytes", path.display());
-    Ok(contents)
-}
-
-/// The same, if it is there.
-///
-/// # Errors
-/// As [`read`].
-pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        _ => read(path).map(Some),
-    }
-}
-
-/// The same, of text.
-///
-/// # Errors
-/// As [`read`], or if it is no text.
-pub(super) fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).ok().with_context(|| format!("{} is no text", path.display()))
 }
 
 /// Forces to the disk that something has come into a folder, or gone.

@@ -17,10 +17,11 @@ use cairn_ceremony::words;
 use cairn_core::{Clock, Timestamp};
 use cairn_x509::{Certificate, Crl, Finding, lint_ca, lint_crl, lint_intermediate, lint_ocsp_responder};
 
-use super::folder::{Folder, read_if_there};
+use super::folder::Folder;
 use super::key;
 use super::known::{Known, newest_crl};
 use super::pending::{self, Found, Pending, RESPONSE, short};
+use crate::issuers::files::read_if_there;
 
 /// What the operator says.
 #[derive(Clone, Copy, Debug, Default)]

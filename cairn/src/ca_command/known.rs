@@ -1,13 +1,12 @@
 //! Whom this CA trusts, and which certificates it knows besides.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail, ensure};
 use cairn_core::Timestamp;
 use cairn_x509::{Certificate, Crl};
 
-use super::folder::{Folder, entries, read_text};
+use super::folder::Folder;
 use crate::config;
+use crate::issuers::files::{entries, read_certificate, read_text};
 
 /// Longest chain in certificates.
 const MAX_CHAIN: usize = 8;
@@ -28,7 +27,7 @@ impl Known {
     /// If one is no certificate.
     pub fn read(issuer: &config::Issuer, folder: &Folder) -> Result<Self> {
         let mut known = Self::default();
-        let files = entries(&folder.certificates(), ".pem")?;
+        let files = entries(&folder.certificates(), Some("pem"))?;
         for path in issuer.root.iter().chain(&files) {
             let certificate = read_certificate(path)?;
             let is_root = certificate.verify_issued_by(&certificate).is_ok();
@@ -116,7 +115,7 @@ impl Known {
 /// If one cannot be read.
 pub(super) fn newest_crl(folder: &Folder, issuer: &Certificate) -> Result<Option<(u64, Crl)>> {
     let mut newest: Option<(u64, Crl)> = None;
-    for path in entries(&folder.crls(), ".pem")? {
+    for path in entries(&folder.crls(), Some("pem"))? {
         let crl = Crl::from_pem(&read_text(&path)?).with_context(|| path.display().to_string())?;
         let number = crl.tbs().number_as_u64().unwrap_or_default();
         if crl.verify_issued_by(issuer).is_ok() && newest.as_ref().is_none_or(|(before, _)| *before < number)
@@ -125,12 +124,4 @@ pub(super) fn newest_crl(folder: &Folder, issuer: &Certificate) -> Result<Option
         }
     }
     Ok(newest)
-}
-
-/// Reads one PEM certificate.
-///
-/// # Errors
-/// If it is none.
-pub(super) fn read_certificate(path: &Path) -> Result<Certificate> {
-    Certificate::from_pem(&read_text(path)?).with_context(|| path.display().to_string())
 }

@@ -10,8 +10,9 @@ use cairn_ceremony::folder::{PRIVATE, PUBLIC, Staging, make_folder, replace_file
 use cairn_ceremony::key_file::read_key_file;
 use cairn_x509::{FileSigner, KeySpec, PublicKey};
 
-use super::folder::{Folder, entries, read, read_if_there, sync};
+use super::folder::{Folder, sync};
 use super::key::{self, NewKey};
+use crate::issuers::files::{entries, read, read_if_there};
 
 const REQUEST: &str = "request.txt";
 /// The response, beside what it brought.
@@ -112,7 +113,7 @@ pub(super) fn find(folder: &Folder, nonce: Nonce) -> Result<Found> {
     if answered.exists() {
         return Ok(Found::Answered(answered));
     }
-    for path in entries(&folder.requests(), "")? {
+    for path in entries(&folder.requests(), None)? {
         let Ok(Some(text)) = read_if_there(&path.join(REQUEST)) else { continue };
         let request = Signed::<Request>::read(&text).with_context(|| {
             format!("{} was changed; give it up with `cairn ca cancel`", path.join(REQUEST).display())

@@ -16,9 +16,10 @@ use cairn_x509::{
 
 use super::folder::Folder;
 use super::key::NewKey;
-use super::known::{Known, newest_crl, read_certificate};
+use super::known::{Known, newest_crl};
 use super::pending;
 use crate::cli::ca::{RequestCrlArgs, RequestIntermediateArgs, RequestOcspSignerArgs, SubjectArgs};
+use crate::issuers::files::read_certificate;
 
 /// What shall be asked for.
 #[derive(Clone, Debug)]

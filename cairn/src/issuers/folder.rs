@@ -1,8 +1,6 @@
 //! What lies in the hierarchy folder: read, and not judged yet. No key is opened here.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,13 +10,9 @@ use cairn_x509::{Certificate, Crl};
 use serde::Deserialize;
 
 use super::CONFIGURED;
+use super::files::{entries, read_certificate, read_text};
 use crate::config;
 use crate::key_place::{KeyPlace, Pkcs11};
-
-/// Longest file in bytes: a CRL with some ten thousand entries.
-const MAX_FILE: u64 = 1024 * 1024;
-/// Most things of a kind: far more than a hierarchy has.
-const MAX_ENTRIES: usize = 256;
 
 /// What the configuration and the folder hold.
 #[derive(Clone, Debug, Default)]
@@ -122,14 +116,14 @@ impl Inventory {
 
     fn read_configured(&mut self, config: &config::Issuer) {
         if let Some(path) = &config.root {
-            let read = |path: &Path| Ok((CONFIGURED.to_owned(), certificate(path)?));
+            let read = |path: &Path| Ok((CONFIGURED.to_owned(), read_certificate(path)?));
             self.note(path, read, |all| &mut all.certificates);
         }
         if let Some(path) = &config.certificate {
             let read = |path: &Path| {
                 let key = Some(config.key_place()).filter(KeyPlace::is_named);
                 let usage = Usage::default();
-                let (name, certificate) = (CONFIGURED.to_owned(), certificate(path)?);
+                let (name, certificate) = (CONFIGURED.to_owned(), read_certificate(path)?);
                 Ok(IssuerEntry { name, certificate, key, usage, stamp: Stamp::new() })
             };
             self.note(path, read, |all| &mut all.issuers);
@@ -138,10 +132,10 @@ impl Inventory {
 
     fn read_folder(&mut self, folder: &Path) {
         for path in self.entries(&folder.join("certificates"), Some("pem")) {
-            self.note(&path, |path| Ok((stem(path), certificate(path)?)), |all| &mut all.certificates);
+            self.note(&path, |path| Ok((stem(path), read_certificate(path)?)), |all| &mut all.certificates);
         }
         for path in self.entries(&folder.join("crls"), Some("pem")) {
-            self.note(&path, |path| Ok((stem(path), Crl::from_pem(&text(path)?)?)), |all| &mut all.crls);
+            self.note(&path, |path| Ok((stem(path), Crl::from_pem(&read_text(path)?)?)), |all| &mut all.crls);
         }
         for path in self.entries(&folder.join("issuers"), None) {
             self.note(&path, issuer, |all| &mut all.issuers);
@@ -199,37 +193,12 @@ fn stamp_of(folder: &Path) -> Stamp {
     files.map(stamp).collect()
 }
 
-/// The paths in a folder in their order, those with a hidden name left out; none if there is no folder.
-fn entries(folder: &Path, extension: Option<&str>) -> Result<Vec<PathBuf>> {
-    let cannot_read = || format!("cannot look into {}", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.with_context(cannot_read)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(cannot_read)?.path();
-        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        let wanted = extension.is_none_or(|extension| path.extension().is_some_and(|it| it == extension));
-        if !hidden && wanted {
-            found.push(path);
-        }
-        ensure!(
-            found.len() <= MAX_ENTRIES,
-            "{} holds more than {MAX_ENTRIES} entries; take out what does not belong there",
-            folder.display()
-        );
-    }
-    found.sort();
-    Ok(found)
-}
-
 fn issuer(folder: &Path) -> Result<IssuerEntry> {
     // Before the files are read: what is written in between is seen the next time.
     let stamp = stamp_of(folder);
     let path = folder.join("issuer.toml");
     let file: IssuerFile =
-        toml::from_str(&text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
+        toml::from_str(&read_text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
     ensure!(
         file.profiles.as_ref().is_none_or(|profiles| !profiles.is_empty()),
         "profiles is empty in {}; leave it out, which means all, or take the issuer away",
@@ -238,7 +207,7 @@ fn issuer(folder: &Path) -> Result<IssuerEntry> {
     let IssuerFile { key, passphrase_file, pkcs11, from, profiles } = file;
     Ok(IssuerEntry {
         name: name(folder)?,
-        certificate: certificate(&folder.join("certificate.pem"))?,
+        certificate: read_certificate(&folder.join("certificate.pem"))?,
         key: Some(KeyPlace { key, passphrase_file, pkcs11 }.anchored(folder)),
         usage: Usage { from, profiles: profiles.unwrap_or_default() },
         stamp,
@@ -248,11 +217,11 @@ fn issuer(folder: &Path) -> Result<IssuerEntry> {
 fn responder(folder: &Path) -> Result<ResponderEntry> {
     let path = folder.join("responder.toml");
     let file: ResponderFile =
-        toml::from_str(&text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
+        toml::from_str(&read_text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
     let ResponderFile { key, passphrase_file, pkcs11 } = file;
     Ok(ResponderEntry {
         name: name(folder)?,
-        certificate: certificate(&folder.join("certificate.pem"))?,
+        certificate: read_certificate(&folder.join("certificate.pem"))?,
         key: KeyPlace { key, passphrase_file, pkcs11 }.anchored(folder),
     })
 }
@@ -270,24 +239,4 @@ fn name(folder: &Path) -> Result<String> {
 /// The name of a file, without its extension.
 fn stem(path: &Path) -> String {
     path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn certificate(path: &Path) -> Result<Certificate> {
-    Certificate::from_pem(&text(path)?).with_context(|| format!("{} cannot be used", path.display()))
-}
-
-/// A file of ours, which is not long.
-fn text(path: &Path) -> Result<String> {
-    let cannot_read = || format!("cannot read {}", path.display());
-    // Before it is opened: to open a pipe would be to wait for its other end.
-    ensure!(fs::metadata(path).with_context(cannot_read)?.is_file(), "{} is no file", path.display());
-    let mut contents = String::new();
-    let file = fs::File::open(path).with_context(cannot_read)?;
-    file.take(MAX_FILE + 1).read_to_string(&mut contents).with_context(cannot_read)?;
-    ensure!(
-        u64::try_from(contents.len()).unwrap_or(u64::MAX) <= MAX_FILE,
-        "{} is longer than {MAX_FILE} bytes",
-        path.display()
-    );
-    Ok(contents)
 }
