@@ -22,7 +22,7 @@ use crate::hierarchy::{self, DevHierarchy, HierarchySpec};
 use crate::internal;
 use crate::issuers::Inventory;
 use crate::issuers::rotation::{Rotation, keep_telling};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Signals};
 use crate::listener::{Bind, Listener, Sockets};
 use crate::lock::DirectoryLock;
 use crate::names;
@@ -93,6 +93,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let management = bound.management.addresses();
     let dns_addresses = (dns.address, dns.management_address);
     dns.start(&lifecycle);
+    // Before anybody is told that it is ready, and may tell it to stop.
+    let signals = Signals::listen()?;
     server::start(services, storage.orphans(), Some(&hierarchy), ListenerTls::SelfIssued, bound, &lifecycle)
         .await?;
 
@@ -113,7 +115,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
     if let Some(file) = &args.ready_file {
         ready(&banner).write(file)?;
     }
-    server::run_to_end(&lifecycle, Some(&storage)).await
+    server::run_to_end(signals, &lifecycle, Some(&storage)).await;
+    Ok(())
 }
 
 /// The operators' socket, unless nothing is kept. Development goes on without: a folder's path may be too long for a socket.

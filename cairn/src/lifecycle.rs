@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use cairn_core::Period;
 use serde::Deserialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -54,6 +54,35 @@ impl Config {
     }
 }
 
+/// SIGTERM and SIGINT (Ctrl-C), heard from when this is made: none is lost that comes while nobody waits for it, and none ends the process
+/// by itself any more.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on.
+    ///
+    /// # Errors
+    /// If signals cannot be listened for.
+    pub fn listen() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => info!("SIGTERM: finishing what was begun"),
+            _ = self.interrupt.recv() => info!("interrupted: finishing what was begun; once more to stop at once"),
+        }
+    }
+}
+
 /// The phases of the process's end.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
@@ -76,26 +105,12 @@ impl Lifecycle {
         Self { config, ..Self::default() }
     }
 
-    /// Waits for SIGTERM or SIGINT (Ctrl-C).
-    ///
-    /// # Errors
-    /// If signals cannot be listened for.
-    pub async fn signalled(&self) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM: finishing what was begun"),
-            _ = interrupt.recv() => info!("interrupted: finishing what was begun; once more to stop at once"),
-        }
-        Ok(())
-    }
-
-    /// Stops: a word to the balancers, then no new work, then the end of the old work, then the end of what it leaned on. A second
-    /// signal cuts it short: whatever is stored stays stored, and the next start finishes the rest.
-    pub async fn stop(&self) {
+    /// Stops: a word to the balancers, then no new work, then the end of the old work, then the end of what it leaned on. `hurried`, a
+    /// second signal, cuts it short: whatever is stored stays stored, and the next start finishes the rest.
+    pub async fn stop(&self, hurried: impl Future<Output = ()>) {
         tokio::select! {
             () = self.finish_work() => {}
-            _ = self.signalled() => warn!("stopping at once; the next start takes up what was under way"),
+            () = hurried => warn!("stopping at once; the next start takes up what was under way"),
         }
         self.stopping.cancel();
         self.ended.cancel();
@@ -122,6 +137,7 @@ impl Lifecycle {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::pin::pin;
 
     use tokio::sync::oneshot;
@@ -135,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn the_process_serves_on_for_a_while_when_it_is_not_ready_any_more() {
         let lifecycle = lifecycle(LONGEST);
-        let mut stop = pin!(lifecycle.stop());
+        let mut stop = pin!(lifecycle.stop(pending()));
         tokio::select! {
             biased;
             () = &mut stop => panic!("did not wait"),
@@ -150,7 +166,7 @@ mod tests {
         let (finish, finished) = oneshot::channel::<()>();
         lifecycle.work.spawn(finished);
         lifecycle.support.spawn(lifecycle.ended.clone().cancelled_owned());
-        let mut stop = pin!(lifecycle.stop());
+        let mut stop = pin!(lifecycle.stop(pending()));
         tokio::select! {
             () = &mut stop => panic!("did not wait"),
             () = lifecycle.stopping.cancelled() => {}

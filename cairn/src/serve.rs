@@ -20,7 +20,7 @@ use crate::internal;
 use crate::issuers::rotation::Rotation;
 use crate::issuers::watch::say_refused;
 use crate::issuers::{Refusal, watch};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Signals};
 use crate::listener::{Bind, Sockets};
 use crate::lock::DirectoryLock;
 use crate::operators::{self, Door};
@@ -86,6 +86,7 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
         lifecycle.work.spawn(watch(issuers, rotation, Arc::clone(ca), lifecycle.stopping.clone()));
     }
     let ready = ready(&config, &bound, hierarchy.as_ref(), roles.play(Role::Wfe));
+    let mut signals = Signals::listen()?;
     let started = server::start(
         services,
         orphans(&config, storage.as_ref()),
@@ -94,8 +95,8 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
         bound,
         &lifecycle,
     );
-    if server::unless_signalled(started, &lifecycle).await?.is_none() {
-        server::end(&lifecycle, storage.as_ref()).await;
+    if server::unless_signalled(started, &mut signals).await?.is_none() {
+        server::end(signals, &lifecycle, storage.as_ref()).await;
         return Ok(());
     }
     if let Some(storage) = &storage {
@@ -105,7 +106,8 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
     if let Some(file) = &args.ready_file {
         ready.write(file)?;
     }
-    server::run_to_end(&lifecycle, storage.as_ref()).await
+    server::run_to_end(signals, &lifecycle, storage.as_ref()).await;
+    Ok(())
 }
 
 /// Says what is wrong in a configuration file; touches nothing.

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use crate::internal;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Signals};
 use crate::listener::{Listener, Sockets};
 use crate::management::{self, Management};
 use crate::metrics;
@@ -181,30 +181,26 @@ fn is_unavailable(error: &anyhow::Error) -> bool {
 /// Those of `start`; and if signals cannot be listened for.
 pub async fn unless_signalled<T>(
     start: impl Future<Output = Result<T>>,
-    lifecycle: &Lifecycle,
+    signals: &mut Signals,
 ) -> Result<Option<T>> {
     tokio::select! {
         started = start => started.map(Some),
-        signalled = lifecycle.signalled() => signalled.map(|()| None),
+        () = signals.next() => Ok(None),
     }
 }
 
 /// Runs until a signal, then stops in order. A service manager that asked for it is told.
-///
-/// # Errors
-/// If signals cannot be listened for.
-pub async fn run_to_end(lifecycle: &Lifecycle, storage: Option<&Storage>) -> Result<()> {
+pub async fn run_to_end(mut signals: Signals, lifecycle: &Lifecycle, storage: Option<&Storage>) {
     let service_manager = ServiceManager::of_the_environment();
     service_manager.ready(lifecycle);
-    lifecycle.signalled().await?;
+    signals.next().await;
     service_manager.stopping();
-    end(lifecycle, storage).await;
-    Ok(())
+    end(signals, lifecycle, storage).await;
 }
 
 /// Stops in order; the storage is closed last.
-pub async fn end(lifecycle: &Lifecycle, storage: Option<&Storage>) {
-    lifecycle.stop().await;
+pub async fn end(mut signals: Signals, lifecycle: &Lifecycle, storage: Option<&Storage>) {
+    lifecycle.stop(signals.next()).await;
     if let Some(storage) = storage {
         storage.close().await;
     }
