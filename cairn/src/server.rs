@@ -178,7 +178,7 @@ fn is_unavailable(error: &anyhow::Error) -> bool {
 /// What `start` gives, unless the process is told to end before: then `None`.
 ///
 /// # Errors
-/// Those of `start`; and if signals cannot be listened for.
+/// Those of `start`.
 pub async fn unless_signalled<T>(
     start: impl Future<Output = Result<T>>,
     signals: &mut Signals,
