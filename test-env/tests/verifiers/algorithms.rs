@@ -18,7 +18,10 @@ fn holds(key: &str, verifiers: &[Judge], of_chains: &[Judge]) {
         &[dns("www.example.com"), SubjectAltName::Ip([10, 0, 0, 1].into())],
     );
 
+    let request = hall.csr("Example Request", key);
+
     for judge in verifiers {
+        judge.request(&request).assert_good((key, judge, "request"));
         for certificate in [&root.file, &intermediate.file, &responder] {
             judge.issued(&root.file, certificate).assert_good((key, judge, certificate));
         }

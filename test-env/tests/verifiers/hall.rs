@@ -181,6 +181,15 @@ impl Hall {
         self.hold(name, &ceremony, &machine, "ocsp-signer.pem")
     }
 
+    /// A request for somebody else's root to sign.
+    pub(crate) fn csr(&self, name: &str, key: &str) -> PathBuf {
+        let subject = format!("{{ organization = \"Example Corp\", common_name = {name:?} }}");
+        let ceremony = format!(
+            "kind = \"csr\"\n[key]\nalgorithm = {key:?}\n[request]\nsubject = {subject}\npath_length = 0\n"
+        );
+        self.hold(name, &ceremony, &self.key_of(name).key("key"), "request.pem")
+    }
+
     /// A server's certificate, whatever the issuer may certify: its lints are left out.
     pub(crate) fn leaf(&self, file: &str, issuer: &Ca, names: &[SubjectAltName]) -> PathBuf {
         let profile =

@@ -3,6 +3,7 @@
     verify.py chain NAME TRUSTED LEAF [INTERMEDIATE...]
     verify.py issued ISSUER CERTIFICATE
     verify.py not-revoked ISSUER CRL CERTIFICATE
+    verify.py request REQUEST
 """
 
 import ipaddress
@@ -43,5 +44,11 @@ def not_revoked(issuer, crl, subject):
         sys.exit(f"revoked: {entry.extensions.get_extension_for_class(x509.CRLReason).value}")
 
 
+def request(path):
+    with open(path, "rb") as file:
+        if not x509.load_pem_x509_csr(file.read()).is_signature_valid:
+            sys.exit("the request's signature is wrong")
+
+
 if __name__ == "__main__":
-    {"chain": chain, "issued": issued, "not-revoked": not_revoked}[sys.argv[1]](*sys.argv[2:])
+    {"chain": chain, "issued": issued, "not-revoked": not_revoked, "request": request}[sys.argv[1]](*sys.argv[2:])
