@@ -1,5 +1,5 @@
 //! A CA's hierarchy as its files tell it: the issuer that the configuration names, and what lies in the hierarchy folder. From the
-//! files ([`folder`]) to what the CA issues with ([`load`]), and again whenever they change ([`watch`]); when its
+//! files ([`folder`]) to what the CA issues with ([`load`]), and again whenever they change ([`mod@watch`]); when its
 //! parts must be renewed is told by [`rotation`].
 //!
 //! ```text
