@@ -1,7 +1,7 @@
 //! The one line that the log has of each request.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -16,6 +16,16 @@ use crate::world::World;
 /// What was logged on this thread since it was made.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
+
+/// Has somebody listen on every thread, who writes nothing down. Whether an event is heard at all is settled when it first happens, for all
+/// threads; if that were on one where nobody listens, just while another begins to, it could stay unheard there.
+pub(crate) fn hear_everything() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_writer(io::sink).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
 
 impl Log {
     fn listen() -> (Self, DefaultGuard) {

@@ -60,6 +60,7 @@ impl World {
     }
 
     fn with(config: Config, issuers: Vec<Certificate>) -> Self {
+        crate::log::hear_everything();
         config.validate().unwrap();
         let (fake, clock) = (Arc::new(Fake::new()), Arc::new(FakeClock::new(NOW)));
         let deps = Deps {
