@@ -82,10 +82,13 @@ fn killed() -> impl Iterator<Item = Deed> {
     in_front.into_iter().chain(behind).chain([door, dns])
 }
 
-/// A service and a network that it is in.
+/// Whoever was being validated when the DNS was killed may hear of it only when the next thing happens.
+const LATE: Trouble = Trouble { unresolved: CLIENTS, ..Trouble::NONE };
+
+/// A service and a network that it is in; the first follows the DNS's end.
 fn cut_off() -> impl Iterator<Item = Deed> {
     let cuts = [
-        ("sa", "database", Trouble::NONE),
+        ("sa", "database", LATE),
         ("ca", "services", Trouble::NONE),
         ("ra", "services", Trouble::NONE),
         ("va", "perspectives", Trouble::NONE),
