@@ -7,13 +7,18 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use challtestsrv::{DnsServer, Zone};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
+use crate::challenges::{Http01, Responder};
 use crate::harness::{self, Binary};
 use crate::postgres::{PASSWORD, Server, USER};
 use crate::{port, program, wait};
@@ -30,6 +35,14 @@ pub struct Site {
     pub port: u16,
     /// What `cairn init` printed.
     pub printed: String,
+}
+
+/// What a site validates against; gone when dropped.
+#[derive(Debug)]
+pub struct Subscribers {
+    /// Who answers challenges.
+    pub http01: Responder,
+    _dns: JoinSet<()>,
 }
 
 impl Site {
@@ -113,6 +126,24 @@ impl Site {
         let (before, after) = text.split_once("[va]").context("there is no [va]")?;
         let after = after.replacen("allowed_networks = []", "allowed_networks = [\"127.0.0.0/8\"]", 1);
         Ok(fs::write(self.config(), format!("{before}[va]{after}"))?)
+    }
+
+    /// Has it validate for real on this machine: a name server that says 127.0.0.1 of every name, and who answers http-01 there.
+    ///
+    /// # Errors
+    /// As [`Site::replace`], or if there is no free port.
+    pub async fn validate_for_real(&self) -> Result<Subscribers> {
+        let zone = Zone::new();
+        zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
+        let dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await?;
+        let http_port = port::free()?;
+        self.validate_here(dns.local_addr(), http_port)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let _stopped = dns.run(CancellationToken::new()).await;
+        });
+        let http01 = Responder::Http01(Arc::new(Http01::start(http_port).await?));
+        Ok(Subscribers { http01, _dns: tasks })
     }
 
     /// Has it keep everything in the database `cairn` of that server, which it reaches over the network with a password.

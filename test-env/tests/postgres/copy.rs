@@ -5,14 +5,10 @@ use std::sync::Arc;
 use cairn_jose::Algorithm;
 use cairn_jose::sign::SigningKey;
 use cairn_test_env::acme::{CertificateRequest, Client, Endpoint, Identifier, certify};
-use cairn_test_env::challenges::{Http01, Responder};
 use cairn_test_env::harness::run;
-use cairn_test_env::port;
 use cairn_test_env::postgres::{PASSWORD, Server, USER};
 use cairn_test_env::site::{Serve, Site};
-use challtestsrv::{DnsServer, Zone};
-use tokio::task::{JoinSet, block_in_place};
-use tokio_util::sync::CancellationToken;
+use tokio::task::block_in_place;
 
 fn copy(site: &Site, to: &[&str]) -> (bool, String) {
     let from = format!("sqlite:{}", site.path("data/cairn.db").display());
@@ -23,16 +19,9 @@ fn copy(site: &Site, to: &[&str]) -> (bool, String) {
 async fn an_account_of_sqlites_days_renews_on_postgresql() {
     let server = block_in_place(|| Server::start(&[])).unwrap();
     server.create_database("cairn").unwrap();
-    let zone = Zone::new();
-    zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
-    let fake_dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await.unwrap();
-    let http_port = port::free().unwrap();
     let site = Site::new().unwrap();
-    site.validate_here(fake_dns.local_addr(), http_port).unwrap();
+    let subscribers = site.validate_for_real().await.unwrap();
     site.settle("").unwrap();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(fake_dns.run(CancellationToken::new()));
-    let http01 = Responder::Http01(Arc::new(Http01::start(http_port).await.unwrap()));
     let directory = site.directory();
     let endpoint = Arc::new(Endpoint::new(&directory, &site.root().unwrap()).unwrap());
 
@@ -41,7 +30,7 @@ async fn an_account_of_sqlites_days_renews_on_postgresql() {
     let account = client.new_account(SigningKey::generate(Algorithm::Es256).unwrap()).await.unwrap();
     let identifiers = ["www.example.com", "example.com"].map(Identifier::dns);
     let csr = CertificateRequest::new(&identifiers).unwrap().der;
-    let first = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
+    let first = certify(&mut client, &account, &subscribers.http01, &identifiers, &csr).await.unwrap();
 
     let password = site.password_file().unwrap();
     let to = format!("postgres://{USER}@127.0.0.1:{}/cairn?sslmode=disable", server.port());
@@ -73,7 +62,7 @@ async fn an_account_of_sqlites_days_renews_on_postgresql() {
 
     let mut client = Client::connect(endpoint, &directory).await.unwrap();
     assert_eq!(client.certificate(&account, &first.url).await.unwrap(), first.chain);
-    let renewed = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
+    let renewed = certify(&mut client, &account, &subscribers.http01, &identifiers, &csr).await.unwrap();
     assert_ne!(renewed.chain, first.chain);
     assert_eq!(server.sql("cairn", "SELECT count(*) FROM accounts").unwrap(), "1");
     block_in_place(|| serve.stop()).unwrap();

@@ -6,14 +6,10 @@ use std::sync::Arc;
 use cairn_jose::Algorithm;
 use cairn_jose::sign::SigningKey;
 use cairn_test_env::acme::{CertificateRequest, Client, Endpoint, Identifier, certify};
-use cairn_test_env::challenges::{Http01, Responder};
-use cairn_test_env::port;
 use cairn_test_env::postgres::Server;
 use cairn_test_env::site::Serve;
-use challtestsrv::{DnsServer, Zone};
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::block_in_place;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use crate::{PATIENCE, site};
 
@@ -22,20 +18,13 @@ async fn clients_are_answered_from_a_standby_and_go_on_without_it() {
     let primary = block_in_place(|| Server::start(&["max_connections=50"])).unwrap();
     primary.create_database("cairn").unwrap();
     let mut standby = block_in_place(|| primary.standby()).unwrap();
-    let zone = Zone::new();
-    zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
-    let fake_dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await.unwrap();
-    let http_port = port::free().unwrap();
     let site = site(&primary);
     site.replace(
         "tls = \"disable\"",
         &format!("tls = \"disable\"\nreplica = \"127.0.0.1:{}\"", standby.port()),
     )
     .unwrap();
-    site.validate_here(fake_dns.local_addr(), http_port).unwrap();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(fake_dns.run(CancellationToken::new()));
-    let http01 = Responder::Http01(Arc::new(Http01::start(http_port).await.unwrap()));
+    let subscribers = site.validate_for_real().await.unwrap();
     let directory = site.directory();
     let endpoint = Arc::new(Endpoint::new(&directory, &site.root().unwrap()).unwrap());
 
@@ -45,7 +34,7 @@ async fn clients_are_answered_from_a_standby_and_go_on_without_it() {
     let identifiers = ["www.example.com", "example.com"].map(Identifier::dns);
     let csr = CertificateRequest::new(&identifiers).unwrap().der;
     // Each step asks for what the one before was told.
-    let certified = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
+    let certified = certify(&mut client, &account, &subscribers.http01, &identifiers, &csr).await.unwrap();
 
     // A standby counts the reads that it answers itself, and no others.
     let scans = || {
@@ -66,7 +55,7 @@ async fn clients_are_answered_from_a_standby_and_go_on_without_it() {
     }
     block_in_place(|| standby.kill()).unwrap();
     assert_eq!(client.certificate(&account, &certified.url).await.unwrap(), certified.chain);
-    let renewed = certify(&mut client, &account, &http01, &identifiers, &csr).await.unwrap();
+    let renewed = certify(&mut client, &account, &subscribers.http01, &identifiers, &csr).await.unwrap();
     assert_ne!(renewed.chain, certified.chain);
     block_in_place(|| serve.stop()).unwrap();
 }

@@ -9,22 +9,17 @@ use std::sync::Arc;
 use cairn_jose::Algorithm;
 use cairn_jose::sign::SigningKey;
 use cairn_test_env::acme::{Account, CertificateRequest, Certified, Client, Endpoint, Identifier, certify};
-use cairn_test_env::challenges::{Http01, Responder};
 use cairn_test_env::harness::Binary;
-use cairn_test_env::port;
 use cairn_test_env::postgres::Server;
-use cairn_test_env::site::{Serve, Site};
-use challtestsrv::{DnsServer, Zone};
-use tokio::task::{JoinSet, block_in_place};
-use tokio_util::sync::CancellationToken;
+use cairn_test_env::site::{Serve, Site, Subscribers};
+use tokio::task::block_in_place;
 
 /// A CA that the program before has made, and a subscriber of it.
 struct World {
     site: Site,
     before: Binary,
     after: Binary,
-    http01: Responder,
-    tasks: JoinSet<()>,
+    subscribers: Subscribers,
 }
 
 /// What a subscriber has.
@@ -36,19 +31,10 @@ struct Subscriber {
 impl World {
     async fn new() -> Self {
         let (before, after) = (Binary::previous().unwrap(), Binary::under_test().unwrap());
-        let zone = Zone::new();
-        zone.set_default_ipv4(Some([127, 0, 0, 1].into()));
-        let fake_dns = DnsServer::bind(([127, 0, 0, 1], 0).into(), zone).await.unwrap();
-        let http_port = port::free().unwrap();
         let site = block_in_place(|| Site::made_by(&before)).unwrap();
-        site.validate_here(fake_dns.local_addr(), http_port).unwrap();
+        let subscribers = site.validate_for_real().await.unwrap();
         site.settle("").unwrap();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let _stopped = fake_dns.run(CancellationToken::new()).await;
-        });
-        let http01 = Responder::Http01(Arc::new(Http01::start(http_port).await.unwrap()));
-        Self { site, before, after, http01, tasks }
+        Self { site, before, after, subscribers }
     }
 
     fn start(&self, binary: &Binary) -> Serve {
@@ -77,7 +63,7 @@ impl World {
         let identifiers = ["www.example.com", "example.com"].map(Identifier::dns);
         let csr = CertificateRequest::new(&identifiers).unwrap().der;
         let account = &subscriber.account;
-        let next = certify(&mut client, account, &self.http01, &identifiers, &csr).await.unwrap();
+        let next = certify(&mut client, account, &self.subscribers.http01, &identifiers, &csr).await.unwrap();
         subscriber.certificates.push(next);
     }
 
@@ -107,7 +93,6 @@ async fn on_sqlite_the_program_before_works_on_the_newest_schema() {
         block_in_place(|| serve.stop()).unwrap();
     }
     assert_eq!(subscriber.certificates.len(), 4);
-    drop(world.tasks);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,5 +117,4 @@ async fn on_postgresql_the_program_before_works_on_while_the_schema_is_brought_u
         block_in_place(|| serve.stop()).unwrap();
     }
     assert_eq!(subscriber.certificates.len(), 5);
-    drop(world.tasks);
 }
