@@ -67,6 +67,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("processing_since", Kind::Number),
             ("serial", Kind::Bytes),
             ("problem", Kind::Text),
+            ("replaces", Kind::Bytes),
         ],
     },
     Table {
@@ -96,6 +97,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("issuer", Kind::Bytes),
             ("lint_certificate", Kind::Bytes),
             ("at", Kind::Number),
+            ("crl_shard", Kind::Number),
         ],
     },
     Table {
@@ -110,11 +112,18 @@ pub(crate) const TABLES: &[Table] = &[
             ("at", Kind::Number),
             ("revoked_at", Kind::Number),
             ("revocation_reason", Kind::Small),
+            ("crl_shard", Kind::Number),
+            ("spki_sha256", Kind::Bytes),
         ],
     },
     Table {
         name: "blocked_keys",
-        columns: &[("spki_sha256", Kind::Bytes), ("serial", Kind::Bytes), ("at", Kind::Number)],
+        columns: &[
+            ("spki_sha256", Kind::Bytes),
+            ("serial", Kind::Bytes),
+            ("at", Kind::Number),
+            ("sweep_until", Kind::Number),
+        ],
     },
     Table {
         name: "ca_certificates",
@@ -123,13 +132,64 @@ pub(crate) const TABLES: &[Table] = &[
             ("subject_key_id", Kind::Bytes),
             ("der", Kind::Bytes),
             ("at", Kind::Number),
+            ("replace_by", Kind::Number),
         ],
     },
+    Table {
+        name: "revocations",
+        columns: &[
+            ("serial", Kind::Bytes),
+            ("issuer", Kind::Bytes),
+            ("crl_shard", Kind::Number),
+            ("not_after", Kind::Number),
+            ("at", Kind::Number),
+            ("reason", Kind::Number),
+            ("position", Kind::Number),
+        ],
+    },
+    Table {
+        name: "crls",
+        columns: &[
+            ("id", Kind::Bytes),
+            ("this_update", Kind::Number),
+            ("next_update", Kind::Number),
+            ("base", Kind::Number),
+            ("position", Kind::Number),
+            ("entries", Kind::Number),
+            ("length", Kind::Number),
+            ("sha256", Kind::Bytes),
+        ],
+    },
+    Table { name: "crl_chunks", columns: &[("id", Kind::Bytes), ("octets", Kind::Bytes)] },
+    Table {
+        name: "incidents",
+        columns: &[
+            ("id", Kind::Bytes),
+            ("name", Kind::Text),
+            ("selection", Kind::Text),
+            ("reason", Kind::Number),
+            ("drill", Kind::Flag),
+            ("created", Kind::Number),
+            ("revoke_at", Kind::Number),
+            ("status", Kind::Text),
+        ],
+    },
+    Table {
+        name: "incident_certificates",
+        columns: &[
+            ("id", Kind::Bytes),
+            ("incident_id", Kind::Bytes),
+            ("serial", Kind::Bytes),
+            ("done", Kind::Flag),
+        ],
+    },
+    Table { name: "replacements", columns: &[("serial", Kind::Bytes), ("order_id", Kind::Bytes)] },
 ];
 
 /// What is no part of a CA: the schema's own number, and which processes are at work.
 #[cfg(test)]
-const LEFT_BEHIND: &[&str] = &["schema_version", "workers", "orders.worker", "authorizations.worker"];
+const LEFT_BEHIND: &[&str] =
+    &["schema_version", "workers", "orders.worker", "authorizations.worker", "crl_shards"];
 
 /// What stands in a column of a row, in whichever engine.
 #[derive(Clone, Debug, PartialEq, Eq)]

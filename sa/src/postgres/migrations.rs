@@ -28,6 +28,11 @@ pub(crate) const ALL: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0004_ca_certificates.sql"),
         oldest_program: 1,
     },
+    Migration {
+        name: "0005_revocation",
+        sql: include_str!("../../../migrations/postgres/0005_revocation.sql"),
+        oldest_program: 1,
+    },
 ];
 
 /// The key of the advisory lock: "cairn", and which of its locks.

@@ -23,10 +23,19 @@ GRANT USAGE, CREATE ON SCHEMA public TO {owner};
 GRANT USAGE ON SCHEMA public TO {sa}, {read};
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {sa}, {read};
-GRANT INSERT ON accounts, orders, authorizations, intents, certificates, blocked_keys, workers, ca_certificates TO {sa};
+GRANT INSERT ON accounts, orders, authorizations, intents, certificates, blocked_keys, workers, ca_certificates, crl_shards, crls,
+    crl_chunks, incidents, incident_certificates, replacements TO {sa};
 GRANT UPDATE (contact, status) ON accounts TO {sa};
 GRANT UPDATE (status, processing_since, worker, serial, problem) ON orders TO {sa};
 GRANT UPDATE (status, challenge, at, worker, records, problem, expires) ON authorizations TO {sa};
-GRANT UPDATE (revoked_at, revocation_reason) ON certificates TO {sa};
+GRANT UPDATE (revoked_at, revocation_reason, spki_sha256) ON certificates TO {sa};
+GRANT UPDATE (sweep_until) ON blocked_keys TO {sa};
+GRANT UPDATE (replace_by) ON ca_certificates TO {sa};
+GRANT UPDATE (holder, held_until) ON crl_shards TO {sa};
+GRANT UPDATE (revoke_at, status) ON incidents TO {sa};
+GRANT UPDATE (done) ON incident_certificates TO {sa};
+GRANT UPDATE (order_id) ON replacements TO {sa};
 GRANT UPDATE, DELETE ON workers TO {sa};
+-- What is revoked is entered by a trigger with its owner's rights; servers only let go of what is long over.
+GRANT DELETE ON revocations, crls, crl_chunks, replacements TO {sa};
 GRANT DELETE ON orders, authorizations{prunable} TO {sa};

@@ -26,6 +26,11 @@ pub(crate) const ALL: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0004_ca_certificates.sql"),
         oldest_program: 1,
     },
+    Migration {
+        name: "0005_revocation",
+        sql: include_str!("../../../migrations/sqlite/0005_revocation.sql"),
+        oldest_program: 1,
+    },
 ];
 
 /// Why the schema could not be brought up to date.

@@ -56,11 +56,11 @@ async fn what_is_written_while_a_copy_is_made_is_not_in_it_and_does_not_disturb_
     let other_hand = rusqlite::Connection::open(&database).unwrap();
     // Enough for several steps.
     let many = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 4000) \
-                INSERT INTO certificates SELECT randomblob(16), NULL, NULL, x'05', randomblob(4000), 1, 1, NULL, NULL FROM n";
+                INSERT INTO certificates SELECT randomblob(16), NULL, NULL, x'05', randomblob(4000), 1, 1, NULL, NULL, NULL, NULL FROM n";
     other_hand.execute(many, []).unwrap();
     let mut steps = 0;
     let contents = backup::copy(&database, &copy, |_| {
-        other_hand.execute("INSERT INTO blocked_keys VALUES (randomblob(32), x'01', 1)", []).unwrap();
+        other_hand.execute("INSERT INTO blocked_keys VALUES (randomblob(32), x'01', 1, NULL)", []).unwrap();
         steps += 1;
     })
     .unwrap();

@@ -148,7 +148,7 @@ async fn a_table_of_many_rows_is_copied_in_parts() {
     let (old, new) = (Old::new(), Database::new().await);
     let other_hand = rusqlite::Connection::open(old.path()).unwrap();
     let many = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1234) \
-                INSERT INTO certificates SELECT randomblob(1 + n % 20), NULL, NULL, x'05', randomblob(900), n, n, NULL, NULL FROM n \
+                INSERT INTO certificates SELECT randomblob(1 + n % 20), NULL, NULL, x'05', randomblob(900), n, n, NULL, NULL, NULL, NULL FROM n \
                 WHERE true ON CONFLICT DO NOTHING";
     let rows_there = other_hand.execute(many, []).unwrap() as u64;
     drop(other_hand);

@@ -34,7 +34,7 @@ async fn of_servers_that_start_at_once_on_an_empty_database_one_makes_the_schema
     for server in [one, two, three] {
         server.unwrap().ping().await.unwrap();
     }
-    assert_eq!(database.sql("SELECT count(*) FROM schema_version"), "4");
+    assert_eq!(database.sql("SELECT count(*) FROM schema_version"), "5");
 }
 
 async fn alone(database: &Database) -> Result<PostgresStorage, OpenError> {

@@ -79,6 +79,11 @@ async fn a_server_cannot_take_back_what_was_issued_nor_change_the_schema() {
         "DELETE FROM blocked_keys",
         "DELETE FROM ca_certificates",
         "UPDATE ca_certificates SET der = ''",
+        "INSERT INTO revocations SELECT serial, issuer, 0, 0, 0, 0, 0 FROM certificates",
+        "UPDATE revocations SET reason = 1",
+        "UPDATE crls SET sha256 = ''",
+        "UPDATE crl_chunks SET octets = ''",
+        "DELETE FROM incidents",
         "INSERT INTO schema_version VALUES (1000, '', 1000)",
         "ALTER TABLE orders ADD COLUMN more text",
         "CREATE TABLE more (a integer)",
@@ -104,6 +109,13 @@ async fn a_reader_reads_everything_and_changes_nothing() {
         "blocked_keys",
         "workers",
         "ca_certificates",
+        "revocations",
+        "crl_shards",
+        "crls",
+        "crl_chunks",
+        "incidents",
+        "incident_certificates",
+        "replacements",
     ] {
         database.sql_as(&reader, &format!("SELECT count(*) FROM {table}")).unwrap();
         for change in ["DELETE FROM", "TRUNCATE", "INSERT INTO", "DROP TABLE"] {
@@ -126,22 +138,28 @@ async fn a_server_that_may_not_change_the_schema_refuses_one_that_is_too_old_and
     let mut config = database.config();
     config.postgres.migrate_at_start = false;
     let error = open(&config).await.err().unwrap();
-    assert!(matches!(error, OpenError::TooOld { found: 0, needed: 4, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::TooOld { found: 0, needed: 5, .. }), "{error:?}");
     assert!(error.to_string().contains("run `cairn admin db migrate`"), "{error}");
     assert_eq!(database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
 
     let none = Credentials::default();
     let mut told = Vec::new();
     let newest = cairn_sa::migrate(&config, &none, &mut |number, name| told.push((number, name))).await;
-    assert_eq!(newest.unwrap(), 4);
+    assert_eq!(newest.unwrap(), 5);
     assert_eq!(
         told,
-        [(1, "0001_initial"), (2, "0002_workers"), (3, "0003_pruning"), (4, "0004_ca_certificates")]
+        [
+            (1, "0001_initial"),
+            (2, "0002_workers"),
+            (3, "0003_pruning"),
+            (4, "0004_ca_certificates"),
+            (5, "0005_revocation")
+        ]
     );
     open(&config).await.unwrap().ping().await.unwrap();
 
     let again = cairn_sa::migrate(&config, &none, &mut |_, name| panic!("{name} was run again")).await;
-    assert_eq!(again.unwrap(), 4);
+    assert_eq!(again.unwrap(), 5);
     // A newer schema is as good, unless it says otherwise.
     database.sql("INSERT INTO schema_version VALUES (1000, '1000_future', 1)");
     open(&config).await.unwrap().ping().await.unwrap();

@@ -31,21 +31,23 @@ async fn both_engines_have_the_same_tables_and_columns() {
 }
 
 /// The schemas before the newest one, each as its program left it, and what that program runs.
-const BEFORE: [(&[&str], &str); 3] = [
+const BEFORE: [(&[&str], &str); 4] = [
     (&[FIRST], FIRST_STATEMENTS),
     (&[FIRST, SECOND], include_str!("../statements/0002.postgres.sql")),
     (&[FIRST, SECOND, THIRD], include_str!("../statements/0003.postgres.sql")),
+    (&[FIRST, SECOND, THIRD, FOURTH], include_str!("../statements/0004.postgres.sql")),
 ];
 const FIRST: &str = include_str!("../../../migrations/postgres/0001_initial.sql");
 const FIRST_STATEMENTS: &str = include_str!("../statements/0001.postgres.sql");
 const SECOND: &str = include_str!("../../../migrations/postgres/0002_workers.sql");
 const THIRD: &str = include_str!("../../../migrations/postgres/0003_pruning.sql");
+const FOURTH: &str = include_str!("../../../migrations/postgres/0004_ca_certificates.sql");
 
 #[tokio::test]
 async fn every_statement_of_the_steps_before_is_good_on_the_newest_schema() {
     let database = Database::new().await;
     database.open().await.close().await;
-    assert_eq!(database.sql("SELECT max(version) || ' ' || max(oldest_program) FROM schema_version"), "4 1");
+    assert_eq!(database.sql("SELECT max(version) || ' ' || max(oldest_program) FROM schema_version"), "5 1");
     for (migrations, statements) in BEFORE {
         let mut hand = database.other_hand().await;
         for (number, sql) in statements.split_terminator(";\n").enumerate() {

@@ -10,7 +10,7 @@ async fn a_database_is_described_beside_a_running_server_and_not_changed() {
     let database = Database::new().await;
     let none = Credentials::default();
     let empty = status(&database.config(), &none).await.unwrap();
-    assert_eq!((empty.schema, empty.known), (0, 4));
+    assert_eq!((empty.schema, empty.known), (0, 5));
     assert!(empty.advice().contains("db migrate"), "{}", empty.advice());
     assert_eq!(empty.tables, []);
     assert_eq!(database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
@@ -19,7 +19,7 @@ async fn a_database_is_described_beside_a_running_server_and_not_changed() {
     world.account().await;
     database.sql("ANALYZE");
     let full = status(&database.config(), &none).await.unwrap();
-    assert_eq!((full.schema, full.needed, full.known), (4, 1, 4));
+    assert_eq!((full.schema, full.needed, full.known), (5, 1, 5));
     assert!(full.advice().starts_with("nothing"), "{}", full.advice());
     let accounts = full.tables.iter().find(|table| table.name == "accounts").unwrap();
     assert_eq!(accounts.rows, Some(1));
@@ -44,6 +44,6 @@ async fn a_sqlite_file_is_described_beside_a_running_server() {
     let world = World::new(std::sync::Arc::new(cairn_sa::SqliteStorage::open(&config).unwrap()), ());
     world.account().await;
     let status = status(&config, &none).await.unwrap();
-    assert_eq!((status.schema, status.known), (4, 4));
+    assert_eq!((status.schema, status.known), (5, 5));
     assert_eq!(status.tables.iter().find(|table| table.name == "accounts").unwrap().rows, Some(1));
 }
