@@ -7,6 +7,7 @@ mod audit;
 mod choice;
 mod issuance;
 mod issuers;
+mod ocsp;
 mod refusals;
 mod storage;
 mod world;
