@@ -1,11 +1,13 @@
 //! Certificate revocation lists (RFC 5280 §5): complete ones, version 2, by the CA that issued what they list.
 //!
-//! Made like a certificate: [`crl`] writes the bytes once ([`TbsCrl`]), and what is recorded, linted and signed
-//! is that one sequence of bytes. Read strictly: a list with a critical extension that is not known here says
+//! Made like a certificate: [`crl()`] writes the bytes once ([`TbsCrl`]), and what is recorded, linted and signed
+//! is that one sequence of bytes. [`CrlWriter`] does the same where a list is so long that it is in memory only once, as what is
+//! published in the end; delta CRLs (§5.2.4) are made that way too. Read strictly: a list with a critical extension that is not known here says
 //! something else than it seems to (§5.2), and is refused.
 
 mod build;
 mod entry;
+mod large;
 mod scope;
 
 use std::collections::HashSet;
@@ -25,6 +27,7 @@ use x509_cert::{
 pub use self::{
     build::{CrlInputs, crl},
     entry::{CrlReason, Entries, RevokedEntry},
+    large::{CrlWriter, EntriesLength, LargeCrl, LargeCrlError, LintedCrl, UnsignedCrl},
     scope::{CrlContents, CrlScope},
 };
 use crate::{
