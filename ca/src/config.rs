@@ -1,8 +1,9 @@
 //! The configuration of the certificate authority. Which files hold the issuer is the caller's configuration: this room reads none.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
-use cairn_core::Period;
+use cairn_core::{Period, PkiUrl};
 use serde::Deserialize;
 
 use crate::serial::SerialPrefix;
@@ -41,6 +42,12 @@ pub struct Config {
     /// The kinds of certificates, by name; orders choose one by its name. Default: one named `default`. When this is set, it
     /// replaces the default, and must contain a profile named `default`: orders that name no profile get that one.
     pub profiles: BTreeMap<String, ProfileConfig>,
+    /// What the URLs in certificates begin with by which relying parties find out whether one is revoked (OCSP, CRL) and who issued it:
+    /// `"http://pki.example.com"`. Plain HTTP, a host and maybe a port. A certificate keeps what it was issued with, so choose a name
+    /// that can stay. Default: none; then certificates say nothing of where to look, and who checks for revocation finds nothing.
+    pub pki_url: Option<PkiUrl>,
+    /// CRLs.
+    pub crl: CrlConfig,
 }
 
 impl Default for Config {
@@ -48,7 +55,24 @@ impl Default for Config {
         Self {
             serial_prefix: SerialPrefix::default(),
             profiles: BTreeMap::from([(DEFAULT_PROFILE.to_owned(), ProfileConfig::default())]),
+            pki_url: None,
+            crl: CrlConfig::default(),
         }
+    }
+}
+
+/// The `[ca.crl]` section.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CrlConfig {
+    /// Among how many CRLs the certificates of an issuer are divided, so that none grows too long to be fetched, 1 to 65535. Default: 1.
+    /// It can be changed at any time: a certificate stays on the CRL that it was issued for.
+    pub shards: NonZeroU16,
+}
+
+impl Default for CrlConfig {
+    fn default() -> Self {
+        Self { shards: NonZeroU16::MIN }
     }
 }
 

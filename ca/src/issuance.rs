@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cairn_core::api::ca::{IssuanceRequest, IssuedCertificate};
 use cairn_core::api::sa::{Intent, NewCertificate};
-use cairn_core::{Error, ErrorKind, Identifier, Result, Serial, Timestamp};
+use cairn_core::{Error, ErrorKind, Identifier, Result, Timestamp};
 use cairn_x509::certificate::{CertificateError, SignError};
 use cairn_x509::{
     BuildError, Certificate, Finding, LeafInputs, PublicKey, SpkiError, SubjectAltName, TbsCertificate,
@@ -79,11 +79,23 @@ impl Ca {
             warn_of_shortening(issuer, validity);
         }
 
-        // 3. The serial.
+        // 3. The serial, and where to look for what becomes of it.
         let serial = serial::new(self.serial_prefix, now, self.random.as_ref());
+        let published = self.publication.as_ref().map(|publication| publication.of(issuer.id(), &serial));
 
         // 4. The bytes to sign.
-        let tbs = to_be_signed(profile, issuer, &serial, validity, &public_key, &names)?;
+        let inputs = LeafInputs {
+            serial: serial.as_bytes(),
+            validity,
+            public_key: &public_key,
+            names: &names,
+            // A wish would come from a CSR, and none comes here: the profile takes the first name that fits.
+            common_name: None,
+            crl_url: published.as_ref().map(|published| published.crl.as_str()),
+            ocsp_url: published.as_ref().map(|published| published.ocsp.as_str()),
+            issuer_url: published.as_ref().map(|published| published.issuer.as_str()),
+        };
+        let tbs = to_be_signed(profile, issuer, inputs)?;
 
         // 5. The lint certificate.
         let lint_certificate = lint(&tbs, issuer).inspect_err(|error| {
@@ -101,6 +113,7 @@ impl Ca {
             order: request.order,
             account: request.account,
             issuer: issuer.id(),
+            crl_shard: published.as_ref().map(|published| published.shard),
             lint_certificate: lint_certificate.der().to_vec(),
             at: now,
         };
@@ -119,6 +132,7 @@ impl Ca {
         let stored = NewCertificate {
             serial: serial.clone(),
             der: certificate.der().to_vec(),
+            spki_sha256: Some(public_key.sha256()),
             not_after: Timestamp::from_unix(validity.not_after),
             at: self.clock.now(),
         };
@@ -161,22 +175,8 @@ fn unsigned(error: SignError) -> Error {
 fn to_be_signed(
     profile: &Profile,
     issuer: &Issuer,
-    serial: &Serial,
-    validity: Validity,
-    public_key: &PublicKey,
-    names: &[SubjectAltName],
+    inputs: LeafInputs<'_>,
 ) -> Result<TbsCertificate, IssuanceError> {
-    let inputs = LeafInputs {
-        serial: serial.as_bytes(),
-        validity,
-        public_key,
-        names,
-        // A wish would come from a CSR, and none comes here: the profile takes the first name that fits.
-        common_name: None,
-        crl_url: None,
-        ocsp_url: None,
-        issuer_url: None,
-    };
     Ok(leaf(&profile.leaf, issuer.certificate(), issuer.signer().algorithm(), inputs)?)
 }
 

@@ -18,6 +18,7 @@ mod choice;
 mod issuance;
 mod metrics;
 mod profile;
+mod publication;
 mod signing;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ use cairn_core::api::sa::CertificateStore;
 use cairn_core::{Clock, Random, Result};
 
 pub use crate::choice::{Usage, Use};
-pub use crate::config::{Config, ConfigError, DEFAULT_PROFILE, ProfileConfig};
+pub use crate::config::{Config, ConfigError, CrlConfig, DEFAULT_PROFILE, ProfileConfig};
 pub use crate::hierarchy::Hierarchy;
 pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::metrics::{Gauges, METRICS};
@@ -39,10 +40,12 @@ pub use crate::serial::SerialPrefix;
 
 use crate::hierarchy::{InUse, Ready};
 use crate::profile::Profile;
+use crate::publication::Publication;
 
 /// A certificate authority with its issuers, which can be exchanged while it runs.
 pub struct Ca {
     profiles: BTreeMap<String, Profile>,
+    publication: Option<Publication>,
     serial_prefix: SerialPrefix,
     /// Exchanged as a whole: what has begun with one set ends with it.
     hierarchy: ArcSwap<InUse>,
@@ -65,9 +68,11 @@ impl Ca {
     ) -> Result<Self, ConfigError> {
         config.validate()?;
         let hierarchy = InUse::new(hierarchy.into(), config.profiles.keys());
+        let publication = Publication::new(&config);
         let profiles = config.profiles.into_iter().map(|(name, profile)| (name, Profile::from(profile)));
         Ok(Self {
             profiles: profiles.collect(),
+            publication,
             serial_prefix: config.serial_prefix,
             hierarchy: ArcSwap::from_pointee(hierarchy),
             store,

@@ -87,6 +87,31 @@ impl fmt::Debug for IssuerId {
     }
 }
 
+/// One of the lists into which an issuer's revoked certificates are divided. A certificate names its list when it is issued, and stays
+/// on it (RFC 5280 §4.2.1.13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CrlShard(u16);
+
+impl CrlShard {
+    /// The shard with this number.
+    #[must_use]
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for CrlShard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// An issued certificate and what has become of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateRecord {

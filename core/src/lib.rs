@@ -18,6 +18,7 @@ pub mod problem;
 
 pub mod metric;
 pub mod period;
+pub mod pki;
 
 pub mod random;
 pub mod time;
@@ -27,7 +28,9 @@ pub mod api;
 pub use account::{Account, AccountStatus};
 pub use authorization::{Authorization, AuthorizationProgress, AuthorizationStatus};
 pub use cairn_jose::{Jwk, Thumbprint};
-pub use certificate::{CaCertificate, CertificateRecord, IssuerId, Revocation, RevocationReason, Serial};
+pub use certificate::{
+    CaCertificate, CertificateRecord, CrlShard, IssuerId, Revocation, RevocationReason, Serial,
+};
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AccountId, AuthorizationId, OrderId, WorkerId};
@@ -35,6 +38,7 @@ pub use identifier::{DnsName, Identifier};
 pub use metric::{Metric, MetricKind};
 pub use order::{Order, OrderProgress, OrderStatus, OrderWithAuthorizations};
 pub use period::Period;
+pub use pki::PkiUrl;
 pub use problem::{Problem, ProblemType, Subproblem};
 pub use random::{Random, SystemRandom};
 pub use time::{Clock, Timestamp};

@@ -40,6 +40,8 @@ const REPEATABLE: &[(&str, &str)] = &[
     ("/cairn.v1.StorageRead/CaCertificates", "reads"),
     ("/cairn.v1.StorageRead/Ping", "reads"),
     ("/cairn.v1.CertificateStore/RecordCaCertificates", "what is recorded stays as it is"),
+    ("/cairn.v1.PkiRead/RevocationPosition", "reads"),
+    ("/cairn.v1.PkiRead/RevocationsAfter", "reads"),
     ("/cairn.v1.StorageAuthority/SetContact", "sets contacts to what they are then"),
     ("/cairn.v1.StorageAuthority/OrderForIdentifiers", "reads"),
     ("/cairn.v1.StorageAuthority/ValidAuthorizations", "reads"),

@@ -13,5 +13,6 @@ mod problem;
 mod tests;
 
 pub(crate) use id::{
-    account_id, authorization_id, issuer_id, jwk, order_id, serial, sha256, thumbprint, token, worker_id,
+    account_id, authorization_id, crl_shard, issuer_id, jwk, order_id, serial, sha256, thumbprint, token,
+    worker_id,
 };

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
     StorageAuthority, StorageRead, SubjectKey,
@@ -59,6 +60,10 @@ measured! {
         fn record_intent(intent: Intent) -> ();
         fn add_certificate(certificate: NewCertificate) -> bool;
         fn record_ca_certificates(certificates: Vec<CaCertificate>) -> ();
+    }
+    impl PkiRead {
+        fn revocation_position() -> RevocationPosition;
+        fn revocations_after(position: RevocationPosition, limit: usize) -> Vec<RevocationEvent>;
     }
     impl StorageAuthority {
         fn new_account(account: Account) -> Option<Account>;

@@ -5,6 +5,7 @@
 //! [`Inconsistency`]: nothing is guessed.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::NewOrder;
 use cairn_core::certificate::MAX_CA_CERTIFICATES;
 use cairn_core::{
@@ -347,6 +348,36 @@ impl TryFrom<CertificateRow> for CertificateRecord {
             issuer: IssuerId::from_bytes(row.issuer),
             der: row.der,
             not_after: Timestamp::from_unix(row.not_after),
+            revocation,
+            serial,
+        })
+    }
+}
+
+/// A row of `revocations`, without what only lists need.
+pub(crate) struct RevocationRow {
+    pub(crate) serial: Vec<u8>,
+    pub(crate) issuer: [u8; 20],
+    pub(crate) at: i64,
+    pub(crate) reason: Option<i64>,
+    pub(crate) position: i64,
+}
+
+impl TryFrom<RevocationRow> for RevocationEvent {
+    type Error = Inconsistency;
+
+    fn try_from(row: RevocationRow) -> Result<Self, Inconsistency> {
+        let serial = Serial::from_bytes(&row.serial);
+        let serial = serial.ok_or_else(|| Inconsistency::on("revocations", "serial"))?;
+        let reason = row.reason.map(|code| u8::try_from(code).ok().and_then(RevocationReason::from_code));
+        let unknown = || Inconsistency::on("revocations", "reason").row(&serial);
+        let revocation = Revocation {
+            at: Timestamp::from_unix(row.at),
+            reason: reason.map(|known| known.ok_or_else(unknown)).transpose()?,
+        };
+        Ok(Self {
+            position: RevocationPosition::from_number(row.position),
+            issuer: IssuerId::from_bytes(row.issuer),
             revocation,
             serial,
         })

@@ -136,3 +136,32 @@ async fn a_certificate_never_outlives_its_issuer() {
     assert_eq!(certificate.validity().not_after, world.intermediate.validity().not_after);
     certificate.verify_issued_by(&world.intermediate).unwrap();
 }
+
+#[tokio::test]
+async fn a_certificate_says_where_to_look_for_what_becomes_of_it_and_the_intent_on_which_list_it_will_stand()
+{
+    let world = World::with_config("pki_url = \"http://pki.example.test\"\ncrl = { shards = 5 }");
+    let issued = world.issue(request(&[("dns", "www.example.test")])).await.unwrap();
+    let certificate = Certificate::from_der(&issued.der).unwrap();
+    let intent = world.journal.intents()[0].clone();
+    let shard = intent.crl_shard.unwrap();
+    assert!(shard.number() < 5);
+    for url in [
+        "http://pki.example.test/ocsp".to_owned(),
+        format!("http://pki.example.test/issuers/{}.cer", intent.issuer),
+        format!("http://pki.example.test/crls/{}/{shard}.crl", intent.issuer),
+    ] {
+        assert!(contains(&certificate, url.as_bytes()), "{url}");
+    }
+    let events = world.journal.events().clone();
+    let Some(Event::Certificate(stored)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(stored.spki_sha256, Some(certificate.public_key().sha256()));
+}
+
+#[tokio::test]
+async fn a_certificate_says_nothing_of_where_to_look_if_there_is_no_such_place() {
+    let world = World::new();
+    let issued = world.issue(request(&[("dns", "www.example.test")])).await.unwrap();
+    assert!(!contains(&Certificate::from_der(&issued.der).unwrap(), b"http://"));
+    assert_eq!(world.journal.intents()[0].crl_shard, None);
+}

@@ -29,6 +29,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[[va.perspectives]]", "va/src/config.rs", "PerspectiveConfig"),
     ("[ca]", "ca/src/config.rs", "Config"),
     ("[ca.profiles.NAME]", "ca/src/config.rs", "ProfileConfig"),
+    ("[ca.crl]", "ca/src/config.rs", "CrlConfig"),
     ("[sa]", "sa/src/config.rs", "Config"),
     ("[sa.keep]", "sa/src/config.rs", "Keep"),
     ("[sa.postgres]", "sa/src/config.rs", "Postgres"),

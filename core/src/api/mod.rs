@@ -9,6 +9,8 @@
 //!    └────► StorageRead ◄── sa
 //! ```
 //!
+//! What relying parties are told is read through `PkiRead`, by the front end that serves them.
+//!
 //! Front ends that run side by side ask each other for one thing: whether a nonce of theirs is good (`NonceOwner`, found by
 //! `NoncePeers`).
 //!
@@ -21,6 +23,7 @@ pub mod admin;
 pub mod ca;
 pub mod nonce;
 pub mod pa;
+pub mod pki;
 pub mod ra;
 pub mod sa;
 pub mod va;
@@ -29,6 +32,7 @@ pub use admin::Administration;
 pub use ca::{CertificateAuthority, IssuanceRequest};
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use pa::{KeyUse, PolicyAuthority};
+pub use pki::PkiRead;
 pub use ra::{ListenerCertificates, RegistrationAuthority};
 pub use sa::{CertificateStore, Storage, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

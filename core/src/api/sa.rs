@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use cairn_jose::Thumbprint;
 
 use crate::account::Account;
+use crate::api::pki::PkiRead;
 use crate::authorization::{Authorization, AuthorizationProgress};
-use crate::certificate::{CaCertificate, CertificateRecord, IssuerId, Revocation, Serial};
+use crate::certificate::{CaCertificate, CertificateRecord, CrlShard, IssuerId, Revocation, Serial};
 use crate::challenge::ChallengeType;
 use crate::error::Result;
 use crate::id::{AccountId, AuthorizationId, OrderId, WorkerId};
@@ -84,6 +85,8 @@ pub struct Intent {
     pub account: Option<AccountId>,
     /// Who will sign.
     pub issuer: IssuerId,
+    /// On which list it will stand if it is revoked; `None` if it names none.
+    pub crl_shard: Option<CrlShard>,
     /// The lint certificate, DER: the same to-be-signed part under a throw-away key's signature.
     pub lint_certificate: Vec<u8>,
     /// Now.
@@ -97,6 +100,8 @@ pub struct NewCertificate {
     pub serial: Serial,
     /// The certificate, DER.
     pub der: Vec<u8>,
+    /// The SHA-256 of its SubjectPublicKeyInfo; `None` from a CA that does not tell.
+    pub spki_sha256: Option<[u8; 32]>,
     /// When it ends.
     pub not_after: Timestamp,
     /// Now.
@@ -289,6 +294,6 @@ pub trait StorageAuthority: StorageRead {
 }
 
 /// All that a storage does. Nobody holds this but the process that opened one, which hands out the narrower traits.
-pub trait Storage: StorageAuthority + CertificateStore {}
+pub trait Storage: StorageAuthority + CertificateStore + PkiRead {}
 
-impl<T: StorageAuthority + CertificateStore> Storage for T {}
+impl<T: StorageAuthority + CertificateStore + PkiRead> Storage for T {}

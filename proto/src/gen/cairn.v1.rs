@@ -3017,6 +3017,9 @@ pub struct Intent {
     pub lint_certificate: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, optional, tag = "6")]
     pub at: ::core::option::Option<i64>,
+    /// At most 65535.
+    #[prost(uint32, optional, tag = "7")]
+    pub crl_shard: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NewCertificate {
@@ -3028,6 +3031,39 @@ pub struct NewCertificate {
     pub not_after: ::core::option::Option<i64>,
     #[prost(int64, optional, tag = "4")]
     pub at: ::core::option::Option<i64>,
+    /// Of its SubjectPublicKeyInfo, 32 octets.
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub spki_sha256: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationPosition {
+    #[prost(int64, optional, tag = "1")]
+    pub number: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationsAfterRequest {
+    #[prost(int64, optional, tag = "1")]
+    pub position: ::core::option::Option<i64>,
+    #[prost(uint32, optional, tag = "2")]
+    pub limit: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationEvent {
+    #[prost(int64, optional, tag = "1")]
+    pub position: ::core::option::Option<i64>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    /// The issuer's subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "3")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "4")]
+    pub revocation: ::core::option::Option<Revocation>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevocationList {
+    /// At most 1000.
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<RevocationEvent>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CaCertificate {
@@ -4164,6 +4200,236 @@ pub mod certificate_store_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "cairn.v1.CertificateStore";
     impl<T> tonic::server::NamedService for CertificateStoreServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod pki_read_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with PkiReadServer.
+    #[async_trait]
+    pub trait PkiRead: std::marker::Send + std::marker::Sync + 'static {
+        async fn revocation_position(
+            &self,
+            request: tonic::Request<super::Nothing>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevocationPosition>,
+            tonic::Status,
+        >;
+        async fn revocations_after(
+            &self,
+            request: tonic::Request<super::RevocationsAfterRequest>,
+        ) -> std::result::Result<tonic::Response<super::RevocationList>, tonic::Status>;
+    }
+    /// What relying parties are told. core/src/api/pki.rs.
+    #[derive(Debug)]
+    pub struct PkiReadServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> PkiReadServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for PkiReadServer<T>
+    where
+        T: PkiRead,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cairn.v1.PkiRead/RevocationPosition" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevocationPositionSvc<T: PkiRead>(pub Arc<T>);
+                    impl<T: PkiRead> tonic::server::UnaryService<super::Nothing>
+                    for RevocationPositionSvc<T> {
+                        type Response = super::RevocationPosition;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Nothing>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PkiRead>::revocation_position(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevocationPositionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.PkiRead/RevocationsAfter" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevocationsAfterSvc<T: PkiRead>(pub Arc<T>);
+                    impl<
+                        T: PkiRead,
+                    > tonic::server::UnaryService<super::RevocationsAfterRequest>
+                    for RevocationsAfterSvc<T> {
+                        type Response = super::RevocationList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevocationsAfterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PkiRead>::revocations_after(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevocationsAfterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for PkiReadServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cairn.v1.PkiRead";
+    impl<T> tonic::server::NamedService for PkiReadServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -8,7 +8,7 @@ use cairn_core::{Authorization, CaCertificate};
 
 use crate::reading::{BadMessage, Read, list, read, time, wire};
 use crate::v1;
-use crate::vocabulary::{account_id, issuer_id, order_id, serial, sha256, thumbprint};
+use crate::vocabulary::{account_id, crl_shard, issuer_id, order_id, serial, sha256, thumbprint};
 
 impl From<Option<Authorization>> for v1::AuthorizationResponse {
     fn from(found: Option<Authorization>) -> Self {
@@ -18,7 +18,7 @@ impl From<Option<Authorization>> for v1::AuthorizationResponse {
 
 impl From<Intent> for v1::Intent {
     fn from(intent: Intent) -> Self {
-        let Intent { serial, order, account, issuer, lint_certificate, at } = intent;
+        let Intent { serial, order, account, issuer, crl_shard, lint_certificate, at } = intent;
         Self {
             serial: serial.as_bytes().to_vec(),
             order: order.map(|id| id.as_bytes().to_vec()),
@@ -26,6 +26,7 @@ impl From<Intent> for v1::Intent {
             issuer: issuer.as_bytes().to_vec(),
             lint_certificate,
             at: Some(at.unix()),
+            crl_shard: crl_shard.map(|shard| shard.number().into()),
         }
     }
 }
@@ -39,6 +40,7 @@ impl TryFrom<v1::Intent> for Intent {
             order: it.order.map(|id| order_id("Intent.order", &id)).transpose()?,
             account: it.account.map(|id| account_id("Intent.account", &id)).transpose()?,
             issuer: issuer_id("Intent.issuer", &it.issuer)?,
+            crl_shard: it.crl_shard.map(|number| crl_shard("Intent.crl_shard", number)).transpose()?,
             lint_certificate: it.lint_certificate,
             at: time("Intent.at", it.at)?,
         })
@@ -47,12 +49,13 @@ impl TryFrom<v1::Intent> for Intent {
 
 impl From<NewCertificate> for v1::NewCertificate {
     fn from(certificate: NewCertificate) -> Self {
-        let NewCertificate { serial, der, not_after, at } = certificate;
+        let NewCertificate { serial, der, spki_sha256, not_after, at } = certificate;
         Self {
             serial: serial.as_bytes().to_vec(),
             der,
             not_after: Some(not_after.unix()),
             at: Some(at.unix()),
+            spki_sha256: spki_sha256.map(|sha256| sha256.to_vec()),
         }
     }
 }
@@ -64,6 +67,7 @@ impl TryFrom<v1::NewCertificate> for NewCertificate {
         Ok(Self {
             serial: serial("NewCertificate.serial", &it.serial)?,
             der: it.der,
+            spki_sha256: it.spki_sha256.map(|it| sha256("NewCertificate.spki_sha256", &it)).transpose()?,
             not_after: time("NewCertificate.not_after", it.not_after)?,
             at: time("NewCertificate.at", it.at)?,
         })

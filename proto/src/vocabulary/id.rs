@@ -1,6 +1,8 @@
 //! What names and identifies, each sent as its octets: ids, serials, digests, tokens, keys.
 
-use cairn_core::{AccountId, AuthorizationId, IssuerId, Jwk, OrderId, Serial, Thumbprint, Token, WorkerId};
+use cairn_core::{
+    AccountId, AuthorizationId, CrlShard, IssuerId, Jwk, OrderId, Serial, Thumbprint, Token, WorkerId,
+};
 
 use crate::reading::{BadMessage, Read, octets};
 
@@ -22,6 +24,11 @@ pub(crate) fn worker_id(field: &'static str, value: &[u8]) -> Read<WorkerId> {
 
 pub(crate) fn issuer_id(field: &'static str, value: &[u8]) -> Read<IssuerId> {
     octets(field, value).map(IssuerId::from_bytes)
+}
+
+pub(crate) fn crl_shard(field: &'static str, value: u32) -> Read<CrlShard> {
+    let number = u16::try_from(value).map_err(|_| BadMessage::new(field, "is no shard"))?;
+    Ok(CrlShard::new(number))
 }
 
 pub(crate) fn thumbprint(field: &'static str, value: &[u8]) -> Read<Thumbprint> {

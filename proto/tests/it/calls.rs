@@ -86,6 +86,9 @@ async fn storage(world: &World) {
     same!(world, read, StorageRead::account_and_certificate(account, &serial));
     same!(world, read, StorageRead::ca_certificates());
     same!(world, read, StorageRead::ping());
+    let pki = RemotePkiRead::new(world.channel.clone());
+    same!(world, pki, PkiRead::revocation_position());
+    same!(world, pki, PkiRead::revocations_after(sample::revocation_position(), 10));
     same!(world, sa, StorageRead::account(account));
     same!(world, sa, StorageRead::account_by_key(thumbprint));
     same!(world, sa, StorageRead::order(order));

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use cairn_core::api::admin::*;
 use cairn_core::api::ca::IssuedCertificate;
+use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::api::ra::*;
 use cairn_core::api::sa::*;
 use cairn_core::api::*;
@@ -201,6 +202,20 @@ impl CertificateStore for Fake {
     }
     async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
         self.answer("sa.record_ca_certificates", certificates, ())
+    }
+}
+
+#[async_trait]
+impl PkiRead for Fake {
+    async fn revocation_position(&self) -> Result<RevocationPosition> {
+        self.answer("pki.revocation_position", (), sample::revocation_position())
+    }
+    async fn revocations_after(
+        &self,
+        position: RevocationPosition,
+        limit: usize,
+    ) -> Result<Vec<RevocationEvent>> {
+        self.answer("pki.revocations_after", (position, limit), sample::revocation_events())
     }
 }
 

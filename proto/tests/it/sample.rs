@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cairn_core::api::ca::IssuedCertificate;
+use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::{
     Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
 };
@@ -151,13 +152,34 @@ pub(crate) fn intent() -> Intent {
         order: Some(OrderId::from_bytes([3; 16])),
         account: None,
         issuer: IssuerId::from_bytes([9; 20]),
+        crl_shard: Some(CrlShard::new(3)),
         lint_certificate: vec![1, 2, 3],
         at: NOW,
     }
 }
 
 pub(crate) fn new_certificate() -> NewCertificate {
-    NewCertificate { serial: serial(), der: vec![4, 5], not_after: NOW.plus(9), at: NOW }
+    NewCertificate {
+        serial: serial(),
+        der: vec![4, 5],
+        spki_sha256: Some([6; 32]),
+        not_after: NOW.plus(9),
+        at: NOW,
+    }
+}
+
+pub(crate) fn revocation_position() -> RevocationPosition {
+    RevocationPosition::from_number(1 << 50)
+}
+
+pub(crate) fn revocation_events() -> Vec<RevocationEvent> {
+    let event = |number, revocation| RevocationEvent {
+        position: RevocationPosition::from_number(number),
+        serial: serial(),
+        issuer: IssuerId::from_bytes([9; 20]),
+        revocation,
+    };
+    vec![event(1, revocation()), event(2, Revocation { at: NOW, reason: None })]
 }
 
 /// One with a name and one without.

@@ -383,12 +383,19 @@ impl FakeCa {
             order: request.order,
             account: request.account,
             issuer: IssuerId::from_bytes([7; 20]),
+            crl_shard: None,
             lint_certificate: der.clone(),
             at: now,
         };
         self.sa.record_intent(intent).await?;
         let not_after = now.plus(90 * DAY - 1);
-        let certificate = NewCertificate { serial: serial.clone(), der: der.clone(), not_after, at: now };
+        let certificate = NewCertificate {
+            serial: serial.clone(),
+            der: der.clone(),
+            spki_sha256: None,
+            not_after,
+            at: now,
+        };
         let ended_order = self.sa.add_certificate(certificate).await?;
         self.issued.lock().unwrap().push(der.clone());
         if request.order.is_some() && !ended_order {

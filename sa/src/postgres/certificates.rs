@@ -22,16 +22,16 @@ statements! {
     /// Serial and order are unique: of two intents for either, the second waits for the first to be committed, and fails.
     /// Inserts nothing if the order is not being issued. One that is given up at the same moment was given up after this.
     INTEND =
-        "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at) \
-         SELECT $1::bytea, $2::bytea, $3::bytea, $4::bytea, $5::bytea, $6::bigint \
+        "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at, crl_shard) \
+         SELECT $1::bytea, $2::bytea, $3::bytea, $4::bytea, $5::bytea, $6::bigint, $7::bigint \
          WHERE $2::bytea IS NULL OR EXISTS (SELECT 1 FROM orders WHERE id = $2::bytea AND status = 'processing') \
          RETURNING 1";
     /// Inserts nothing if there was no intent. Intents do not change: what is read of one is what it is.
     /// Whether the order has ended with it comes back: one that was given up has not.
     INSERT =
         "WITH added AS ( \
-             INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
-             SELECT serial, order_id, account_id, issuer, $2, $3, $4 FROM intents WHERE serial = $1 \
+             INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at, spki_sha256, crl_shard) \
+             SELECT serial, order_id, account_id, issuer, $2, $3, $4, $5::bytea, crl_shard FROM intents WHERE serial = $1 \
              RETURNING serial, order_id \
          ), ended AS ( \
              UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = added.serial \
@@ -75,6 +75,7 @@ pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {
         intent.issuer.as_bytes(),
         &intent.lint_certificate,
         intent.at.unix(),
+        intent.crl_shard.map(|shard| i64::from(shard.number())),
     );
     db.change(INTEND, values).await?.map(|_| ()).ok_or(DbError::Conflict)
 }
@@ -87,6 +88,7 @@ pub(super) async fn insert(db: &Db, certificate: &NewCertificate) -> Result<bool
         &certificate.der,
         certificate.not_after.unix(),
         certificate.at.unix(),
+        certificate.spki_sha256,
     );
     match db.change(INSERT, values).await {
         Ok(inserted) => Ok(inserted.ok_or(DbError::Conflict)?.try_get(0)?),

@@ -29,6 +29,7 @@ mod accounts;
 mod authorizations;
 mod ca_certificates;
 mod certificates;
+mod feed;
 mod orders;
 mod prune;
 mod revocations;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
     StorageAuthority, StorageRead, SubjectKey,
@@ -170,11 +172,12 @@ impl PostgresStorage {
 
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 8] = [
+        let files: [&[&str]; 9] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
             ca_certificates::STATEMENTS,
             certificates::STATEMENTS,
+            feed::STATEMENTS,
             orders::STATEMENTS,
             prune::STATEMENTS,
             revocations::STATEMENTS,
@@ -363,6 +366,21 @@ impl CertificateStore for PostgresStorage {
     async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
         ensure_recordable(&certificates)?;
         self.change(|db| async move { ca_certificates::record(&db, &certificates).await }).await
+    }
+}
+
+#[async_trait]
+impl PkiRead for PostgresStorage {
+    async fn revocation_position(&self) -> Result<RevocationPosition> {
+        self.read(feed::position(&self.db)).await
+    }
+
+    async fn revocations_after(
+        &self,
+        position: RevocationPosition,
+        limit: usize,
+    ) -> Result<Vec<RevocationEvent>> {
+        self.read(feed::after(&self.db, position, limit)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Intents and certificates: what will be signed is stored before anything is, and what was signed at once after.
 
 use cairn_core::api::sa::{Intent, NewCertificate};
-use cairn_core::{CertificateRecord, Serial};
+use cairn_core::{CertificateRecord, CrlShard, Serial};
 use rusqlite::{Connection, Row, params};
 
 use super::orders;
@@ -18,11 +18,11 @@ macro_rules! columns {
 statements! {
     BY_SERIAL = concat!("SELECT ", columns!(), " FROM certificates WHERE serial = ?1");
     /// Serial and order are unique: a second intent for either fails.
-    INTEND = "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at) \
-              VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    INTEND = "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at, crl_shard) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     /// Inserts nothing if there was no intent.
-    INSERT = "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) \
-              SELECT serial, order_id, account_id, issuer, ?2, ?3, ?4 FROM intents WHERE serial = ?1";
+    INSERT = "INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at, spki_sha256, crl_shard) \
+              SELECT serial, order_id, account_id, issuer, ?2, ?3, ?4, ?5, crl_shard FROM intents WHERE serial = ?1";
     END_ORDER =
         "UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = ?1 \
          WHERE id = (SELECT order_id FROM certificates WHERE serial = ?1) AND status = 'processing'";
@@ -63,6 +63,7 @@ pub(super) fn intend(db: &Connection, intent: &Intent) -> Result<(), DbError> {
             intent.issuer.as_bytes(),
             intent.lint_certificate,
             intent.at.unix(),
+            intent.crl_shard.map(CrlShard::number),
         ],
     )
 }
@@ -74,6 +75,7 @@ pub(super) fn insert(db: &Connection, certificate: &NewCertificate) -> Result<bo
         certificate.der,
         certificate.not_after.unix(),
         certificate.at.unix(),
+        certificate.spki_sha256,
     ];
     if !query::changes(db, INSERT, values)? {
         return Err(DbError::Conflict);

@@ -19,6 +19,7 @@ mod accounts;
 mod authorizations;
 mod ca_certificates;
 mod certificates;
+mod feed;
 mod orders;
 mod prune;
 mod revocations;
@@ -33,6 +34,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
     StorageAuthority, StorageRead, SubjectKey,
@@ -220,6 +222,21 @@ impl CertificateStore for SqliteStorage {
 }
 
 #[async_trait]
+impl PkiRead for SqliteStorage {
+    async fn revocation_position(&self) -> Result<RevocationPosition> {
+        self.read(feed::position)
+    }
+
+    async fn revocations_after(
+        &self,
+        position: RevocationPosition,
+        limit: usize,
+    ) -> Result<Vec<RevocationEvent>> {
+        self.read(|db| feed::after(db, position, limit))
+    }
+}
+
+#[async_trait]
 impl StorageAuthority for SqliteStorage {
     async fn new_account(&self, account: Account) -> Result<Option<Account>> {
         let (row, key) = (AccountRow::from(&account), account.thumbprint());
@@ -358,6 +375,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
         authorizations::STATEMENTS,
         ca_certificates::STATEMENTS,
         certificates::STATEMENTS,
+        feed::STATEMENTS,
         orders::STATEMENTS,
         prune::STATEMENTS,
         revocations::STATEMENTS,

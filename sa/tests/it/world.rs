@@ -159,6 +159,7 @@ impl World {
             order,
             account: order.map(|_| AccountId::from_bytes([9; 16])),
             issuer: IssuerId::from_bytes([5; 20]),
+            crl_shard: None,
             lint_certificate: vec![0x30; 700],
             at: NOW,
         }
@@ -174,7 +175,13 @@ impl World {
 }
 
 pub(crate) fn certificate(serial: &Serial) -> NewCertificate {
-    NewCertificate { serial: serial.clone(), der: vec![0x31; 800], not_after: NOW.plus(7_776_000), at: NOW }
+    NewCertificate {
+        serial: serial.clone(),
+        der: vec![0x31; 800],
+        spki_sha256: Some([7; 32]),
+        not_after: NOW.plus(7_776_000),
+        at: NOW,
+    }
 }
 
 pub(crate) fn identifier(name: &str) -> Identifier {

@@ -22,9 +22,11 @@ UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = ?2, rec
 SELECT der, subject_key_id, at FROM ca_certificates WHERE at <= ?1 ORDER BY at DESC LIMIT ?2;
 INSERT INTO ca_certificates (sha256, subject_key_id, der, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (sha256) DO NOTHING;
 SELECT serial, order_id, account_id, issuer, der, not_after, revoked_at, revocation_reason FROM certificates WHERE serial = ?1;
-INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
-INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at) SELECT serial, order_id, account_id, issuer, ?2, ?3, ?4 FROM intents WHERE serial = ?1;
+INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at, crl_shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
+INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at, spki_sha256, crl_shard) SELECT serial, order_id, account_id, issuer, ?2, ?3, ?4, ?5, crl_shard FROM intents WHERE serial = ?1;
 UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = ?1 WHERE id = (SELECT order_id FROM certificates WHERE serial = ?1) AND status = 'processing';
+SELECT max(position) FROM revocations;
+SELECT serial, issuer, at, reason, position FROM revocations WHERE position > ?1 ORDER BY position LIMIT ?2;
 SELECT id, account_id, identifiers, authorization_ids, profile, created, expires, status, processing_since, serial, problem FROM orders WHERE id = ?1;
 SELECT 1 FROM orders WHERE id = ?1;
 SELECT id, account_id, identifiers, authorization_ids, profile, created, expires, status, processing_since, serial, problem FROM orders WHERE status = 'open' AND account_id = ?1 AND request_hash = ?2 AND expires > ?3 ORDER BY expires DESC, id DESC LIMIT 1;

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod authorizations;
 pub(crate) mod ca_certificates;
 pub(crate) mod certificates;
+pub(crate) mod feed;
 pub(crate) mod orders;
 pub(crate) mod pruning;
 pub(crate) mod races;
@@ -90,6 +91,11 @@ stories! {
         a_revocation_blocks_a_key_once_and_for_all
         a_refused_revocation_blocks_no_key
         a_key_is_blocked_without_a_revocation_too
+    }
+    feed {
+        what_is_revoked_is_told_in_its_order_and_from_any_place_on
+        places_rise_with_the_time
+        who_follows_misses_nothing_that_many_revoke_at_once
     }
     pruning {
         an_order_goes_some_time_after_its_end_whatever_became_of_it
