@@ -21,6 +21,7 @@
 
 pub mod admin;
 pub mod ca;
+pub mod crl;
 pub mod nonce;
 pub mod pa;
 pub mod pki;
@@ -30,6 +31,7 @@ pub mod va;
 
 pub use admin::Administration;
 pub use ca::{CertificateAuthority, IssuanceRequest};
+pub use crl::CrlStore;
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use pa::{KeyUse, PolicyAuthority};
 pub use pki::PkiRead;

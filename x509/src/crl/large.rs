@@ -363,8 +363,7 @@ pub enum LargeCrlError {
 }
 
 fn told(findings: &[Finding]) -> String {
-    let texts = findings.iter().map(|Finding { lint, citation, message }| {
-        format!("{message} ({lint}, {citation})")
-    });
+    let texts =
+        findings.iter().map(|Finding { lint, citation, message }| format!("{message} ({lint}, {citation})"));
     texts.collect::<Vec<_>>().join("; ")
 }

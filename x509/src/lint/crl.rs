@@ -196,8 +196,13 @@ struct Entries {
 
 impl Entries {
     fn read(list: &[u8]) -> der::Result<Self> {
-        let mut found =
-            Self { default_written: false, times: Ok(()), serials: Ok(()), extensions: Ok(()), reasons: Ok(()) };
+        let mut found = Self {
+            default_written: false,
+            times: Ok(()),
+            serials: Ok(()),
+            extensions: Ok(()),
+            reasons: Ok(()),
+        };
         let mut last: &[u8] = &[];
         // Where serials ascend, as numbers or octet by octet, none stands twice, and nothing needs remembering.
         let (mut by_number, mut by_octets) = (true, true);
@@ -213,7 +218,9 @@ impl Entries {
             match entry.extensions {
                 None => {}
                 // Nearly all are one reason.
-                Some(RawSequence([0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1, 1..=6 | 9 | 10])) => {}
+                Some(RawSequence(
+                    [0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1, 1..=6 | 9 | 10],
+                )) => {}
                 Some(list) => found.read_extensions(list)?,
             }
         }

@@ -12,8 +12,8 @@ pub use self::{
     file::{FileSigner, KeyFileError},
     pkcs11::{Pkcs11Error, Pkcs11Place, Pkcs11Signer},
 };
-pub use crate::{algorithm::SignatureAlgorithm, hashed::HashedMessage};
 use crate::spki::{KeyKind, PublicKey};
+pub use crate::{algorithm::SignatureAlgorithm, hashed::HashedMessage};
 
 /// A private key in use.
 pub trait Signer: Send + Sync {

@@ -1,8 +1,8 @@
 //! CRLs that are made, linted and signed in one buffer, and delta CRLs: read with other eyes, and spoilt.
 
 use cairn_x509::{
-    BuildError, Crl, CrlContents, CrlError, CrlInputs, CrlReason, CrlScope, CrlWriter, EntriesLength, FileSigner,
-    KeySpec, LargeCrl, LargeCrlError, RevokedEntry, SignError, Signer, crl, throwaway_signer,
+    BuildError, Crl, CrlContents, CrlError, CrlInputs, CrlReason, CrlScope, CrlWriter, EntriesLength,
+    FileSigner, KeySpec, LargeCrl, LargeCrlError, RevokedEntry, SignError, Signer, crl, throwaway_signer,
 };
 use der::{Decode, Encode};
 use x509_cert::ext::pkix::{CrlNumber, FreshestCrl};
