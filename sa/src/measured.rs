@@ -12,9 +12,9 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, CrlHead, CrlId, CrlKind, Identifier, IssuerId, OrderId,
-    OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp,
-    WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Identifier, IssuerId,
+    OrderId, OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId, Thumbprint,
+    Timestamp, WorkerId,
 };
 
 use tracing::{Instrument, debug_span};
@@ -62,10 +62,12 @@ measured! {
         fn record_intent(intent: Intent) -> ();
         fn add_certificate(certificate: NewCertificate) -> bool;
         fn record_ca_certificates(certificates: Vec<CaCertificate>) -> ();
+        fn certificate_statuses(serials: &[Serial]) -> Vec<Option<CertificateStatus>>;
     }
     impl PkiRead {
         fn revocation_position() -> RevocationPosition;
         fn revocations_after(position: RevocationPosition, limit: usize) -> Vec<RevocationEvent>;
+        fn published_ca_certificates() -> Vec<CaCertificate>;
         fn crl(shard: ShardId, kind: CrlKind) -> Option<CrlHead>;
         fn crl_chunk(crl: CrlId, place: u32) -> Option<Vec<u8>>;
     }

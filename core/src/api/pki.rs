@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::certificate::{IssuerId, Revocation, Serial};
+use crate::certificate::{CaCertificate, IssuerId, Revocation, Serial};
 use crate::crl::{CrlHead, CrlId, CrlKind, ShardId};
 use crate::error::Result;
 
@@ -55,6 +55,10 @@ pub trait PkiRead: Send + Sync {
         position: RevocationPosition,
         limit: usize,
     ) -> Result<Vec<RevocationEvent>>;
+
+    /// The CA certificates that were recorded, as [`StorageRead::ca_certificates`](super::StorageRead::ca_certificates) tells them: those
+    /// of the issuers are among them.
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>>;
 
     /// The latest CRL of this shard and kind.
     async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cairn_core::api::PkiRead;
 use cairn_core::api::pki::{MAX_REVOCATION_EVENTS, RevocationEvent, RevocationPosition};
-use cairn_core::{CrlHead, CrlId, CrlKind, Result, ShardId};
+use cairn_core::{CaCertificate, CrlHead, CrlId, CrlKind, Result, ShardId};
 use tonic::{Request, Response, Status};
 
 use super::crl::{crl_request, read_crl_request};
@@ -47,6 +47,12 @@ impl<T: Carrier> PkiRead for RemotePkiRead<T> {
             return Err(BadMessage::new("RevocationList.events", "are more than are ever told").into());
         }
         Ok(list(found.events)?)
+    }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        let found: v1::CaCertificateList =
+            self.0.call("/cairn.v1.PkiRead/PublishedCaCertificates", v1::Nothing {}).await?;
+        Ok(found.try_into()?)
     }
 
     async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
@@ -91,6 +97,13 @@ impl generated::PkiRead for Served<dyn PkiRead> {
             Ok(v1::RevocationList { events: wire(self.0.revocations_after(after, limit).await?) })
         })
         .await
+    }
+
+    async fn published_ca_certificates(
+        &self,
+        _: Request<v1::Nothing>,
+    ) -> Result<Response<v1::CaCertificateList>, Status> {
+        answer(async { Ok(self.0.published_ca_certificates().await?.into()) }).await
     }
 
     async fn crl(&self, request: Request<v1::CrlRequest>) -> Result<Response<v1::CrlResponse>, Status> {

@@ -43,9 +43,9 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, CrlHead, CrlId, CrlKind, Error, Identifier, IssuerId, OrderId,
-    OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp,
-    WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Error, Identifier,
+    IssuerId, OrderId, OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId,
+    Thumbprint, Timestamp, WorkerId,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -56,7 +56,7 @@ use crate::config::Config;
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_recordable, json};
+use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
 const PING_WAIT: Duration = Duration::from_secs(1);
@@ -222,6 +222,11 @@ impl CertificateStore for SqliteStorage {
         ensure_recordable(&certificates)?;
         self.change(move |db| ca_certificates::record(db, &certificates)).await
     }
+
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        ensure_askable(serials)?;
+        self.read(|db| serials.iter().map(|serial| certificates::status(db, serial)).collect())
+    }
 }
 
 #[async_trait]
@@ -236,6 +241,10 @@ impl PkiRead for SqliteStorage {
         limit: usize,
     ) -> Result<Vec<RevocationEvent>> {
         self.read(|db| feed::after(db, position, limit))
+    }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.ca_certificates().await
     }
 
     async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
