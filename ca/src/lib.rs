@@ -9,6 +9,7 @@
 
 pub mod calendar;
 pub mod config;
+pub mod crl;
 pub mod hierarchy;
 pub mod issuer;
 pub mod serial;
@@ -33,6 +34,7 @@ use cairn_core::{Clock, Random, Result};
 
 pub use crate::choice::{Usage, Use};
 pub use crate::config::{Config, ConfigError, CrlConfig, DEFAULT_PROFILE, ProfileConfig};
+pub use crate::crl::Crls;
 pub use crate::hierarchy::Hierarchy;
 pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::metrics::{Gauges, METRICS};
@@ -46,6 +48,7 @@ use crate::publication::Publication;
 pub struct Ca {
     profiles: BTreeMap<String, Profile>,
     publication: Option<Publication>,
+    crl: CrlConfig,
     serial_prefix: SerialPrefix,
     /// Exchanged as a whole: what has begun with one set ends with it.
     hierarchy: ArcSwap<InUse>,
@@ -73,6 +76,7 @@ impl Ca {
         Ok(Self {
             profiles: profiles.collect(),
             publication,
+            crl: config.crl,
             serial_prefix: config.serial_prefix,
             hierarchy: ArcSwap::from_pointee(hierarchy),
             store,

@@ -70,7 +70,7 @@ impl CrlReason {
 }
 
 /// SEQUENCE { SEQUENCE { OID cRLReasons, OCTET STRING { ENUMERATED } } } (RFC 5280 §5.3.1), without the reason itself.
-const REASON: [u8; 13] = [0x30, 12, 0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1];
+pub(super) const REASON: [u8; 13] = [0x30, 12, 0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1];
 
 /// 2050-01-01T00:00:00Z: from here on times are longer (RFC 5280 §5.1.2.4).
 const FIRST_GENERALIZED: i64 = 2_524_608_000;

@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{Digest, SHA256, digest};
 use der::{Encode, Header, Length, Tag, TagNumber, asn1::BitStringRef};
 use x509_cert::{Version, ext::Extension};
 
-use super::{CrlInputs, RevokedEntry, may_sign_crls};
+use super::{CrlInputs, RevokedEntry, entry::REASON, may_sign_crls};
 use crate::{
     algorithm::SignatureAlgorithm,
     certificate::Certificate,
@@ -45,6 +45,14 @@ impl EntriesLength {
     pub fn add(&mut self, entry: &RevokedEntry<'_>) -> Result<(), BuildError> {
         self.octets += entry.length().ok_or(BuildError::Serial)?;
         Ok(())
+    }
+
+    /// More, of which is known how many they are, and how long all their serials together; they may turn out to be shorter.
+    pub fn add_at_most(&mut self, count: u64, serial_octets: u64) {
+        // Two heads, a time of the longer form, and a reason.
+        const MOST: u64 = 2 + 2 + 2 + 15 + REASON.len() as u64 + 1;
+        let octets = count.saturating_mul(MOST).saturating_add(serial_octets);
+        self.octets = self.octets.saturating_add(usize::try_from(octets).unwrap_or(usize::MAX));
     }
 
     /// In octets.

@@ -12,6 +12,7 @@ mod scope;
 
 use std::collections::HashSet;
 
+use aws_lc_rs::digest;
 use der::{
     Decode, Encode, Reader, SliceReader,
     asn1::{IntRef, UintRef},
@@ -143,6 +144,12 @@ impl Crl {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// The SHA-256 of the DER.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        digest::digest(&digest::SHA256, &self.der).as_ref().try_into().unwrap_or_default()
     }
 
     /// Strict PEM: 64 columns, line feeds, nothing around it (RFC 7468 §3).
