@@ -73,8 +73,10 @@ struct Shard {
     latest: Latest,
     /// A key was compromised at this place: the next list must tell of it.
     urgent: Option<RevocationPosition>,
-    /// Not before this.
+    /// One that does not come on schedule is not made before this.
     rest: Option<Instant>,
+    /// None is tried again before this.
+    retry: Option<Instant>,
     /// Whether it was said that a CRL is overdue.
     said: bool,
 }
@@ -224,23 +226,24 @@ impl Crls {
     /// Makes what is due of a shard.
     async fn tend(&self, state: &mut State, id: ShardId, issuer: &Arc<Issuer>) {
         let Some(shard) = state.shards.get_mut(&id) else { return };
-        if shard.rest.is_some_and(|rest| Instant::now() < rest) || self.due(shard).is_none() {
+        let waits = |until: Option<Instant>| until.is_some_and(|until| Instant::now() < until);
+        let scheduled = due::due(&self.config, &shard.latest, None, self.ca.clock.now()).is_some();
+        if waits(shard.retry) || (!scheduled && (waits(shard.rest) || self.due(shard).is_none())) {
             return;
         }
         let began = Instant::now();
-        let made = self.make_due(id, shard, issuer).await;
-        shard.rest = match made {
-            Ok(false) => None,
-            Ok(true) => Some(Instant::now() + began.elapsed() * REST),
+        match self.make_due(id, shard, issuer).await {
+            Ok(false) => {}
+            Ok(true) => shard.rest = Some(Instant::now() + began.elapsed() * REST),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, shard = %id, "a CRL could not be made; trying again");
+                shard.retry = Some(Instant::now() + RETRY);
                 if let Some(metrics) = state.metrics.get(&id.issuer) {
                     metrics.failed();
                 }
-                Some(Instant::now() + RETRY)
             }
-        };
+        }
     }
 
     fn due(&self, shard: &Shard) -> Option<Due> {
@@ -251,7 +254,6 @@ impl Crls {
     async fn make_due(&self, id: ShardId, shard: &mut Shard, issuer: &Arc<Issuer>) -> Result<bool> {
         if !self.hold(id).await? {
             // Another one is at it.
-            shard.rest = None;
             return Ok(false);
         }
         let made = self.make_under_lease(id, shard, issuer).await;

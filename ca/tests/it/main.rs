@@ -8,6 +8,7 @@ mod choice;
 mod crls;
 mod issuance;
 mod issuers;
+mod ocsp;
 mod refusals;
 mod storage;
 mod world;
