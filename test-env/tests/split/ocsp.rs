@@ -30,7 +30,7 @@ async fn what_is_revoked_is_revoked_at_every_front_end_also_after_the_storage_wa
         let name = [Identifier::dns(&format!("seen-{number}.test"))];
         let request = CertificateRequest::new(&name).unwrap();
         let certified = certify(&mut client, &account, &http01, &name, &request.der).await.unwrap();
-        let pem = String::from_utf8(certified.chain).unwrap();
+        let pem = String::from_utf8(certified.chain.to_vec()).unwrap();
         let end = "-----END CERTIFICATE-----\n";
         let chain: Vec<_> = pem.split_inclusive(end).map(|one| Certificate::from_pem(one).unwrap()).collect();
         let (leaf, issuer) = (&chain[0], &chain[1]);
