@@ -10,6 +10,7 @@ pub mod account;
 pub mod authorization;
 pub mod certificate;
 pub mod challenge;
+pub mod crl;
 pub mod id;
 pub mod order;
 
@@ -33,6 +34,7 @@ pub use certificate::{
     Serial,
 };
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
+pub use crl::{CrlHead, CrlId, CrlKind, RevokedCertificate, ShardId};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AccountId, AuthorizationId, OrderId, WorkerId};
 pub use identifier::{DnsName, Identifier};

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
@@ -11,8 +12,9 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, CertificateStatus, ChallengeType, Identifier, OrderId, OrderWithAuthorizations,
-    Problem, Result, Serial, Thumbprint, Timestamp, WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Identifier, IssuerId,
+    OrderId, OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId, Thumbprint,
+    Timestamp, WorkerId,
 };
 
 use tracing::{Instrument, debug_span};
@@ -66,6 +68,22 @@ measured! {
         fn revocation_position() -> RevocationPosition;
         fn revocations_after(position: RevocationPosition, limit: usize) -> Vec<RevocationEvent>;
         fn published_ca_certificates() -> Vec<CaCertificate>;
+        fn crl(shard: ShardId, kind: CrlKind) -> Option<CrlHead>;
+        fn crl_chunk(crl: CrlId, place: u32) -> Option<Vec<u8>>;
+    }
+    impl CrlStore {
+        fn hold_crl_shard(shard: ShardId, holder: WorkerId, now: Timestamp, until: Timestamp) -> bool;
+        fn release_crl_shard(shard: ShardId, holder: WorkerId) -> ();
+        fn crls(issuer: IssuerId, after: Option<CrlId>, limit: usize) -> Vec<CrlHead>;
+        fn latest_crl(shard: ShardId, kind: CrlKind) -> Option<CrlHead>;
+        fn latest_change() -> RevocationPosition;
+        fn changes_after(position: RevocationPosition, limit: usize) -> Vec<ShardChange>;
+        fn revoked(shard: ShardId, after: Option<Serial>, limit: usize) -> Vec<RevokedCertificate>;
+        fn revoked_lengths(shard: ShardId, after: Option<Serial>) -> RevokedLengths;
+        fn add_crl_chunk(crl: CrlId, holder: WorkerId, place: u32, octets: Vec<u8>) -> ();
+        fn publish_crl(crl: CrlHead, holder: WorkerId) -> ();
+        fn remove_crls(first: CrlId, end: u64, holder: WorkerId) -> bool;
+        fn forget_revocations(serials: Vec<Serial>, ended: Timestamp) -> ();
     }
     impl StorageAuthority {
         fn new_account(account: Account) -> Option<Account>;

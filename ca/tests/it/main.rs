@@ -5,6 +5,7 @@
 
 mod audit;
 mod choice;
+mod crls;
 mod issuance;
 mod issuers;
 mod ocsp;

@@ -21,6 +21,7 @@
 
 pub mod admin;
 pub mod ca;
+pub mod crl;
 pub mod nonce;
 pub mod ocsp;
 pub mod pa;
@@ -31,6 +32,7 @@ pub mod va;
 
 pub use admin::Administration;
 pub use ca::{CertificateAuthority, IssuanceRequest};
+pub use crl::CrlStore;
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use ocsp::{OcspAnswer, OcspResponder, OcspResponse};
 pub use pa::{KeyUse, PolicyAuthority};

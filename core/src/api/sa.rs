@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use cairn_jose::Thumbprint;
 
 use crate::account::Account;
+use crate::api::crl::CrlStore;
 use crate::api::pki::PkiRead;
 use crate::authorization::{Authorization, AuthorizationProgress};
 use crate::certificate::{
@@ -306,6 +307,6 @@ pub trait StorageAuthority: StorageRead {
 }
 
 /// All that a storage does. Nobody holds this but the process that opened one, which hands out the narrower traits.
-pub trait Storage: StorageAuthority + CertificateStore + PkiRead {}
+pub trait Storage: StorageAuthority + CertificateStore + PkiRead + CrlStore {}
 
-impl<T: StorageAuthority + CertificateStore + PkiRead> Storage for T {}
+impl<T: StorageAuthority + CertificateStore + PkiRead + CrlStore> Storage for T {}

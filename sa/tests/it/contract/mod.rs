@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod authorizations;
 pub(crate) mod ca_certificates;
 pub(crate) mod certificates;
+pub(crate) mod crls;
 pub(crate) mod feed;
 pub(crate) mod orders;
 pub(crate) mod pruning;
@@ -96,6 +97,16 @@ stories! {
         what_is_revoked_is_told_in_its_order_and_from_any_place_on
         places_rise_with_the_time
         who_follows_misses_nothing_that_many_revoke_at_once
+    }
+    crls {
+        a_lease_has_one_holder_until_it_ends_or_is_given_back
+        of_many_that_want_a_lease_one_has_it
+        a_crl_reads_back_once_it_is_published
+        numbers_rise_and_only_a_delta_of_the_same_moment_shares_one
+        who_lost_the_lease_stores_and_removes_nothing_any_more
+        old_crls_are_removed_piece_by_piece_and_the_others_stay
+        the_revoked_certificates_of_a_shard_come_in_pages_by_their_serials
+        what_is_long_over_is_forgotten_but_never_the_latest
     }
     pruning {
         an_order_goes_some_time_after_its_end_whatever_became_of_it
