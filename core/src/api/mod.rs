@@ -25,6 +25,7 @@ pub mod nonce;
 pub mod pa;
 pub mod pki;
 pub mod ra;
+pub mod revocations;
 pub mod sa;
 pub mod va;
 
@@ -34,5 +35,6 @@ pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use pa::{KeyUse, PolicyAuthority};
 pub use pki::PkiRead;
 pub use ra::{ListenerCertificates, RegistrationAuthority};
+pub use revocations::RevocationStore;
 pub use sa::{CertificateStore, Storage, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

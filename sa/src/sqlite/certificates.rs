@@ -15,6 +15,8 @@ macro_rules! columns {
     };
 }
 
+pub(super) use columns;
+
 statements! {
     BY_SERIAL = concat!("SELECT ", columns!(), " FROM certificates WHERE serial = ?1");
     /// Serial and order are unique: a second intent for either fails.
@@ -28,7 +30,7 @@ statements! {
          WHERE id = (SELECT order_id FROM certificates WHERE serial = ?1) AND status = 'processing'";
 }
 
-fn row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
+pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
     Ok(CertificateRow {
         serial: row.get(0)?,
         order_id: row.get(1)?,
