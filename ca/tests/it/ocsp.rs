@@ -333,6 +333,8 @@ async fn cas_are_spoken_for_by_the_roots_responder_as_its_crl_says() {
             next_update: NOW.plus(DAY / 2).unix(),
             number,
             scope: None,
+            base: None,
+            delta_url: None,
         };
         crl(&root, root_key.algorithm(), inputs, entries).unwrap().sign(&root_key).unwrap()
     };

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use cairn_core::api::OcspResponse;
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::time::FakeClock;
-use cairn_core::{CaCertificate, IssuerId, Result, Revocation, Serial, Timestamp};
+use cairn_core::{
+    CaCertificate, CrlHead, CrlId, CrlKind, IssuerId, Result, Revocation, Serial, ShardId, Timestamp,
+};
 use cairn_x509::ocsp::IssuerHash;
 use cairn_x509::{Certificate, FileSigner, KeySpec, Name, RootInputs, Signer, Validity, root};
 use tokio::sync::Notify;
@@ -60,6 +62,14 @@ impl PkiRead for Published {
 
     async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
         Ok(Vec::new())
+    }
+
+    async fn crl(&self, _: ShardId, _: CrlKind) -> Result<Option<CrlHead>> {
+        Ok(None)
+    }
+
+    async fn crl_chunk(&self, _: CrlId, _: u32) -> Result<Option<Vec<u8>>> {
+        Ok(None)
     }
 }
 
