@@ -215,6 +215,9 @@ pub struct ProfileConfig {
     /// Whether the certificate is also good for TLS clients (extendedKeyUsage clientAuth). Default: false. Beware when other
     /// services take any client certificate from this CA as a login: then whoever controls a name can log in.
     pub client_auth: bool,
+    /// Whether TLS servers must staple an OCSP answer (the TLS feature status_request, RFC 7633): clients that know it refuse a connection
+    /// without one. Default: false. It needs `pki_url`, and servers that staple by themselves from the first connection on.
+    pub must_staple: bool,
 }
 
 impl Default for ProfileConfig {
@@ -224,6 +227,7 @@ impl Default for ProfileConfig {
             backdate: Period::from_secs(60 * 60),
             common_name: true,
             client_auth: false,
+            must_staple: false,
         }
     }
 }
@@ -255,6 +259,16 @@ impl Config {
         }
         self.ocsp.validate()?;
         self.crl.validate()?;
+        if let Some((name, _)) =
+            self.profiles.iter().find(|(_, profile)| profile.must_staple && self.pki_url.is_none())
+        {
+            return Err(ConfigError {
+                key: format!("profiles.{name}.must_staple"),
+                problem: "such certificates are good for nothing without a place where servers get OCSP answers; set pki_url to the \
+                          plain-HTTP URL of the front end for relying parties, for example \"http://pki.example.com\", or leave it out"
+                    .to_owned(),
+            });
+        }
         self.profiles.iter().try_for_each(|(name, profile)| profile.validate(name))
     }
 }
@@ -342,6 +356,18 @@ mod tests {
         }
         assert!(error_of("[ocsp]\nresponder_lifetime = \"47h\"").contains("is not from 2d, twice"));
         assert!(error_of("[ocsp]\nresponder_lifetime = \"31d\"").starts_with("ocsp.responder_lifetime: "));
+    }
+
+    #[test]
+    fn whoever_must_staple_must_know_where_from() {
+        let text = "[profiles.default]\nmust_staple = true";
+        let error = error_of(text);
+        assert!(
+            error.starts_with("profiles.default.must_staple: ") && error.contains("set pki_url"),
+            "{error}"
+        );
+        let config: Config = toml::from_str(&format!("pki_url = \"http://pki.test\"\n{text}")).unwrap();
+        config.validate().unwrap();
     }
 
     #[test]

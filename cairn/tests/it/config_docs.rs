@@ -33,6 +33,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[ca]", "ca/src/config.rs", "Config"),
     ("[ca.profiles.NAME]", "ca/src/config.rs", "ProfileConfig"),
     ("[ca.crl]", "ca/src/config.rs", "CrlConfig"),
+    ("[ca.ocsp]", "ca/src/config.rs", "OcspConfig"),
     ("[sa]", "sa/src/config.rs", "Config"),
     ("[sa.keep]", "sa/src/config.rs", "Keep"),
     ("[sa.postgres]", "sa/src/config.rs", "Postgres"),

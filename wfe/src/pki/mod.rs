@@ -97,7 +97,7 @@ impl Pki {
 pub fn router(pki: Arc<Pki>) -> Router {
     Router::new()
         .route(path::OCSP, post(ocsp::posted))
-        .route(path::OCSP_SLASH, post(ocsp::posted))
+        .route(path::OCSP_SLASH, post(ocsp::posted).get(ocsp::got))
         .route(path::OCSP_GET, get(ocsp::got))
         .route(path::ISSUER, get(issuers::certificate))
         .route(path::CRL, get(crls::crl))

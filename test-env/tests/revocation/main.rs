@@ -1,0 +1,11 @@
+//! Those who look whether a certificate is revoked, each in its own way, against a real server: by OCSP, as clients ask it and as TLS servers
+//! staple it. `./test-env/test revocation` installs them.
+
+// Redundant to the compiler; it tells clippy that the functions in here are test code too.
+#![cfg(test)]
+
+mod world;
+
+mod askers;
+mod recorded;
+mod stapling;
