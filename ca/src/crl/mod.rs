@@ -21,13 +21,13 @@ use cairn_core::api::CrlStore;
 use cairn_core::api::crl::MAX_ROWS;
 use cairn_core::api::pki::RevocationPosition;
 use cairn_core::{CrlHead, CrlKind, CrlShard, IssuerId, Result, RevocationReason, ShardId, WorkerId};
-use cairn_x509::Crl;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::metrics::METRICS;
 
 use self::due::{Due, Latest};
 use self::metrics::Handles;
+use crate::hierarchy::InUse;
 use crate::issuer::Issuer;
 use crate::publication::Publication;
 use crate::{Ca, CrlConfig};
@@ -50,8 +50,6 @@ pub struct Crls {
     config: CrlConfig,
     /// By whom leases are held.
     holder: WorkerId,
-    /// What other CAs above have made, to be published with ours.
-    installed: Mutex<Arc<Vec<Crl>>>,
     /// One round at a time.
     state: tokio::sync::Mutex<State>,
     overdue: Mutex<Vec<String>>,
@@ -62,6 +60,8 @@ struct State {
     /// What was revoked up to here is known; `None` before the first look.
     seen: Option<RevocationPosition>,
     shards: BTreeMap<ShardId, Shard>,
+    /// Whose CRLs of CAs above are published.
+    installed: Option<Arc<InUse>>,
     /// Issuers whose stored CRLs have been read.
     read: BTreeSet<IssuerId>,
     metrics: BTreeMap<IssuerId, Handles>,
@@ -93,15 +93,9 @@ impl Crls {
             publication,
             config,
             holder,
-            installed: Mutex::default(),
             state: tokio::sync::Mutex::default(),
             overdue: Mutex::default(),
         })
-    }
-
-    /// Publishes these CRLs, which CAs above have made, besides those that are made here. Replaces what was given before.
-    pub fn install(&self, crls: Vec<Crl>) {
-        *self.installed.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(crls);
     }
 
     /// CRLs that should have been made by now, in words for the operator.
@@ -134,7 +128,7 @@ impl Crls {
         for (shard, issuer) in self.shards(&state, &issuers) {
             self.tend(&mut state, shard, &issuer).await;
         }
-        self.publish_installed(&issuers).await;
+        self.publish_installed(&mut state, &issuers).await;
         self.tell(&mut state, &issuers);
         Ok(())
     }

@@ -14,6 +14,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[api]", "cairn/src/config.rs", "Api"),
     ("[pki]", "cairn/src/config.rs", "Pki"),
     ("[pki.ocsp]", "wfe/src/pki/config.rs", "Ocsp"),
+    ("[pki.crl]", "wfe/src/pki/config.rs", "Crl"),
     ("[management]", "cairn/src/config.rs", "Management"),
     ("[admin]", "cairn/src/config.rs", "Admin"),
     ("[internal]", "cairn/src/config.rs", "Internal"),

@@ -127,14 +127,14 @@ fn python_verifies_what_is_said_and_pkilint_has_nothing_to_say() -> Result<()> {
 }
 
 /// A script beside this file, in the home of `world`.
-fn python(world: &World, script: &str) -> Result<Command> {
+pub(crate) fn python(world: &World, script: &str) -> Result<Command> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/revocation");
     let mut command = Command::new(tools()?.join("bin/python"));
     command.arg(folder.join(script)).current_dir(world.home.folder());
     Ok(command)
 }
 
-fn tools() -> Result<PathBuf> {
+pub(crate) fn tools() -> Result<PathBuf> {
     let tools = env::var_os("CAIRN_PYTHON").context(
         "CAIRN_PYTHON names no Python environment with cryptography and pkilint; `./test-env/test revocation` makes one",
     )?;

@@ -87,8 +87,13 @@ impl World {
     /// Revokes the certificate, and waits until that is seen.
     pub(crate) fn revoke(&mut self) -> Result<()> {
         const SUPERSEDED: i64 = 4;
+        self.revoke_for(SUPERSEDED)
+    }
+
+    /// The same for this reason.
+    pub(crate) fn revoke_for(&mut self, reason: i64) -> Result<()> {
         let Self { runtime, client, account, leaf, .. } = self;
-        runtime.block_on(client.revoke((&*account).into(), leaf.der(), Some(SUPERSEDED)))?;
+        runtime.block_on(client.revoke((&*account).into(), leaf.der(), Some(reason)))?;
         wait::until("a revoked answer", PATIENCE, || {
             let seen = party::status(self.pki, &self.issuer, &self.leaf)?;
             Ok((seen != Status::Good).then_some(()))
