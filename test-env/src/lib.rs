@@ -18,6 +18,7 @@ pub mod program;
 pub mod relay;
 pub mod site;
 pub mod split;
+pub mod turned_clock;
 pub mod wait;
 
 pub mod acme;
