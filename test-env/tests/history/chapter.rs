@@ -53,7 +53,7 @@ pub(crate) async fn happen(world: &mut World, chance: &Chance) -> String {
     // An operator, too.
     if let Some(number) = revocable(world, chance) {
         let serial = hex(world.known[number].certificate.serial());
-        let reason: &str = chance.one(&NAMES);
+        let reason = chance.one::<&str>(&NAMES);
         world.admin(&["certificate", "revoke", &serial, "--reason", reason]);
         world.known[number].told = Told::Revoked;
         asked += 1;
