@@ -7,18 +7,20 @@ use anyhow::{Context, Result};
 use axum::Router;
 use cairn_ca::{Ca, Issuer};
 use cairn_core::api::{
-    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, PolicyAuthority,
-    RegistrationAuthority, Storage, StorageAuthority, StorageRead, ValidationAuthority,
+    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, PkiRead,
+    PolicyAuthority, RegistrationAuthority, Storage, StorageAuthority, StorageRead, ValidationAuthority,
 };
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Random, SystemRandom};
 use cairn_pa::Pa;
 use cairn_proto::{
-    RemoteCertificateAuthority, RemoteCertificateStore, RemoteListenerCertificates, RemotePolicyAuthority,
-    RemoteRegistrationAuthority, RemoteStorageAuthority, RemoteStorageRead, RemoteValidationAuthority, Role,
+    RemoteCertificateAuthority, RemoteCertificateStore, RemoteListenerCertificates, RemotePkiRead,
+    RemotePolicyAuthority, RemoteRegistrationAuthority, RemoteStorageAuthority, RemoteStorageRead,
+    RemoteValidationAuthority, Role,
 };
 use cairn_ra::Ra;
 use cairn_va::{Perspective, Va};
+use cairn_wfe::pki::{self, Pki};
 use cairn_wfe::{Chains, Nonces, RoutedNonces};
 use cairn_x509::Certificate;
 
@@ -40,6 +42,8 @@ pub struct Configs {
     pub ca: cairn_ca::Config,
     /// The policy authority.
     pub pa: cairn_pa::Config,
+    /// The front end for relying parties.
+    pub pki: pki::Config,
 }
 
 /// What the services stand on.
@@ -94,6 +98,8 @@ impl Foundation {
 pub struct Services {
     /// The ACME API, and the nonces that it gave out.
     pub wfe: Option<FrontEnd>,
+    /// Serves relying parties.
+    pub pki: Option<Router>,
     /// Decides; takes up what a process left unfinished.
     pub ra: Option<Arc<Ra>>,
     /// Validates.
@@ -188,8 +194,9 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .play(Role::Wfe)
         .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
         .transpose()?;
+    let pki = roles.play(Role::Pki).then(|| wiring.relying_parties(configs.pki)).transpose()?;
     let Wiring { sa, near, peers, clock, .. } = wiring;
-    Ok(Services { wfe, ra, va, remote_va, ca, sa, near, pa, peers, clock, notices: Arc::default() })
+    Ok(Services { wfe, pki, ra, va, remote_va, ca, sa, near, pa, peers, clock, notices: Arc::default() })
 }
 
 /// A service of this process, or else a peer.
@@ -285,6 +292,20 @@ impl Wiring<'_> {
             chains: Arc::clone(&chains),
         };
         Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates, chains })
+    }
+
+    /// The front end for relying parties, kept current for as long as it answers.
+    fn relying_parties(&self, config: pki::Config) -> Result<Router> {
+        config.validate().context("[pki]")?;
+        let published: Arc<dyn PkiRead> = match &self.sa {
+            Some(sa) => sa.clone(),
+            None => Arc::new(RemotePkiRead::new(self.peers.channel(Role::Pki, Role::Sa)?)),
+        };
+        let deps = pki::Deps { published, clock: Arc::clone(&self.clock) };
+        let front_end = Arc::new(Pki::new(deps, config));
+        let (current, ended) = (Arc::clone(&front_end), self.lifecycle.ended.clone());
+        self.lifecycle.support.spawn(async move { ended.run_until_cancelled(current.keep_current()).await });
+        Ok(pki::router(front_end))
     }
 
     /// The chains that the front end sends along, kept current for as long as it answers.

@@ -29,7 +29,8 @@ pub use account::{Account, AccountStatus};
 pub use authorization::{Authorization, AuthorizationProgress, AuthorizationStatus};
 pub use cairn_jose::{Jwk, Thumbprint};
 pub use certificate::{
-    CaCertificate, CertificateRecord, CrlShard, IssuerId, Revocation, RevocationReason, Serial,
+    CaCertificate, CertificateRecord, CertificateStatus, CrlShard, IssuerId, Revocation, RevocationReason,
+    Serial,
 };
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
 pub use error::{Error, ErrorKind, Result};

@@ -17,6 +17,7 @@ mod sa;
 mod va;
 
 mod ca;
+mod ocsp;
 
 mod client;
 mod server;
@@ -42,6 +43,7 @@ pub use admin::{RemoteAdministration, administration_server};
 pub use ca::{RemoteCertificateAuthority, certificate_authority_server};
 pub use client::Carrier;
 pub use nonce::{RemoteNonceOwner, nonce_owner_server};
+pub use ocsp::{RemoteOcspResponder, ocsp_responder_server};
 pub use pa::{RemotePolicyAuthority, policy_authority_server};
 pub use ra::{
     RemoteListenerCertificates, RemoteRegistrationAuthority, listener_certificates_server,

@@ -11,8 +11,8 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial,
-    Thumbprint, Timestamp, WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, Identifier, OrderId, OrderWithAuthorizations,
+    Problem, Result, Serial, Thumbprint, Timestamp, WorkerId,
 };
 
 use tracing::{Instrument, debug_span};
@@ -60,10 +60,12 @@ measured! {
         fn record_intent(intent: Intent) -> ();
         fn add_certificate(certificate: NewCertificate) -> bool;
         fn record_ca_certificates(certificates: Vec<CaCertificate>) -> ();
+        fn certificate_statuses(serials: &[Serial]) -> Vec<Option<CertificateStatus>>;
     }
     impl PkiRead {
         fn revocation_position() -> RevocationPosition;
         fn revocations_after(position: RevocationPosition, limit: usize) -> Vec<RevocationEvent>;
+        fn published_ca_certificates() -> Vec<CaCertificate>;
     }
     impl StorageAuthority {
         fn new_account(account: Account) -> Option<Account>;

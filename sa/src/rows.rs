@@ -6,12 +6,12 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
-use cairn_core::api::sa::NewOrder;
+use cairn_core::api::sa::{MAX_CERTIFICATE_STATUSES, NewOrder};
 use cairn_core::certificate::MAX_CA_CERTIFICATES;
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, Identifier, IssuerId, Order, OrderId, OrderProgress, Revocation, RevocationReason,
-    Serial, Timestamp, Token,
+    CertificateRecord, CertificateStatus, Identifier, IssuerId, Order, OrderId, OrderProgress, Revocation,
+    RevocationReason, Serial, Timestamp, Token,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -352,6 +352,33 @@ impl TryFrom<CertificateRow> for CertificateRecord {
             serial,
         })
     }
+}
+
+/// What has become of a certificate: some columns of its row.
+pub(crate) struct StatusRow {
+    pub(crate) issuer: [u8; 20],
+    pub(crate) revoked_at: Option<i64>,
+    pub(crate) revocation_reason: Option<u8>,
+}
+
+impl TryFrom<StatusRow> for CertificateStatus {
+    type Error = Inconsistency;
+
+    fn try_from(row: StatusRow) -> Result<Self, Inconsistency> {
+        let unknown = || Inconsistency::on("certificates", "revocation_reason");
+        let reason = row.revocation_reason.map(|code| RevocationReason::from_code(code).ok_or_else(unknown));
+        let reason = reason.transpose()?;
+        let revocation = row.revoked_at.map(|at| Revocation { at: Timestamp::from_unix(at), reason });
+        Ok(Self { issuer: IssuerId::from_bytes(row.issuer), revocation })
+    }
+}
+
+/// Refuses to look up more certificates than are ever asked about.
+pub(crate) fn ensure_askable(serials: &[Serial]) -> Result<(), DbError> {
+    if serials.len() > MAX_CERTIFICATE_STATUSES {
+        return Err(DbError::Misuse("more certificates at once than are ever asked about"));
+    }
+    Ok(())
 }
 
 /// A row of `revocations`, without what only lists need.

@@ -16,6 +16,8 @@
 //! | challenge | `/challenge/{authorization id}/{type}` | POST |
 //! | certificate, with its default chain or another | `/certificate/{serial}`, `/certificate/{serial}/{chain}` | POST-as-GET |
 //!
+//! Beside ACME it serves relying parties, in a router of its own ([`pki`]), which may run in a process of its own.
+//!
 //! Key change, pre-authorization, external account binding, renewal information and lists of orders are not offered, and not
 //! advertised.
 
@@ -29,6 +31,8 @@ mod site;
 mod edge;
 mod places;
 mod problem;
+
+pub mod pki;
 
 mod chains;
 mod client;

@@ -12,6 +12,8 @@ use crate::written::{assert_written, root};
 const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "cairn/src/config.rs", "Config"),
     ("[api]", "cairn/src/config.rs", "Api"),
+    ("[pki]", "cairn/src/config.rs", "Pki"),
+    ("[pki.ocsp]", "wfe/src/pki/config.rs", "Ocsp"),
     ("[management]", "cairn/src/config.rs", "Management"),
     ("[admin]", "cairn/src/config.rs", "Admin"),
     ("[internal]", "cairn/src/config.rs", "Internal"),
@@ -39,6 +41,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
 /// Fields that are tables of their own, at the top and in `[internal]`.
 const TABLES: &[&str] = &[
     "api",
+    "pki",
     "management",
     "admin",
     "internal",
@@ -90,7 +93,9 @@ fn reference() -> String {
         writeln!(text, "\n## {title}\n").unwrap();
         for (field, documentation) in fields(&source, name) {
             let holds_tables = table.is_empty() || *table == "[internal]";
-            if !holds_tables || !TABLES.contains(&field.as_str()) {
+            // There it is a folder.
+            let is_folder = *table == "[internal]" && field == "pki";
+            if !holds_tables || is_folder || !TABLES.contains(&field.as_str()) {
                 writeln!(text, "- **`{field}`**: {documentation}").unwrap();
             }
         }

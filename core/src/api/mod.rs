@@ -22,6 +22,7 @@
 pub mod admin;
 pub mod ca;
 pub mod nonce;
+pub mod ocsp;
 pub mod pa;
 pub mod pki;
 pub mod ra;
@@ -31,6 +32,7 @@ pub mod va;
 pub use admin::Administration;
 pub use ca::{CertificateAuthority, IssuanceRequest};
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
+pub use ocsp::{OcspAnswer, OcspResponder, OcspResponse};
 pub use pa::{KeyUse, PolicyAuthority};
 pub use pki::PkiRead;
 pub use ra::{ListenerCertificates, RegistrationAuthority};

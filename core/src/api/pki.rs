@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::certificate::{IssuerId, Revocation, Serial};
+use crate::certificate::{CaCertificate, IssuerId, Revocation, Serial};
 use crate::error::Result;
 
 /// A place in the order of revocations. Every revocation, and every later change of one, has its own, higher than that of all that were
@@ -53,4 +53,8 @@ pub trait PkiRead: Send + Sync {
         position: RevocationPosition,
         limit: usize,
     ) -> Result<Vec<RevocationEvent>>;
+
+    /// The CA certificates that were recorded, as [`StorageRead::ca_certificates`](super::StorageRead::ca_certificates) tells them: those
+    /// of the issuers are among them.
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>>;
 }

@@ -11,7 +11,9 @@ use cairn_jose::Thumbprint;
 use crate::account::Account;
 use crate::api::pki::PkiRead;
 use crate::authorization::{Authorization, AuthorizationProgress};
-use crate::certificate::{CaCertificate, CertificateRecord, CrlShard, IssuerId, Revocation, Serial};
+use crate::certificate::{
+    CaCertificate, CertificateRecord, CertificateStatus, CrlShard, IssuerId, Revocation, Serial,
+};
 use crate::challenge::ChallengeType;
 use crate::error::Result;
 use crate::id::{AccountId, AuthorizationId, OrderId, WorkerId};
@@ -108,7 +110,10 @@ pub struct NewCertificate {
     pub at: Timestamp,
 }
 
-/// What the CA may do: record what it signs, and nothing else.
+/// How many certificates are asked about at once, at most: as many as an OCSP request may name.
+pub const MAX_CERTIFICATE_STATUSES: usize = 32;
+
+/// What the CA may do: record what it signs and look up what has become of it, and nothing else.
 #[async_trait]
 pub trait CertificateStore: Send + Sync {
     /// Stores the intent to sign.
@@ -131,6 +136,13 @@ pub trait CertificateStore: Send + Sync {
     /// # Errors
     /// `Internal` for more than [`MAX_CA_CERTIFICATES`](crate::certificate::MAX_CA_CERTIFICATES) at once.
     async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()>;
+
+    /// For each serial, in the same order, what has become of the certificate; `None` if there is none: a serial that was only intended
+    /// is no certificate's. It says what is so now: a revocation that was acknowledged is in it.
+    ///
+    /// # Errors
+    /// `Internal` for more than [`MAX_CERTIFICATE_STATUSES`] at once.
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>>;
 }
 
 /// A new order and those of its authorizations that are new too; the others exist already.

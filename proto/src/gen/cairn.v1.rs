@@ -1229,6 +1229,28 @@ pub mod admin_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OcspRequest {
+    /// An OCSPRequest.
+    #[prost(bytes = "vec", tag = "1")]
+    pub der: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OcspAnswer {
+    /// Absent if the responder may not say anything of what is asked.
+    #[prost(message, optional, tag = "1")]
+    pub signed: ::core::option::Option<OcspResponse>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OcspResponse {
+    /// The whole OCSPResponse.
+    #[prost(bytes = "vec", tag = "1")]
+    pub der: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub this_update: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "3")]
+    pub next_update: ::core::option::Option<i64>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct IssuanceRequest {
     /// Absent, as `account`, for the CA's own listeners.
@@ -1429,6 +1451,186 @@ pub mod certificate_authority_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "cairn.v1.CertificateAuthority";
     impl<T> tonic::server::NamedService for CertificateAuthorityServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod ocsp_responder_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with OcspResponderServer.
+    #[async_trait]
+    pub trait OcspResponder: std::marker::Send + std::marker::Sync + 'static {
+        async fn ocsp_response(
+            &self,
+            request: tonic::Request<super::OcspRequest>,
+        ) -> std::result::Result<tonic::Response<super::OcspAnswer>, tonic::Status>;
+    }
+    /// For the front end of relying parties.
+    #[derive(Debug)]
+    pub struct OcspResponderServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> OcspResponderServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for OcspResponderServer<T>
+    where
+        T: OcspResponder,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cairn.v1.OcspResponder/OcspResponse" => {
+                    #[allow(non_camel_case_types)]
+                    struct OcspResponseSvc<T: OcspResponder>(pub Arc<T>);
+                    impl<
+                        T: OcspResponder,
+                    > tonic::server::UnaryService<super::OcspRequest>
+                    for OcspResponseSvc<T> {
+                        type Response = super::OcspAnswer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OcspRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OcspResponder>::ocsp_response(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OcspResponseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for OcspResponderServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cairn.v1.OcspResponder";
+    impl<T> tonic::server::NamedService for OcspResponderServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
@@ -3088,6 +3290,32 @@ pub struct AddCertificateResponse {
     pub ended_order: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificateStatusesRequest {
+    /// At most 32.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub serials: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CertificateStatusesResponse {
+    /// One for each serial.
+    #[prost(message, repeated, tag = "1")]
+    pub statuses: ::prost::alloc::vec::Vec<MaybeCertificateStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MaybeCertificateStatus {
+    /// Absent if there is no such certificate.
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<CertificateStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificateStatus {
+    /// The issuer's subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub revocation: ::core::option::Option<Revocation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StorageNewAccountRequest {
     #[prost(message, optional, tag = "1")]
     pub account: ::core::option::Option<Account>,
@@ -3946,8 +4174,15 @@ pub mod certificate_store_server {
             &self,
             request: tonic::Request<super::CaCertificateList>,
         ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn certificate_statuses(
+            &self,
+            request: tonic::Request<super::CertificateStatusesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CertificateStatusesResponse>,
+            tonic::Status,
+        >;
     }
-    /// Record what is signed: for the certificate authority, which may do nothing else.
+    /// Record what is signed, and look up what has become of it: for the certificate authority, which may do nothing else.
     #[derive(Debug)]
     pub struct CertificateStoreServer<T> {
         inner: Arc<T>,
@@ -4163,6 +4398,55 @@ pub mod certificate_store_server {
                     };
                     Box::pin(fut)
                 }
+                "/cairn.v1.CertificateStore/CertificateStatuses" => {
+                    #[allow(non_camel_case_types)]
+                    struct CertificateStatusesSvc<T: CertificateStore>(pub Arc<T>);
+                    impl<
+                        T: CertificateStore,
+                    > tonic::server::UnaryService<super::CertificateStatusesRequest>
+                    for CertificateStatusesSvc<T> {
+                        type Response = super::CertificateStatusesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CertificateStatusesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateStore>::certificate_statuses(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CertificateStatusesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -4227,6 +4511,13 @@ pub mod pki_read_server {
             &self,
             request: tonic::Request<super::RevocationsAfterRequest>,
         ) -> std::result::Result<tonic::Response<super::RevocationList>, tonic::Status>;
+        async fn published_ca_certificates(
+            &self,
+            request: tonic::Request<super::Nothing>,
+        ) -> std::result::Result<
+            tonic::Response<super::CaCertificateList>,
+            tonic::Status,
+        >;
     }
     /// What relying parties are told. core/src/api/pki.rs.
     #[derive(Debug)]
@@ -4378,6 +4669,50 @@ pub mod pki_read_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevocationsAfterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.PkiRead/PublishedCaCertificates" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishedCaCertificatesSvc<T: PkiRead>(pub Arc<T>);
+                    impl<T: PkiRead> tonic::server::UnaryService<super::Nothing>
+                    for PublishedCaCertificatesSvc<T> {
+                        type Response = super::CaCertificateList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Nothing>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PkiRead>::published_ca_certificates(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishedCaCertificatesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cairn_core::Result;
 use cairn_core::api::PkiRead;
 use cairn_core::api::pki::{MAX_REVOCATION_EVENTS, RevocationEvent, RevocationPosition};
+use cairn_core::{CaCertificate, Result};
 use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
@@ -47,6 +47,12 @@ impl<T: Carrier> PkiRead for RemotePkiRead<T> {
         }
         Ok(list(found.events)?)
     }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        let found: v1::CaCertificateList =
+            self.0.call("/cairn.v1.PkiRead/PublishedCaCertificates", v1::Nothing {}).await?;
+        Ok(found.try_into()?)
+    }
 }
 
 /// Lets others read from `storage` what relying parties are told.
@@ -79,6 +85,13 @@ impl generated::PkiRead for Served<dyn PkiRead> {
             Ok(v1::RevocationList { events: wire(self.0.revocations_after(after, limit).await?) })
         })
         .await
+    }
+
+    async fn published_ca_certificates(
+        &self,
+        _: Request<v1::Nothing>,
+    ) -> Result<Response<v1::CaCertificateList>, Status> {
+        answer(async { Ok(self.0.published_ca_certificates().await?.into()) }).await
     }
 }
 

@@ -89,6 +89,7 @@ async fn storage(world: &World) {
     let pki = RemotePkiRead::new(world.channel.clone());
     same!(world, pki, PkiRead::revocation_position());
     same!(world, pki, PkiRead::revocations_after(sample::revocation_position(), 10));
+    same!(world, pki, PkiRead::published_ca_certificates());
     same!(world, sa, StorageRead::account(account));
     same!(world, sa, StorageRead::account_by_key(thumbprint));
     same!(world, sa, StorageRead::order(order));
@@ -105,6 +106,9 @@ async fn storage(world: &World) {
     same!(world, certificates, CertificateStore::add_certificate(sample::new_certificate()));
     same!(world, certificates, CertificateStore::record_ca_certificates(sample::ca_certificates()));
     same!(world, certificates, CertificateStore::record_ca_certificates(Vec::new()));
+    same!(world, certificates, CertificateStore::certificate_statuses(&[]));
+    let serials = [serial.clone(), Serial::from_bytes(&[1]).unwrap()];
+    same!(world, certificates, CertificateStore::certificate_statuses(&serials));
 
     let stored = sample::account();
     same!(world, sa, StorageAuthority::new_account(stored.clone()));
@@ -188,6 +192,10 @@ async fn others(world: &World) {
         };
         same!(world, ca, CertificateAuthority::issue_certificate(request.clone()));
     }
+
+    let ocsp = RemoteOcspResponder::new(world.channel.clone());
+    same!(world, ocsp, OcspResponder::ocsp_response(vec![0x30, 0]));
+    same!(world, ocsp, OcspResponder::ocsp_response(Vec::new()));
 
     let pa = RemotePolicyAuthority::new(world.channel.clone());
     let identifiers = sample::identifiers();

@@ -111,6 +111,18 @@ impl CertificateAuthority for Fake {
 }
 
 #[async_trait]
+impl OcspResponder for Fake {
+    async fn ocsp_response(&self, request: Vec<u8>) -> Result<OcspAnswer> {
+        let signed = self.found(sample::ocsp_response());
+        self.answer(
+            "ocsp.ocsp_response",
+            request,
+            signed.map_or(OcspAnswer::Unauthorized, OcspAnswer::Signed),
+        )
+    }
+}
+
+#[async_trait]
 impl PolicyAuthority for Fake {
     async fn willing_to_issue(&self, identifiers: &[Identifier]) -> Result<Vec<Vec<ChallengeType>>> {
         let answer = (0..identifiers.len()).map(|number| ChallengeType::ALL[..number % 4].to_vec());
@@ -203,6 +215,10 @@ impl CertificateStore for Fake {
     async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
         self.answer("sa.record_ca_certificates", certificates, ())
     }
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        let statuses = serials.iter().map(|_| self.found(sample::certificate_status()));
+        self.answer("sa.certificate_statuses", serials, statuses.collect())
+    }
 }
 
 #[async_trait]
@@ -216,6 +232,9 @@ impl PkiRead for Fake {
         limit: usize,
     ) -> Result<Vec<RevocationEvent>> {
         self.answer("pki.revocations_after", (position, limit), sample::revocation_events())
+    }
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.answer("pki.published_ca_certificates", (), sample::ca_certificates())
     }
 }
 

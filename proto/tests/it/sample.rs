@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cairn_core::api::OcspResponse;
 use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::{
@@ -183,6 +184,14 @@ pub(crate) fn revocation_events() -> Vec<RevocationEvent> {
 }
 
 /// One with a name and one without.
+pub(crate) fn certificate_status() -> CertificateStatus {
+    CertificateStatus { issuer: IssuerId::from_bytes([6; 20]), revocation: Some(revocation()) }
+}
+
+pub(crate) fn ocsp_response() -> OcspResponse {
+    OcspResponse { der: vec![0x30, 3], this_update: NOW, next_update: NOW.plus(60) }
+}
+
 pub(crate) fn ca_certificates() -> Vec<CaCertificate> {
     let certificate = |number: u8, subject| CaCertificate { der: vec![0x30, number], subject, at: NOW };
     vec![certificate(1, Some(IssuerId::from_bytes([9; 20]))), certificate(2, None)]

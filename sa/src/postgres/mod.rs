@@ -54,8 +54,8 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result,
-    Serial, Thumbprint, Timestamp, WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations,
+    Problem, Result, Serial, Thumbprint, Timestamp, WorkerId,
 };
 use sqlx::postgres::PgConnection;
 use tokio::sync::{Notify, Semaphore};
@@ -72,7 +72,7 @@ use crate::config::{Config, Credentials, Postgres};
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_recordable, json};
+use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json};
 
 /// Why callers are refused when too many wait already.
 const CROWDED: DbError = DbError::Busy("too much waits for a connection");
@@ -367,6 +367,16 @@ impl CertificateStore for PostgresStorage {
         ensure_recordable(&certificates)?;
         self.change(|db| async move { ca_certificates::record(&db, &certificates).await }).await
     }
+
+    /// Mostly there is one. Several are not one snapshot, and need not be: each is as it is when it is read.
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        ensure_askable(serials)?;
+        let mut statuses = Vec::with_capacity(serials.len());
+        for serial in serials {
+            statuses.push(self.read(certificates::status(&self.db, serial)).await?);
+        }
+        Ok(statuses)
+    }
 }
 
 #[async_trait]
@@ -381,6 +391,10 @@ impl PkiRead for PostgresStorage {
         limit: usize,
     ) -> Result<Vec<RevocationEvent>> {
         self.read(feed::after(&self.db, position, limit)).await
+    }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.ca_certificates().await
     }
 }
 

@@ -41,8 +41,8 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations, Problem, Result,
-    Serial, Thumbprint, Timestamp, WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations,
+    Problem, Result, Serial, Thumbprint, Timestamp, WorkerId,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -53,7 +53,7 @@ use crate::config::Config;
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_recordable, json};
+use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
 const PING_WAIT: Duration = Duration::from_secs(1);
@@ -219,6 +219,11 @@ impl CertificateStore for SqliteStorage {
         ensure_recordable(&certificates)?;
         self.change(move |db| ca_certificates::record(db, &certificates)).await
     }
+
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        ensure_askable(serials)?;
+        self.read(|db| serials.iter().map(|serial| certificates::status(db, serial)).collect())
+    }
 }
 
 #[async_trait]
@@ -233,6 +238,10 @@ impl PkiRead for SqliteStorage {
         limit: usize,
     ) -> Result<Vec<RevocationEvent>> {
         self.read(|db| feed::after(db, position, limit))
+    }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.ca_certificates().await
     }
 }
 

@@ -22,6 +22,7 @@ UPDATE authorizations SET status = 'deactivated', challenge = NULL, at = ?2, rec
 SELECT der, subject_key_id, at FROM ca_certificates WHERE at <= ?1 ORDER BY at DESC LIMIT ?2;
 INSERT INTO ca_certificates (sha256, subject_key_id, der, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (sha256) DO NOTHING;
 SELECT serial, order_id, account_id, issuer, der, not_after, revoked_at, revocation_reason FROM certificates WHERE serial = ?1;
+SELECT issuer, revoked_at, revocation_reason FROM certificates WHERE serial = ?1;
 INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at, crl_shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 INSERT INTO certificates (serial, order_id, account_id, issuer, der, not_after, at, spki_sha256, crl_shard) SELECT serial, order_id, account_id, issuer, ?2, ?3, ?4, ?5, crl_shard FROM intents WHERE serial = ?1;
 UPDATE orders SET status = 'issued', processing_since = NULL, worker = NULL, serial = ?1 WHERE id = (SELECT order_id FROM certificates WHERE serial = ?1) AND status = 'processing';
