@@ -57,15 +57,13 @@ impl World {
     /// On SQLite, or in a database of `server`.
     pub(crate) async fn new(server: Option<Server>) -> Self {
         let site = Site::new().unwrap();
-        let pki = port::free().unwrap();
-        let further = format!(
-            "\n[admin]\nsocket = \"{}\"\n\n[pki]\nlisten = [\"127.0.0.1:{pki}\"]\n",
-            site.home.path().join("admin").display()
-        );
-        site.settle(&further).unwrap();
-        let profile = "[ca.profiles.default]\nlifetime = ";
-        let publication = format!("[ca]\npki_url = \"http://127.0.0.1:{pki}\"\ncrl = {{ shards = 3 }}\n\n");
-        site.replace(&format!("{profile}\"90d\""), &format!("{publication}{profile}\"{LIFETIME}\"")).unwrap();
+        site.settle(&format!("\n[admin]\nsocket = \"{}\"\n", site.home.path().join("admin").display()))
+            .unwrap();
+        let pki = format!("127.0.0.1:{}", port::free().unwrap());
+        site.replace("127.0.0.1:4002", &pki).unwrap();
+        let publication = format!("pki_url = \"http://{pki}\"\ncrl = {{ shards = 3 }}");
+        site.replace("# pki_url = \"http://pki.example.com\"", &publication).unwrap();
+        site.replace("lifetime = \"90d\"", &format!("lifetime = \"{LIFETIME}\"")).unwrap();
         let subscribers = site.validate_for_real().await.unwrap();
         if let Some(server) = &server {
             server.create_database("cairn").unwrap();
