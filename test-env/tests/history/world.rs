@@ -60,7 +60,8 @@ impl World {
         site.settle(&format!("\n[admin]\nsocket = \"{}\"\n", site.home.path().join("admin").display()))
             .unwrap();
         let pki = format!("127.0.0.1:{}", port::free().unwrap());
-        site.replace("127.0.0.1:4002", &pki).unwrap();
+        site.replace("listen = [\"127.0.0.1:0\"]\n\n[issuer]", &format!("listen = [\"{pki}\"]\n\n[issuer]"))
+            .unwrap();
         let publication = format!("pki_url = \"http://{pki}\"\ncrl = {{ shards = 3 }}");
         site.replace("# pki_url = \"http://pki.example.com\"", &publication).unwrap();
         site.replace("lifetime = \"90d\"", &format!("lifetime = \"{LIFETIME}\"")).unwrap();
