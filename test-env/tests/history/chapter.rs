@@ -59,14 +59,19 @@ pub(crate) async fn happen(world: &mut World, chance: &Chance) -> String {
         asked += 1;
     }
     // Then many at once, until the server is killed.
-    let deeds: Vec<Deed> = (0..10).map(|_| deed(world, chance)).collect();
+    let mut deeds = Vec::new();
+    for _ in 0..10 {
+        let deed = deed(world, chance);
+        // Nobody else asks for the same.
+        if let Deed::Revoke { known, .. } = deed {
+            world.known[known].told = Told::Asked;
+        }
+        deeds.push(deed);
+    }
     let enough = chance.within(1, 9);
     let (done, heard) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
     let mut under_way = JoinSet::new();
     for deed in deeds {
-        if let Deed::Revoke { known, .. } = deed {
-            world.known[known].told = Told::Asked;
-        }
         let (reach, account, http01, subject) =
             (world.endpoint(), account(world, &deed), responder(world), subject(world, &deed));
         let (done, heard) = (Arc::clone(&done), Arc::clone(&heard));
