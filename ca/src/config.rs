@@ -16,6 +16,13 @@ const LONGEST_LIFETIME: Period = Period::from_days(825);
 /// A clock that is wrong by more than a day breaks so much else that certificates need not care.
 const LONGEST_BACKDATE: Period = Period::from_days(1);
 
+/// Clients' clocks differ by minutes, and half of it must leave time to fetch the next.
+const SHORTEST_ANSWER: Period = Period::from_secs(60 * 60);
+/// Baseline Requirements §4.9.10.
+const LONGEST_ANSWER: Period = Period::from_days(10);
+/// What cannot be revoked must end by itself, soon.
+const LONGEST_RESPONDER: Period = Period::from_days(30);
+
 /// How certificates are issued.
 ///
 /// ```
@@ -48,6 +55,8 @@ pub struct Config {
     pub pki_url: Option<PkiUrl>,
     /// CRLs.
     pub crl: CrlConfig,
+    /// OCSP.
+    pub ocsp: OcspConfig,
 }
 
 impl Default for Config {
@@ -57,6 +66,7 @@ impl Default for Config {
             profiles: BTreeMap::from([(DEFAULT_PROFILE.to_owned(), ProfileConfig::default())]),
             pki_url: None,
             crl: CrlConfig::default(),
+            ocsp: OcspConfig::default(),
         }
     }
 }
@@ -73,6 +83,66 @@ pub struct CrlConfig {
 impl Default for CrlConfig {
     fn default() -> Self {
         Self { shards: NonZeroU16::MIN }
+    }
+}
+
+/// The `[ca.ocsp]` section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OcspConfig {
+    /// How long an answer is good, from its thisUpdate to its nextUpdate: 1h to 10d. Default: `24h`. Front ends ask for a new one at half of
+    /// that. Shorter makes a stolen or kept "good" useless earlier, and costs signatures.
+    pub validity: Period,
+    /// Who signs answers. `"issuer"` (default): the issuer itself. `"delegated"`: a key that is made in memory, with a certificate
+    /// that the issuer issues for that purpose alone (RFC 6960 §4.2.2.2) and that is renewed by itself: so that answers are not
+    /// signed in a hardware security module.
+    pub signer: OcspSigner,
+    /// How long the certificate of a delegated responder is valid, at most `30d`, and at least twice as long as an answer. Default: `3d`.
+    /// It cannot be revoked, so let it be short. It is renewed at half of its life.
+    pub responder_lifetime: Period,
+}
+
+/// Who signs OCSP answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OcspSigner {
+    /// The issuer.
+    #[default]
+    Issuer,
+    /// A responder that it has delegated to.
+    Delegated,
+}
+
+impl Default for OcspConfig {
+    fn default() -> Self {
+        Self {
+            validity: Period::from_days(1),
+            signer: OcspSigner::Issuer,
+            responder_lifetime: Period::from_days(3),
+        }
+    }
+}
+
+impl OcspConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let wrong = |field: &str, problem: String| Err(ConfigError { key: format!("ocsp.{field}"), problem });
+        if !(SHORTEST_ANSWER..=LONGEST_ANSWER).contains(&self.validity) {
+            return wrong(
+                "validity",
+                format!("{} is not from {SHORTEST_ANSWER} to {LONGEST_ANSWER}", self.validity),
+            );
+        }
+        let least = Period::from_secs(u32::try_from(2 * self.validity.seconds()).unwrap_or(u32::MAX));
+        if !(least..=LONGEST_RESPONDER).contains(&self.responder_lifetime) {
+            return wrong(
+                "responder_lifetime",
+                format!(
+                    "{} is not from {least}, twice the validity of an answer, to {LONGEST_RESPONDER}",
+                    self.responder_lifetime
+                ),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -130,6 +200,7 @@ impl Config {
                 ),
             });
         }
+        self.ocsp.validate()?;
         self.profiles.iter().try_for_each(|(name, profile)| profile.validate(name))
     }
 }
@@ -194,6 +265,16 @@ mod tests {
         );
         assert!(error_of("[profiles.default]\nlifetime = \"826d\"").contains("at most 2y 95d"));
         assert!(error_of("[profiles.default]\nbackdate = \"25h\"").contains("at most 1d"));
+    }
+
+    #[test]
+    fn answers_and_their_responders_live_neither_too_short_nor_too_long() {
+        for validity in ["59m", "11d"] {
+            let text = format!("[ocsp]\nvalidity = \"{validity}\"\nresponder_lifetime = \"30d\"");
+            assert!(error_of(&text).starts_with("ocsp.validity: "), "{validity}");
+        }
+        assert!(error_of("[ocsp]\nresponder_lifetime = \"47h\"").contains("is not from 2d, twice"));
+        assert!(error_of("[ocsp]\nresponder_lifetime = \"31d\"").starts_with("ocsp.responder_lifetime: "));
     }
 
     #[test]

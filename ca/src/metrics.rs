@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use cairn_core::{Metric, Timestamp};
@@ -19,6 +20,7 @@ pub const METRICS: &[Metric] = &[
     SIGNATURE_DURATION,
     KEY_UP,
     LINT_FAILURES,
+    OCSP_ANSWERS,
     ENDS,
     RENEW_FROM,
     RENEW_BY,
@@ -55,6 +57,13 @@ const LINT_FAILURES: Metric = Metric::counter(
     "Certificates that were not signed because the lints found something: each is a fault in the configuration or the program.",
 );
 
+const OCSP_ANSWERS: Metric = Metric::counter(
+    "cairn_ca_ocsp_answers_total",
+    &["result"],
+    "OCSP requests of front ends, which ask for what they have no answer to: signed, unauthorized (nothing of what was asked is known), \
+     malformed, failed.",
+);
+
 const ENDS: Metric = Metric::gauge(
     "cairn_ca_end_timestamp_seconds",
     &["kind", "part"],
@@ -70,6 +79,17 @@ const RENEW_BY: Metric = Metric::gauge(
     &["kind", "part"],
     "When the part's successor must be in use, since leaves are shortened or outlive their chain from then on; infinite if there is one.",
 );
+
+/// An OCSP request was answered so.
+pub(crate) fn ocsp(result: &'static str) {
+    static COUNTERS: LazyLock<[(&str, Counter); 4]> = LazyLock::new(|| {
+        ["signed", "unauthorized", "malformed", "failed"]
+            .map(|result| (result, counter!(OCSP_ANSWERS.name, "result" => result)))
+    });
+    if let Some((_, counter)) = COUNTERS.iter().find(|(known, _)| *known == result) {
+        counter.increment(1);
+    }
+}
 
 /// The calendar as gauges.
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cairn_core::{Error, ErrorKind, Result};
 use cairn_x509::certificate::SignError;
+use cairn_x509::ocsp::TbsResponse;
 use cairn_x509::{Certificate, Signer, SignerError, TbsCertificate};
 use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -92,6 +93,12 @@ impl SigningKey {
     pub(crate) async fn sign(&self, turn: Turn, tbs: &TbsCertificate) -> Result<Certificate, SignError> {
         let Turn(Some(permit)) = turn else { return tbs.sign(self.signer.as_ref()) };
         let tbs = tbs.clone();
+        self.elsewhere(permit, move |signer| tbs.sign(signer)).await
+    }
+
+    /// Signs an OCSP response.
+    pub(crate) async fn sign_response(&self, turn: Turn, tbs: TbsResponse) -> Result<Vec<u8>, SignError> {
+        let Turn(Some(permit)) = turn else { return tbs.sign(self.signer.as_ref()) };
         self.elsewhere(permit, move |signer| tbs.sign(signer)).await
     }
 

@@ -4,8 +4,8 @@ use anyhow::Result;
 use cairn_proto::transport::{Health, Server};
 use cairn_proto::{
     Role, administration_server, certificate_authority_server, certificate_store_server,
-    listener_certificates_server, nonce_owner_server, pki_read_server, policy_authority_server,
-    registration_authority_server, storage_authority_server, storage_read_servers,
+    listener_certificates_server, nonce_owner_server, ocsp_responder_server, pki_read_server,
+    policy_authority_server, registration_authority_server, storage_authority_server, storage_read_servers,
     validation_authority_server,
 };
 
@@ -83,7 +83,9 @@ fn answering(server: Server, role: Role, services: &Services) -> Server {
             None => server,
         },
         Role::Ca => match &services.ca {
-            Some(ca) => server.add(certificate_authority_server(ca.clone()), &[Role::Ra]),
+            Some(ca) => server
+                .add(certificate_authority_server(ca.clone()), &[Role::Ra])
+                .add(ocsp_responder_server(ca.clone()), &[Role::Pki]),
             None => server,
         },
         Role::Sa => match &services.sa {

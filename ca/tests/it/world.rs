@@ -247,7 +247,7 @@ impl World {
 
     pub(crate) fn exchange(&self, issuers: Vec<Issuer>) {
         let issuers = issuers.into_iter().map(Arc::new).collect();
-        self.ca.exchange(cairn_ca::Hierarchy { issuers, authorities: Vec::new() });
+        self.ca.exchange(cairn_ca::Hierarchy { issuers, ..Default::default() });
     }
 
     fn with(config: Config, hierarchy: Hierarchy) -> Self {

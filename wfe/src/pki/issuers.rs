@@ -3,7 +3,7 @@
 //! They are those that the CA has recorded, and it records them before it issues. They are read every minute, and when one is asked for
 //! that is not known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use cairn_core::api::PkiRead;
 use cairn_core::pki::CERTIFICATE_SUFFIX;
 use cairn_core::{CaCertificate, Clock, IssuerId, Result};
 use cairn_x509::Certificate;
+use cairn_x509::ocsp::{CertId, IssuerNames};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::Mutex;
@@ -38,9 +39,16 @@ pub(super) struct Issuers {
     published: Arc<dyn PkiRead>,
     clock: Arc<dyn Clock>,
     /// Replaced as a whole.
-    known: ArcSwap<HashMap<IssuerId, Served>>,
+    known: ArcSwap<Known>,
     /// When the last read began; held while one is under way.
     last: Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct Known {
+    served: HashMap<IssuerId, Served>,
+    /// How OCSP clients name them.
+    names: HashSet<IssuerNames>,
 }
 
 /// A certificate as it is served.
@@ -64,8 +72,14 @@ impl Issuers {
         }
     }
 
+    /// Whether one of these is named as the certificate of a CA that is known. Whoever asks about others is not worth a call.
+    pub(super) async fn any_named(&self, ids: &[CertId]) -> bool {
+        let named = |known: &Known| known.names.iter().any(|names| ids.iter().any(|id| names.include(id)));
+        self.find(|known| named(known).then_some(())).await.is_some()
+    }
+
     /// Looks for something among what is known, and once more after a read if it is not there.
-    async fn find<T>(&self, look: impl Fn(&HashMap<IssuerId, Served>) -> Option<T>) -> Option<T> {
+    async fn find<T>(&self, look: impl Fn(&Known) -> Option<T>) -> Option<T> {
         if let Some(found) = look(&self.known.load()) {
             return Some(found);
         }
@@ -88,14 +102,16 @@ impl Issuers {
 
     async fn try_read(&self) -> Result<()> {
         let recorded = self.published.published_ca_certificates().await?;
-        let mut known: HashMap<IssuerId, Served> = HashMap::new();
+        let mut known = Known::default();
         for CaCertificate { der, subject, .. } in recorded {
-            let (Some(id), Ok(certificate)) = (subject, Certificate::from_der(&der)) else { continue };
-            let is_better =
-                known.get(&id).is_none_or(|other| self.is_better(&certificate, &other.certificate));
+            let Ok(certificate) = Certificate::from_der(&der) else { continue };
+            known.names.insert(IssuerNames::of(&certificate));
+            let Some(id) = subject else { continue };
+            let other = known.served.get(&id);
+            let is_better = other.is_none_or(|other| self.is_better(&certificate, &other.certificate));
             if is_better {
                 let etag = etag(&certificate.sha256_fingerprint());
-                known.insert(id, Served { certificate, etag });
+                known.served.insert(id, Served { certificate, etag });
             }
         }
         self.known.store(Arc::new(known));
@@ -130,7 +146,8 @@ pub(super) async fn certificate(
     let Some(id) = name.strip_suffix(CERTIFICATE_SUFFIX).and_then(|id| id.parse::<IssuerId>().ok()) else {
         return no_such_resource().await;
     };
-    let Some(Served { certificate, etag }) = pki.issuers.find(|known| known.get(&id).cloned()).await else {
+    let Some(Served { certificate, etag }) = pki.issuers.find(|known| known.served.get(&id).cloned()).await
+    else {
         return no_such_resource().await;
     };
     let is_known = has_etag(&headers, &etag);

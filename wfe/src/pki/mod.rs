@@ -3,11 +3,13 @@
 //!
 //! | resource | path | methods |
 //! |---|---|---|
+//! | OCSP, RFC 6960 appendix A.1 | `/ocsp`, `/ocsp/{request}` | POST; GET |
 //! | an issuer's certificate, DER | `/issuers/{issuer}.cer` | GET |
 //!
-//! It reads what is published, and has no way to anything else.
+//! It reads what is published and asks the certificate authority's OCSP responder; it has no way to anything else.
 
 mod issuers;
+mod ocsp;
 
 mod edge;
 mod metrics;
@@ -20,23 +22,28 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use cairn_core::Clock;
-use cairn_core::api::PkiRead;
+use cairn_core::api::{OcspResponder, PkiRead};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
 use self::issuers::Issuers;
+use self::ocsp::Ocsp;
 
 pub use self::config::{Config, ConfigError, NonceUse, Ocsp as OcspConfig};
 pub use self::metrics::METRICS;
 
 /// The paths as the router knows them; `cairn_core::pki` writes URLs of the same.
 mod path {
+    pub(super) const OCSP: &str = "/ocsp";
+    /// What some make of it who always put a path behind.
+    pub(super) const OCSP_SLASH: &str = "/ocsp/";
+    pub(super) const OCSP_GET: &str = "/ocsp/{*request}";
     pub(super) const ISSUER: &str = "/issuers/{name}";
 
     /// All of them: requests are counted by them.
-    pub(super) const ALL: [&str; 1] = [ISSUER];
+    pub(super) const ALL: [&str; 3] = [OCSP, OCSP_GET, ISSUER];
 
     /// The path's pattern, if it has one of these: what stands before the first parameter is the path's beginning.
     pub(super) fn pattern(path: &str) -> Option<&'static str> {
@@ -51,6 +58,8 @@ mod path {
 pub struct Deps {
     /// What is published.
     pub published: Arc<dyn PkiRead>,
+    /// Answers OCSP requests.
+    pub ocsp: Arc<dyn OcspResponder>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -58,6 +67,7 @@ pub struct Deps {
 /// The front end for relying parties. Somebody keeps it current ([`Pki::keep_current`]).
 pub struct Pki {
     issuers: Issuers,
+    ocsp: Ocsp,
     config: Config,
 }
 
@@ -65,13 +75,14 @@ impl Pki {
     /// The configuration has been validated ([`Config::validate`]).
     #[must_use]
     pub fn new(deps: Deps, config: Config) -> Self {
-        let Deps { published, clock } = deps;
-        Self { issuers: Issuers::new(published, clock), config }
+        let Deps { published, ocsp, clock } = deps;
+        let ocsp = Ocsp::new(ocsp, Arc::clone(&published), Arc::clone(&clock), config.ocsp.clone());
+        Self { issuers: Issuers::new(published, clock), ocsp, config }
     }
 
     /// Follows what is published; to be stopped by dropping it.
     pub async fn keep_current(&self) {
-        self.issuers.keep_current().await;
+        tokio::join!(self.issuers.keep_current(), self.ocsp.follow());
     }
 }
 
@@ -79,6 +90,9 @@ impl Pki {
 /// request's extensions.
 pub fn router(pki: Arc<Pki>) -> Router {
     Router::new()
+        .route(path::OCSP, post(ocsp::posted))
+        .route(path::OCSP_SLASH, post(ocsp::posted))
+        .route(path::OCSP_GET, get(ocsp::got))
         .route(path::ISSUER, get(issuers::certificate))
         .fallback(no_such_resource)
         .method_not_allowed_fallback(method_not_allowed)
