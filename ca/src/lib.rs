@@ -9,6 +9,7 @@
 
 pub mod calendar;
 pub mod config;
+pub mod crl;
 pub mod hierarchy;
 pub mod issuer;
 pub mod serial;
@@ -37,6 +38,7 @@ pub use crate::choice::{Usage, Use};
 pub use crate::config::{
     Config, ConfigError, CrlConfig, DEFAULT_PROFILE, OcspConfig, OcspSigner, ProfileConfig,
 };
+pub use crate::crl::Crls;
 pub use crate::hierarchy::Hierarchy;
 pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::metrics::{Gauges, METRICS};
@@ -52,6 +54,7 @@ use crate::publication::Publication;
 pub struct Ca {
     profiles: BTreeMap<String, Profile>,
     publication: Option<Publication>,
+    crl: CrlConfig,
     serial_prefix: SerialPrefix,
     /// Exchanged as a whole: what has begun with one set ends with it.
     hierarchy: ArcSwap<InUse>,
@@ -80,6 +83,7 @@ impl Ca {
         Ok(Self {
             profiles: profiles.collect(),
             publication,
+            crl: config.crl,
             serial_prefix: config.serial_prefix,
             hierarchy: ArcSwap::from_pointee(hierarchy),
             ocsp: Ocsp::new(config.ocsp),

@@ -10,6 +10,7 @@ use cairn_core::{Metric, Timestamp};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 
 use crate::calendar::{Entry, Kind, State};
+use crate::crl;
 use crate::issuer::Issuer;
 
 /// Every metric of the certificate authority.
@@ -24,6 +25,11 @@ pub const METRICS: &[Metric] = &[
     ENDS,
     RENEW_FROM,
     RENEW_BY,
+    crl::METRICS[0],
+    crl::METRICS[1],
+    crl::METRICS[2],
+    crl::METRICS[3],
+    crl::METRICS[4],
 ];
 
 const CERTIFICATES: Metric = Metric::counter(
@@ -136,8 +142,7 @@ pub(crate) struct Handles {
 impl Handles {
     /// For one issuer and these profiles.
     pub(crate) fn new<'a>(issuer: &Issuer, profiles: impl Iterator<Item = &'a String>) -> Self {
-        let name = issuer.certificate().subject().common_name();
-        let name = name.map_or_else(|| issuer.id().to_string(), str::to_owned);
+        let name = issuer.label();
         let algorithm = issuer.signer().algorithm().to_string();
         issuer.key().show_in(gauge!(KEY_UP.name, "issuer" => name.clone()));
         let certificates = |profile: &String| {

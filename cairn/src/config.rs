@@ -130,11 +130,13 @@ pub struct Pki {
     pub trusted_proxies: Vec<IpNet>,
     /// How OCSP is answered.
     pub ocsp: cairn_wfe::pki::OcspConfig,
+    /// How CRLs are served.
+    pub crl: cairn_wfe::pki::CrlConfig,
 }
 
 impl From<Pki> for cairn_wfe::pki::Config {
-    fn from(Pki { listen: _, trusted_proxies, ocsp }: Pki) -> Self {
-        Self { trusted_proxies, ocsp }
+    fn from(Pki { listen: _, trusted_proxies, ocsp, crl }: Pki) -> Self {
+        Self { trusted_proxies, ocsp, crl }
     }
 }
 

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use cairn_ca::{Ca, Issuer};
+use cairn_ca::{Ca, Crls, Issuer};
 use cairn_core::api::{
-    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, OcspResponder,
-    PkiRead, PolicyAuthority, RegistrationAuthority, Storage, StorageAuthority, StorageRead,
+    CertificateAuthority, CertificateStore, CrlStore, ListenerCertificates, NoncePeers, NonceService,
+    OcspResponder, PkiRead, PolicyAuthority, RegistrationAuthority, Storage, StorageAuthority, StorageRead,
     ValidationAuthority,
 };
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Random, SystemRandom};
 use cairn_pa::Pa;
 use cairn_proto::{
-    RemoteCertificateAuthority, RemoteCertificateStore, RemoteListenerCertificates, RemoteOcspResponder,
-    RemotePkiRead, RemotePolicyAuthority, RemoteRegistrationAuthority, RemoteStorageAuthority,
-    RemoteStorageRead, RemoteValidationAuthority, Role,
+    RemoteCertificateAuthority, RemoteCertificateStore, RemoteCrlStore, RemoteListenerCertificates,
+    RemoteOcspResponder, RemotePkiRead, RemotePolicyAuthority, RemoteRegistrationAuthority,
+    RemoteStorageAuthority, RemoteStorageRead, RemoteValidationAuthority, Role,
 };
 use cairn_ra::Ra;
 use cairn_va::{Perspective, Va};
@@ -111,6 +111,8 @@ pub struct Services {
     pub remote_va: Option<Arc<dyn ValidationAuthority>>,
     /// Signs, with issuers that can be exchanged.
     pub ca: Option<Arc<Ca>>,
+    /// Makes CRLs, if there is a place where they are looked for.
+    pub crls: Option<Arc<Crls>>,
     /// Remembers.
     pub sa: Option<Arc<dyn Storage>>,
     /// What front ends read of it, where that is not the same.
@@ -172,6 +174,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let remote_va = remote_va.map(|va| Arc::new(va) as Arc<dyn ValidationAuthority>);
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
     let ca = issuers.map(|issuers| wiring.certificate_authority(configs.ca, issuers)).transpose()?;
+    let crls = ca.as_ref().map(|ca| wiring.crls(ca)).transpose()?.flatten();
     let ra = roles.play(Role::Ra).then(|| {
         let deps = cairn_ra::Deps {
             sa: wiring.storage_authority()?,
@@ -199,7 +202,21 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .transpose()?;
     let pki = roles.play(Role::Pki).then(|| wiring.relying_parties(configs.pki, ca.as_ref())).transpose()?;
     let Wiring { sa, near, peers, clock, .. } = wiring;
-    Ok(Services { wfe, pki, ra, va, remote_va, ca, sa, near, pa, peers, clock, notices: Arc::default() })
+    Ok(Services {
+        wfe,
+        pki,
+        ra,
+        va,
+        remote_va,
+        ca,
+        crls,
+        sa,
+        near,
+        pa,
+        peers,
+        clock,
+        notices: Arc::default(),
+    })
 }
 
 /// How often it is looked whether an OCSP responder is due: far more often than one ever is.
@@ -267,6 +284,18 @@ impl Wiring<'_> {
             .work
             .spawn(async move { stopping.run_until_cancelled(keep_responders(&current)).await });
         Ok(ca)
+    }
+
+    /// What makes CRLs, from now on until the process stops. What is half made then is never served.
+    fn crls(&self, ca: &Arc<Ca>) -> Result<Option<Arc<Crls>>> {
+        let store: Arc<dyn CrlStore> = match &self.sa {
+            Some(sa) => sa.clone(),
+            None => Arc::new(RemoteCrlStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
+        };
+        let Some(crls) = Crls::new(Arc::clone(ca), store).map(Arc::new) else { return Ok(None) };
+        let (current, stopping) = (Arc::clone(&crls), self.lifecycle.stopping.clone());
+        self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(current.keep_current()).await });
+        Ok(Some(crls))
     }
 
     /// Nonces of this front end and of those beside it.

@@ -250,7 +250,7 @@ impl World {
         self.ca.exchange(cairn_ca::Hierarchy { issuers, ..Default::default() });
     }
 
-    fn with(config: Config, hierarchy: Hierarchy) -> Self {
+    pub(crate) fn with(config: Config, hierarchy: Hierarchy) -> Self {
         let Hierarchy { root, intermediate, intermediate_key, .. } = hierarchy;
         let journal = Arc::new(Journal::default());
         let key_fails = Arc::new(Mutex::new(false));

@@ -21,20 +21,24 @@
 
 pub mod admin;
 pub mod ca;
+pub mod crl;
 pub mod nonce;
 pub mod ocsp;
 pub mod pa;
 pub mod pki;
 pub mod ra;
+pub mod revocations;
 pub mod sa;
 pub mod va;
 
 pub use admin::Administration;
 pub use ca::{CertificateAuthority, IssuanceRequest};
+pub use crl::CrlStore;
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
 pub use ocsp::{OcspAnswer, OcspResponder, OcspResponse};
 pub use pa::{KeyUse, PolicyAuthority};
 pub use pki::PkiRead;
 pub use ra::{ListenerCertificates, RegistrationAuthority};
+pub use revocations::RevocationStore;
 pub use sa::{CertificateStore, Storage, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

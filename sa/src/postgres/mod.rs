@@ -29,9 +29,13 @@ mod accounts;
 mod authorizations;
 mod ca_certificates;
 mod certificates;
+mod crls;
 mod feed;
+mod incidents;
+mod listing;
 mod orders;
 mod prune;
+mod replacements;
 mod revocations;
 mod workers;
 
@@ -47,15 +51,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use cairn_core::api::RevocationStore;
+use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
+use cairn_core::api::revocations::{IncidentCertificate, IncidentEntry, KeyToSweep, StoredCertificate};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
     StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, CertificateStatus, ChallengeType, Error, Identifier, OrderId, OrderWithAuthorizations,
-    Problem, Result, Serial, Thumbprint, Timestamp, WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Error, Identifier,
+    Incident, IncidentEnd, IncidentId, IncidentStatus, IssuerId, OrderId, OrderWithAuthorizations, Problem,
+    Renewal, Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp, WorkerId,
 };
 use sqlx::postgres::PgConnection;
 use tokio::sync::{Notify, Semaphore};
@@ -72,7 +80,9 @@ use crate::config::{Config, Credentials, Postgres};
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json};
+use crate::rows::{
+    AccountRow, IncidentRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json,
+};
 
 /// Why callers are refused when too many wait already.
 const CROWDED: DbError = DbError::Busy("too much waits for a connection");
@@ -172,14 +182,18 @@ impl PostgresStorage {
 
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 9] = [
+        let files: [&[&str]; 13] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
             ca_certificates::STATEMENTS,
             certificates::STATEMENTS,
+            crls::STATEMENTS,
             feed::STATEMENTS,
+            incidents::STATEMENTS,
+            listing::STATEMENTS,
             orders::STATEMENTS,
             prune::STATEMENTS,
+            replacements::STATEMENTS,
             revocations::STATEMENTS,
             workers::STATEMENTS,
         ];
@@ -342,6 +356,10 @@ impl StorageRead for PostgresStorage {
         self.read(certificates::by_serial(self.db.as_ref(), serial)).await
     }
 
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        self.read(replacements::renewal(self.db.as_ref(), serial)).await
+    }
+
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
         self.read(ca_certificates::latest(&self.db)).await
     }
@@ -395,6 +413,76 @@ impl PkiRead for PostgresStorage {
 
     async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
         self.ca_certificates().await
+    }
+
+    async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.read(crls::latest(&self.db, shard, kind)).await
+    }
+
+    async fn crl_chunk(&self, crl: CrlId, place: u32) -> Result<Option<Vec<u8>>> {
+        self.read(crls::chunk(&self.db, crl, place)).await
+    }
+}
+
+#[async_trait]
+impl CrlStore for PostgresStorage {
+    async fn hold_crl_shard(
+        &self,
+        shard: ShardId,
+        holder: WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        self.change(move |db| async move { crls::hold(&db, shard, holder, now, until).await }).await
+    }
+
+    async fn release_crl_shard(&self, shard: ShardId, holder: WorkerId) -> Result<()> {
+        self.change(move |db| async move { crls::release(&db, shard, holder).await }).await
+    }
+
+    async fn crls(&self, issuer: IssuerId, after: Option<CrlId>, limit: usize) -> Result<Vec<CrlHead>> {
+        self.read(crls::of_issuer(&self.db, issuer, after, limit)).await
+    }
+
+    async fn latest_crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.read(crls::latest(&self.db, shard, kind)).await
+    }
+
+    async fn latest_change(&self) -> Result<RevocationPosition> {
+        self.read(crls::latest_change(&self.db)).await
+    }
+
+    async fn changes_after(&self, position: RevocationPosition, limit: usize) -> Result<Vec<ShardChange>> {
+        self.read(crls::changes_after(&self.db, position, limit)).await
+    }
+
+    async fn revoked(
+        &self,
+        shard: ShardId,
+        after: Option<Serial>,
+        limit: usize,
+    ) -> Result<Vec<RevokedCertificate>> {
+        self.read(crls::revoked(&self.db, shard, after.as_ref(), limit)).await
+    }
+
+    async fn revoked_lengths(&self, shard: ShardId, after: Option<Serial>) -> Result<RevokedLengths> {
+        self.read(crls::revoked_lengths(&self.db, shard, after.as_ref())).await
+    }
+
+    async fn add_crl_chunk(&self, crl: CrlId, holder: WorkerId, place: u32, octets: Vec<u8>) -> Result<()> {
+        self.change(move |db| async move { crls::add_chunk(&db, crl, holder, place, &octets).await }).await
+    }
+
+    async fn publish_crl(&self, crl: CrlHead, holder: WorkerId) -> Result<()> {
+        self.change(move |db| async move { crls::publish(&db, &crl, holder).await }).await
+    }
+
+    async fn remove_crls(&self, first: CrlId, end: u64, holder: WorkerId) -> Result<bool> {
+        self.change(move |db| async move { crls::remove(&db, first, end, holder).await }).await
+    }
+
+    async fn forget_revocations(&self, serials: Vec<Serial>, ended: Timestamp) -> Result<()> {
+        self.change(move |db| async move { crls::forget(&db, &serials, ended).await }).await
     }
 }
 
@@ -535,5 +623,109 @@ impl StorageAuthority for PostgresStorage {
 
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {
         self.read(revocations::key_blocked(&self.db, spki_sha256)).await
+    }
+}
+
+#[async_trait]
+impl RevocationStore for PostgresStorage {
+    async fn correct_revocation(
+        &self,
+        serial: &Serial,
+        blocked_key: Option<[u8; 32]>,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let serial = serial.clone();
+        self.change(move |db| async move { revocations::correct(&db, &serial, blocked_key, at).await }).await
+    }
+
+    async fn certificates_after(&self, after: &[u8], limit: usize) -> Result<Vec<StoredCertificate>> {
+        self.read(listing::after(&self.db, after, rows(limit))).await
+    }
+
+    async fn certificates_of_key(
+        &self,
+        spki_sha256: [u8; 32],
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<StoredCertificate>> {
+        self.read(listing::of_key(&self.db, spki_sha256, after, rows(limit))).await
+    }
+
+    async fn certificates_with_serials(&self, serials: &[Serial]) -> Result<Vec<StoredCertificate>> {
+        self.read(listing::with_serials(&self.db, serials)).await
+    }
+
+    async fn keys_to_sweep(&self, after: Option<[u8; 32]>, limit: usize) -> Result<Vec<KeyToSweep>> {
+        self.read(revocations::to_sweep(&self.db, after, rows(limit))).await
+    }
+
+    async fn end_sweep(&self, key: KeyToSweep) -> Result<()> {
+        self.change(move |db| async move { revocations::end_sweep(&db, key).await }).await
+    }
+
+    async fn certificates_without_key(&self, limit: usize) -> Result<Vec<(Serial, Vec<u8>)>> {
+        self.read(listing::without_key(&self.db, rows(limit))).await
+    }
+
+    async fn enter_keys(&self, keys: Vec<(Serial, [u8; 32])>) -> Result<()> {
+        self.change(move |db| async move { listing::enter_keys(&db, &keys).await }).await
+    }
+
+    async fn replacement(&self, serial: &Serial) -> Result<Option<OrderId>> {
+        self.read(replacements::claimed(&self.db, serial)).await
+    }
+
+    async fn set_replace_by(&self, issuer: IssuerId, by: Option<Timestamp>) -> Result<bool> {
+        self.change(move |db| async move { replacements::set_replace_by(&db, issuer, by).await }).await
+    }
+
+    async fn new_incident(&self, incident: Incident) -> Result<()> {
+        let row = IncidentRow::from(incident);
+        self.change(move |db| async move { incidents::insert(&db, &row).await }).await
+    }
+
+    async fn stored_incident(&self, id: IncidentId) -> Result<Option<Incident>> {
+        self.read(incidents::by_id(&self.db, id)).await
+    }
+
+    async fn stored_incidents(&self, limit: usize) -> Result<Vec<Incident>> {
+        self.read(incidents::latest(&self.db, rows(limit))).await
+    }
+
+    async fn due_incidents(&self, at: Timestamp) -> Result<Vec<Incident>> {
+        self.read(incidents::due(&self.db, at)).await
+    }
+
+    async fn add_incident_certificates(&self, id: IncidentId, entries: Vec<IncidentEntry>) -> Result<u64> {
+        self.change(move |db| async move { incidents::enter(&db, id, &entries).await }).await
+    }
+
+    async fn set_incident_end(&self, id: IncidentId, end: IncidentEnd) -> Result<Incident> {
+        self.change(move |db| async move { incidents::set_end(&db, id, &end).await }).await
+    }
+
+    async fn close_incident(&self, id: IncidentId, status: IncidentStatus) -> Result<Incident> {
+        self.change(move |db| async move { incidents::close(&db, id, status).await }).await
+    }
+
+    async fn incident_certificates(
+        &self,
+        id: IncidentId,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<IncidentCertificate>> {
+        self.read(incidents::certificates(&self.db, id, after, rows(limit))).await
+    }
+
+    async fn incident_to_do(&self, id: IncidentId, limit: usize) -> Result<Vec<Serial>> {
+        self.read(incidents::to_do(&self.db, id, limit)).await
+    }
+
+    async fn set_incident_done(&self, id: IncidentId, serials: Vec<Serial>) -> Result<()> {
+        self.change(move |db| async move { incidents::set_done(&db, id, &serials).await }).await
+    }
+
+    async fn set_incident_replaced(&self, id: IncidentId, by: Vec<IncidentEntry>) -> Result<u64> {
+        self.change(move |db| async move { incidents::set_replaced(&db, id, &by).await }).await
     }
 }

@@ -12,6 +12,7 @@ mod instant;
 mod requests;
 
 mod accounts;
+mod ocsp;
 mod orders;
 mod revocation;
 mod validation;

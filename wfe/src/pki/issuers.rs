@@ -19,15 +19,15 @@ use cairn_x509::ocsp::{CertId, IssuerNames};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use super::{Pki, no_such_resource};
 
 /// How often what was recorded is read without need.
 const EVERY: Duration = Duration::from_secs(60);
-/// The least time between two reads that strangers are the cause of.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The least time between two reads that strangers are the cause of; who comes meanwhile waits for the next.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// RFC 2585 §4.1.
 const PKIX_CERT: HeaderValue = HeaderValue::from_static("application/pkix-cert");
@@ -78,6 +78,11 @@ impl Issuers {
         self.find(|known| named(known).then_some(())).await.is_some()
     }
 
+    /// Whether there is such a CA.
+    pub(super) async fn knows(&self, issuer: IssuerId) -> bool {
+        self.find(|known| known.served.contains_key(&issuer).then_some(())).await.is_some()
+    }
+
     /// Looks for something among what is known, and once more after a read if it is not there.
     async fn find<T>(&self, look: impl Fn(&Known) -> Option<T>) -> Option<T> {
         if let Some(found) = look(&self.known.load()) {
@@ -85,8 +90,11 @@ impl Issuers {
         }
         let missed = Instant::now();
         let mut last = self.last.lock().await;
-        // Whoever waited for a read that began later has its answer by that; and nobody has the storage read at will.
-        if last.is_none_or(|began| began + PAUSE < missed) {
+        // Whoever waited for a read that began later has its answer by that.
+        if last.is_none_or(|began| began < missed) {
+            if let Some(began) = *last {
+                sleep_until(began + PAUSE).await;
+            }
             self.read(&mut last).await;
         }
         drop(last);

@@ -66,6 +66,11 @@ impl Answer {
         now < self.fresh_until
     }
 
+    #[cfg(test)]
+    pub(super) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     fn header(&self, from: usize, to: usize) -> HeaderValue {
         // Dates and hexadecimal digits.
         let value = self.headers.slice(from.min(self.headers.len())..to.min(self.headers.len()));

@@ -81,7 +81,7 @@ impl Feed {
                 _ => {}
             }
             fails = read.is_err();
-            metrics::ocsp_cache(self.cache.len(), self.silence());
+            metrics::ocsp_cache(self.cache.len(), self.silence(Instant::now()));
             sleep_until(began + EVERY).await;
         }
     }
@@ -114,12 +114,16 @@ impl Feed {
 
     /// Whether what is in the cache may be given out.
     pub(super) fn is_followed(&self) -> bool {
-        self.silence().is_some_and(|silence| silence <= PATIENCE)
+        self.is_followed_at(Instant::now())
+    }
+
+    pub(super) fn is_followed_at(&self, now: Instant) -> bool {
+        self.silence(now).is_some_and(|silence| silence <= PATIENCE)
     }
 
     /// For how long nothing was heard; `None` if nothing ever was.
-    fn silence(&self) -> Option<Duration> {
-        self.lock().heard.map(|heard| heard.elapsed())
+    fn silence(&self, now: Instant) -> Option<Duration> {
+        self.lock().heard.map(|heard| now.saturating_duration_since(heard))
     }
 
     fn place(&self) -> Option<RevocationPosition> {

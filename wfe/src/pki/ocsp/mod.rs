@@ -194,3 +194,6 @@ fn failed(error: &Error) -> Response {
 
 /// RFC 6960 appendix A.1.
 const OCSP_RESPONSE: HeaderValue = HeaderValue::from_static("application/ocsp-response");
+
+#[cfg(test)]
+mod tests;
