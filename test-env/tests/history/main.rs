@@ -41,7 +41,7 @@ async fn history(mut world: World) {
     let chance = Chance::of_the_day();
     let chapters = std::env::var("CAIRN_HISTORY_CHAPTERS").map_or(CHAPTERS, |text| text.parse().unwrap());
     for number in 1..=chapters {
-        let told = chapter::happen(&mut world, &chance).await;
+        let told = chapter::happen(&mut world, &chance, number).await;
         let seen = judge::everything(&mut world).await;
         println!("chapter {number}: {told}; {seen}");
     }
