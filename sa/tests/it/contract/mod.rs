@@ -82,6 +82,7 @@ stories! {
         certificates_without_orders_do_not_disturb_each_other
         a_certificate_without_intent_is_refused
         a_second_certificate_for_an_intent_is_refused
+        statuses_are_told_in_the_order_of_the_question_and_of_certificates_alone
     }
     ca_certificates {
         ca_certificates_read_back_the_latest_first
