@@ -1,7 +1,6 @@
 //! TLS servers that staple (RFC 6066 §8), and clients that want it: must-staple (RFC 7633) from the certificate to the refusal.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use cairn_test_env::home::Home;
@@ -71,8 +70,6 @@ impl Server {
         wait::until(&format!("a staple that says {status}"), PATIENCE, || {
             let said = self.handshake(&world.home)?;
             if said.contains("OCSP response: no response sent") {
-                // A handshake takes some milliseconds, and the server asks meanwhile.
-                std::thread::sleep(Duration::from_millis(20));
                 return Ok(None);
             }
             ensure!(said.contains(&format!("Cert Status: {status}")), "{said}");
