@@ -8,9 +8,11 @@ pub(crate) mod sheet;
 mod backup;
 mod copy;
 mod files;
+mod incident;
 pub mod place;
 mod restore;
 mod schema;
+mod selected;
 mod status;
 
 use std::io::Write as _;
@@ -32,6 +34,9 @@ pub async fn run(command: AdminCommand) -> Result<()> {
         AdminCommand::Order(command) => say(&ask::order(command).await?),
         AdminCommand::Authorization(command) => say(&ask::authorization(command).await?),
         AdminCommand::Certificate(command) => say(&ask::certificate(command).await?),
+        AdminCommand::Revoke(args) => say(&selected::run(*args).await?),
+        AdminCommand::Incident(command) => say(&incident::run(*command).await?),
+        AdminCommand::Issuer(command) => say(&incident::issuer(command).await?),
         AdminCommand::Key(command) => say(&ask::key(command).await?),
         AdminCommand::Status(args) => say(&ask::status(args).await?),
         AdminCommand::Db(DbCommand::Copy(args)) => say(&copy::run(&args).await?),

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     AccountDoesNotExist,
     /// `unauthorized` with status 401: the account is deactivated or revoked.
     AccountNotValid,
+    /// `alreadyReplaced`.
+    AlreadyReplaced,
     /// `alreadyRevoked`.
     AlreadyRevoked,
     /// `badCSR`.

@@ -82,6 +82,11 @@ id! {
     WorkerId
 }
 
+id! {
+    /// Names an [`Incident`](crate::Incident).
+    IncidentId
+}
+
 fn make(now: Timestamp, random: &dyn Random) -> [u8; LENGTH] {
     let mut id: [u8; LENGTH] = bytes(random);
     // The low 32 bits of the Unix time: it wraps in 2106, and nothing reads it back but the order of rows.

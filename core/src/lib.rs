@@ -13,6 +13,10 @@ pub mod challenge;
 pub mod crl;
 pub mod id;
 pub mod order;
+pub mod renewal;
+
+pub mod incident;
+pub mod selection;
 
 pub mod error;
 pub mod problem;
@@ -36,12 +40,15 @@ pub use certificate::{
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
 pub use crl::{CrlHead, CrlId, CrlKind, RevokedCertificate, ShardId};
 pub use error::{Error, ErrorKind, Result};
-pub use id::{AccountId, AuthorizationId, OrderId, WorkerId};
+pub use id::{AccountId, AuthorizationId, IncidentId, OrderId, WorkerId};
 pub use identifier::{DnsName, Identifier};
+pub use incident::{Incident, IncidentEnd, IncidentStatus};
 pub use metric::{Metric, MetricKind};
 pub use order::{Order, OrderProgress, OrderStatus, OrderWithAuthorizations};
 pub use period::Period;
 pub use pki::PkiUrl;
 pub use problem::{Problem, ProblemType, Subproblem};
 pub use random::{Random, SystemRandom};
+pub use renewal::{CertificateId, OpenIncident, Renewal, RenewalInfo};
+pub use selection::{SelectedName, Selection, Stretch};
 pub use time::{Clock, Timestamp};

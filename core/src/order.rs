@@ -6,6 +6,7 @@ use crate::certificate::Serial;
 use crate::id::{AccountId, AuthorizationId, OrderId};
 use crate::identifier::Identifier;
 use crate::problem::{Problem, ProblemType, Subproblem};
+use crate::renewal::CertificateId;
 use crate::time::Timestamp;
 
 /// An order, as in RFC 8555 §7.1.3.
@@ -27,6 +28,8 @@ pub struct Order {
     pub expires: Timestamp,
     /// What has happened to it.
     pub progress: OrderProgress,
+    /// The certificate that it replaces (RFC 9773 §5); never changed.
+    pub replaces: Option<CertificateId>,
 }
 
 /// What has happened to an order, with the facts of each step.
@@ -181,6 +184,7 @@ mod tests {
                 created,
                 expires: created.plus(50),
                 progress,
+                replaces: None,
             },
             authorizations,
         }

@@ -37,6 +37,8 @@ macro_rules! problem_types {
 problem_types! {
     /// The request names an account that does not exist.
     AccountDoesNotExist = "accountDoesNotExist", 400;
+    /// Another order replaces the certificate already (RFC 9773 §7.4).
+    AlreadyReplaced = "alreadyReplaced", 409;
     /// The certificate is revoked already.
     AlreadyRevoked = "alreadyRevoked", 400;
     /// The CSR is unacceptable.
@@ -150,6 +152,7 @@ impl From<&Error> for Problem {
 const fn shape(kind: ErrorKind) -> (ProblemType, u16) {
     let kind = match kind {
         ErrorKind::AccountDoesNotExist => ProblemType::AccountDoesNotExist,
+        ErrorKind::AlreadyReplaced => ProblemType::AlreadyReplaced,
         ErrorKind::AlreadyRevoked => ProblemType::AlreadyRevoked,
         ErrorKind::BadCsr => ProblemType::BadCsr,
         ErrorKind::BadNonce => ProblemType::BadNonce,

@@ -8,15 +8,16 @@ ALTER TABLE certificates ADD COLUMN crl_shard INTEGER;      -- the intent's
 ALTER TABLE certificates ADD COLUMN spki_sha256 BLOB;       -- of its key; NULL until it was entered, where an older program issued it
 
 -- Which certificates have a key, for when it is known to be compromised.
-CREATE INDEX certificates_by_key ON certificates (spki_sha256);
+CREATE INDEX certificates_by_key ON certificates (spki_sha256, serial);
 CREATE INDEX certificates_without_key ON certificates (serial) WHERE spki_sha256 IS NULL;
 
 -- Until when certificates are looked for that were issued for the key while it was being blocked; NULL when that is done.
 ALTER TABLE blocked_keys ADD COLUMN sweep_until INTEGER;
-CREATE INDEX blocked_keys_to_sweep ON blocked_keys (sweep_until) WHERE sweep_until IS NOT NULL;
+CREATE INDEX blocked_keys_to_sweep ON blocked_keys (spki_sha256) WHERE sweep_until IS NOT NULL;
 
 -- By when whatever this CA has issued must be replaced, since it goes itself; NULL while it stays.
 ALTER TABLE ca_certificates ADD COLUMN replace_by INTEGER;
+CREATE INDEX ca_certificates_of_issuer ON ca_certificates (subject_key_id);
 
 -- What is revoked, until it is long over. A row says what a CRL must say, so that to make one no certificate is read.
 CREATE TABLE revocations (
@@ -77,26 +78,31 @@ CREATE TABLE crl_chunks (
 CREATE TABLE incidents (
     id BLOB NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
-    selection TEXT NOT NULL,            -- JSON: what was asked for
+    selection TEXT NOT NULL,            -- in words: what was asked for
     reason INTEGER,
     drill INTEGER NOT NULL,
+    explanation TEXT,                   -- the URL of a page for those who must replace certificates
     created INTEGER NOT NULL,
     revoke_at INTEGER,                  -- when the rest is revoked; NULL while that is not decided
+    finished_by TEXT,                   -- who decided that
     status TEXT NOT NULL                -- open, finished, cancelled
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX open_incidents ON incidents (id) WHERE status = 'open';
+CREATE INDEX due_incidents ON incidents (revoke_at) WHERE status = 'open' AND revoke_at IS NOT NULL;
 
 CREATE TABLE incident_certificates (
     id BLOB NOT NULL PRIMARY KEY,       -- the incident's, and the serial
     incident_id BLOB NOT NULL,
     serial BLOB NOT NULL,
+    subject BLOB NOT NULL,              -- a hash of account and names: the same in what replaces it
+    replaced INTEGER NOT NULL,          -- by another certificate for the same
     done INTEGER NOT NULL               -- nothing more is to be done: the certificate was replaced and revoked, or has ended
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX incident_certificates_by_subject ON incident_certificates (incident_id, subject) WHERE NOT replaced;
 CREATE INDEX incidents_of_certificate ON incident_certificates (serial);
 CREATE INDEX incident_certificates_to_do ON incident_certificates (incident_id, serial) WHERE NOT done;
 
 -- Which order replaces a certificate (RFC 9773 section 5): the one that claimed it last.
-ALTER TABLE orders ADD COLUMN replaces BLOB;                -- the serial
+ALTER TABLE orders ADD COLUMN replaces BLOB;                -- the issuer's key identifier in 20 octets, and the serial
 CREATE TABLE replacements (
     serial BLOB NOT NULL PRIMARY KEY,
     order_id BLOB NOT NULL

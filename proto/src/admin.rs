@@ -3,25 +3,33 @@
 //! The operator's name is what the caller says. What the connection itself tells about the caller (the user at the other end of a
 //! local socket, the address of a machine) is put behind the name before anybody reads it.
 
+mod stretches;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cairn_core::api::Administration;
-use cairn_core::api::admin::{AccountName, Operator, OperatorRevocation, RaStatus, Workload};
+use cairn_core::api::admin::{
+    AccountName, EnteredStretch, FollowedStretch, IncidentStretch, NewIncident, Operator, OperatorRevocation,
+    RaStatus, RevokedStretch, Selected, Workload,
+};
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, CertificateRecord, OrderId, OrderWithAuthorizations,
-    Result, Serial,
+    Account, AccountId, Authorization, AuthorizationId, CertificateRecord, Incident, IncidentId, IssuerId,
+    OrderId, OrderWithAuthorizations, Result, RevocationReason, Selection, Serial, Stretch, Timestamp,
 };
 use tonic::{Extensions, Request, Response, Status};
 
 use crate::client::{Carrier, Client};
-use crate::reading::{BadMessage, Read, present, read, value};
+use crate::reading::{BadMessage, Read, list, present, read, time, value, wire};
 use crate::server::{Servable, Served, answer, serve};
 use crate::transport::{LocalPeer, Peer};
 use crate::v1;
 use crate::v1::admin_account_request::Name;
 use crate::v1::admin_server as generated;
-use crate::vocabulary::{account_id, authorization_id, order_id, serial, sha256, thumbprint};
+use crate::vocabulary::{
+    account_id, authorization_id, incident_id, issuer_id, order_id, reason, reason_code, serial, sha256,
+    thumbprint,
+};
 
 /// A registration authority elsewhere, as an operator asks it.
 #[derive(Clone, Debug)]
@@ -112,6 +120,154 @@ impl<T: Carrier> Administration for RemoteAdministration<T> {
         let request = v1::AdminBlockKeyRequest { operator: operator.to_string(), spki_sha256 };
         let answer: v1::BlockKeyResponse = self.0.call("/cairn.v1.Admin/BlockKey", request).await?;
         Ok(present("BlockKeyResponse.blocked", answer.blocked)?)
+    }
+
+    async fn select(
+        &self,
+        operator: &Operator,
+        selection: &Selection,
+        stretch: &Stretch,
+        reason: Option<RevocationReason>,
+    ) -> Result<Selected> {
+        let request = v1::AdminSelectRequest {
+            operator: operator.to_string(),
+            selection: Some(selection.clone().into()),
+            stretch: Some(stretch.clone().into()),
+            reason: reason_code(reason),
+        };
+        let it: v1::Selected = self.0.call("/cairn.v1.Admin/Select", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn revoke_selected(
+        &self,
+        operator: &Operator,
+        selection: &Selection,
+        stretch: &Stretch,
+        reason: Option<RevocationReason>,
+    ) -> Result<RevokedStretch> {
+        let request = v1::AdminSelectRequest {
+            operator: operator.to_string(),
+            selection: Some(selection.clone().into()),
+            stretch: Some(stretch.clone().into()),
+            reason: reason_code(reason),
+        };
+        let it: v1::RevokedStretch = self.0.call("/cairn.v1.Admin/RevokeSelected", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn new_incident(&self, operator: &Operator, incident: NewIncident) -> Result<Incident> {
+        let request = v1::AdminNewIncidentRequest {
+            operator: operator.to_string(),
+            name: incident.name,
+            selection: incident.selection,
+            reason: reason_code(incident.reason),
+            drill: Some(incident.drill),
+            explanation: incident.explanation,
+        };
+        let it: v1::Incident = self.0.call("/cairn.v1.Admin/NewIncident", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn enter_into_incident(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        selection: &Selection,
+        stretch: &Stretch,
+    ) -> Result<EnteredStretch> {
+        let request = v1::AdminEnterIntoIncidentRequest {
+            operator: operator.to_string(),
+            incident: incident.as_bytes().to_vec(),
+            selection: Some(selection.clone().into()),
+            stretch: Some(stretch.clone().into()),
+        };
+        let it: v1::EnteredStretch = self.0.call("/cairn.v1.Admin/EnterIntoIncident", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn incidents(&self, operator: &Operator) -> Result<Vec<Incident>> {
+        let request = v1::AdminIncidentsRequest { operator: operator.to_string() };
+        let it: v1::IncidentList = self.0.call("/cairn.v1.Admin/Incidents", request).await?;
+        Ok(list(it.incidents)?)
+    }
+
+    async fn incident(&self, operator: &Operator, incident: IncidentId) -> Result<Incident> {
+        let request = v1::AdminIncidentRequest {
+            operator: operator.to_string(),
+            incident: incident.as_bytes().to_vec(),
+        };
+        let it: v1::Incident = self.0.call("/cairn.v1.Admin/Incident", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn follow_incident(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        after: &[u8],
+    ) -> Result<FollowedStretch> {
+        let request = v1::AdminIncidentStretchRequest {
+            operator: operator.to_string(),
+            incident: incident.as_bytes().to_vec(),
+            after: after.to_vec(),
+        };
+        let it: v1::FollowedStretch = self.0.call("/cairn.v1.Admin/FollowIncident", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn incident_stretch(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        after: &[u8],
+    ) -> Result<IncidentStretch> {
+        let request = v1::AdminIncidentStretchRequest {
+            operator: operator.to_string(),
+            incident: incident.as_bytes().to_vec(),
+            after: after.to_vec(),
+        };
+        let it: v1::IncidentStretch = self.0.call("/cairn.v1.Admin/IncidentStretch", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn finish_incident(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        at: Timestamp,
+    ) -> Result<Incident> {
+        let request = v1::AdminFinishIncidentRequest {
+            operator: operator.to_string(),
+            incident: incident.as_bytes().to_vec(),
+            at: Some(at.unix()),
+        };
+        let it: v1::Incident = self.0.call("/cairn.v1.Admin/FinishIncident", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn cancel_incident(&self, operator: &Operator, incident: IncidentId) -> Result<Incident> {
+        let request = v1::AdminIncidentRequest {
+            operator: operator.to_string(),
+            incident: incident.as_bytes().to_vec(),
+        };
+        let it: v1::Incident = self.0.call("/cairn.v1.Admin/CancelIncident", request).await?;
+        Ok(it.try_into()?)
+    }
+
+    async fn retire_issuer(
+        &self,
+        operator: &Operator,
+        issuer: IssuerId,
+        by: Option<Timestamp>,
+    ) -> Result<()> {
+        let request = v1::AdminRetireIssuerRequest {
+            operator: operator.to_string(),
+            issuer: issuer.as_bytes().to_vec(),
+            by: by.map(Timestamp::unix),
+        };
+        let v1::Nothing {} = self.0.call("/cairn.v1.Admin/RetireIssuer", request).await?;
+        Ok(())
     }
 
     async fn status(&self, operator: &Operator) -> Result<RaStatus> {
@@ -235,6 +391,173 @@ impl generated::Admin for Served<dyn Administration> {
             let key = sha256("AdminBlockKeyRequest.spki_sha256", &it.spki_sha256)?;
             let blocked = self.0.block_key(&operator(&connection, &it.operator)?, key).await?;
             Ok(v1::BlockKeyResponse { blocked: Some(blocked) })
+        })
+        .await
+    }
+
+    async fn select(
+        &self,
+        request: Request<v1::AdminSelectRequest>,
+    ) -> Result<Response<v1::Selected>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let selection = read("AdminSelectRequest.selection", it.selection)?;
+            let stretch = read("AdminSelectRequest.stretch", it.stretch)?;
+            let reason = reason("AdminSelectRequest.reason", it.reason)?;
+            let found = self.0.select(&operator, &selection, &stretch, reason).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn revoke_selected(
+        &self,
+        request: Request<v1::AdminSelectRequest>,
+    ) -> Result<Response<v1::RevokedStretch>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let selection = read("AdminSelectRequest.selection", it.selection)?;
+            let stretch = read("AdminSelectRequest.stretch", it.stretch)?;
+            let reason = reason("AdminSelectRequest.reason", it.reason)?;
+            let found = self.0.revoke_selected(&operator, &selection, &stretch, reason).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn new_incident(
+        &self,
+        request: Request<v1::AdminNewIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let incident = NewIncident {
+                name: it.name,
+                selection: it.selection,
+                reason: reason("AdminNewIncidentRequest.reason", it.reason)?,
+                drill: present("AdminNewIncidentRequest.drill", it.drill)?,
+                explanation: it.explanation,
+            };
+            let found = self.0.new_incident(&operator, incident).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn enter_into_incident(
+        &self,
+        request: Request<v1::AdminEnterIntoIncidentRequest>,
+    ) -> Result<Response<v1::EnteredStretch>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let incident = incident_id("AdminEnterIntoIncidentRequest.incident", &it.incident)?;
+            let selection = read("AdminEnterIntoIncidentRequest.selection", it.selection)?;
+            let stretch = read("AdminEnterIntoIncidentRequest.stretch", it.stretch)?;
+            let found = self.0.enter_into_incident(&operator, incident, &selection, &stretch).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn incidents(
+        &self,
+        request: Request<v1::AdminIncidentsRequest>,
+    ) -> Result<Response<v1::IncidentList>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let found = self.0.incidents(&operator).await?;
+            Ok(v1::IncidentList { incidents: wire(found) })
+        })
+        .await
+    }
+
+    async fn incident(
+        &self,
+        request: Request<v1::AdminIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let incident = incident_id("AdminIncidentRequest.incident", &it.incident)?;
+            let found = self.0.incident(&operator, incident).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn follow_incident(
+        &self,
+        request: Request<v1::AdminIncidentStretchRequest>,
+    ) -> Result<Response<v1::FollowedStretch>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let incident = incident_id("AdminIncidentStretchRequest.incident", &it.incident)?;
+            let found = self.0.follow_incident(&operator, incident, &it.after).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn incident_stretch(
+        &self,
+        request: Request<v1::AdminIncidentStretchRequest>,
+    ) -> Result<Response<v1::IncidentStretch>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let incident = incident_id("AdminIncidentStretchRequest.incident", &it.incident)?;
+            let found = self.0.incident_stretch(&operator, incident, &it.after).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn finish_incident(
+        &self,
+        request: Request<v1::AdminFinishIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let incident = incident_id("AdminFinishIncidentRequest.incident", &it.incident)?;
+            let at = time("AdminFinishIncidentRequest.at", it.at)?;
+            let found = self.0.finish_incident(&operator, incident, at).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn cancel_incident(
+        &self,
+        request: Request<v1::AdminIncidentRequest>,
+    ) -> Result<Response<v1::Incident>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let incident = incident_id("AdminIncidentRequest.incident", &it.incident)?;
+            let found = self.0.cancel_incident(&operator, incident).await?;
+            Ok(found.into())
+        })
+        .await
+    }
+
+    async fn retire_issuer(
+        &self,
+        request: Request<v1::AdminRetireIssuerRequest>,
+    ) -> Result<Response<v1::Nothing>, Status> {
+        answer(async {
+            let (_, connection, it) = request.into_parts();
+            let operator = operator(&connection, &it.operator)?;
+            let issuer = issuer_id("AdminRetireIssuerRequest.issuer", &it.issuer)?;
+            let by = it.by.map(Timestamp::from_unix);
+            self.0.retire_issuer(&operator, issuer, by).await?;
+            Ok(v1::Nothing {})
         })
         .await
     }

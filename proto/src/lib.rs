@@ -52,8 +52,8 @@ pub use ra::{
 pub use role::{Role, UnknownRole};
 pub use sa::{
     RemoteCertificateStore, RemoteCrlStore, RemotePkiRead, RemoteStorageAuthority, RemoteStorageRead,
-    certificate_store_server, crl_store_server, pki_read_server, storage_authority_server,
-    storage_read_server, storage_read_servers,
+    certificate_store_server, crl_store_server, pki_read_server, revocation_store_server,
+    storage_authority_server, storage_read_server, storage_read_servers,
 };
 pub use server::Servable;
 pub use va::{RemoteValidationAuthority, validation_authority_server};

@@ -136,9 +136,10 @@ const fn code(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::AccountDoesNotExist | ErrorKind::NotFound => Code::NotFound,
         ErrorKind::AccountNotValid | ErrorKind::Unauthorized => Code::PermissionDenied,
-        ErrorKind::AlreadyRevoked | ErrorKind::BadNonce | ErrorKind::OrderNotReady => {
-            Code::FailedPrecondition
-        }
+        ErrorKind::AlreadyReplaced
+        | ErrorKind::AlreadyRevoked
+        | ErrorKind::BadNonce
+        | ErrorKind::OrderNotReady => Code::FailedPrecondition,
         ErrorKind::BadCsr
         | ErrorKind::BadPublicKey
         | ErrorKind::BadRevocationReason
@@ -186,6 +187,7 @@ fn shorten(text: &mut String, length: usize) {
 }
 
 same_names!(ErrorKind {
+    AlreadyReplaced,
     AccountDoesNotExist,
     AccountNotValid,
     AlreadyRevoked,

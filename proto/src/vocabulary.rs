@@ -6,13 +6,17 @@ mod certificate;
 mod challenge;
 mod id;
 mod identifier;
+mod incident;
 mod order;
 mod problem;
+mod selection;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use incident::{reason, reason_code};
+
 pub(crate) use id::{
-    account_id, authorization_id, crl_shard, issuer_id, jwk, order_id, serial, sha256, thumbprint, token,
-    worker_id,
+    account_id, authorization_id, crl_shard, incident_id, issuer_id, jwk, order_id, serial, sha256,
+    thumbprint, token, worker_id,
 };

@@ -4,15 +4,19 @@
 use std::fmt::Display;
 
 use async_trait::async_trait;
-use cairn_core::api::admin::{AccountName, Administration, Operator, OperatorRevocation, RaStatus, Workload};
-use cairn_core::api::sa::NewRevocation;
+use cairn_core::api::admin::{
+    AccountName, Administration, EnteredStretch, FollowedStretch, IncidentStretch, NewIncident, Operator,
+    OperatorRevocation, RaStatus, RevokedStretch, Selected, Workload,
+};
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationId, CertificateRecord, Error, ErrorKind, OrderId,
-    OrderWithAuthorizations, Result, Revocation, Serial,
+    Account, AccountId, Authorization, AuthorizationId, CertificateRecord, Error, ErrorKind, Incident,
+    IncidentId, IssuerId, OrderId, OrderWithAuthorizations, Result, RevocationReason, Selection, Serial,
+    Stretch, Timestamp,
 };
 use cairn_x509::Certificate;
 
-use crate::{Ra, audit, metrics};
+use crate::revocation::{self, Wanted};
+use crate::{Ra, audit, incidents, selection};
 
 #[async_trait]
 impl Administration for Ra {
@@ -98,6 +102,101 @@ impl Administration for Ra {
         asked(operator, "key.block", &key, deed).await
     }
 
+    async fn select(
+        &self,
+        operator: &Operator,
+        selection: &Selection,
+        stretch: &Stretch,
+        reason: Option<RevocationReason>,
+    ) -> Result<Selected> {
+        asked(operator, "certificate.select", selection, selection::select(self, selection, stretch, reason))
+            .await
+    }
+
+    async fn revoke_selected(
+        &self,
+        operator: &Operator,
+        selection: &Selection,
+        stretch: &Stretch,
+        reason: Option<RevocationReason>,
+    ) -> Result<RevokedStretch> {
+        let deed = selection::revoke_selected(self, operator, selection, stretch, reason);
+        asked(operator, "certificate.revoke_selected", selection, deed).await
+    }
+
+    async fn new_incident(&self, operator: &Operator, incident: NewIncident) -> Result<Incident> {
+        // What an operator wrote stands in quotes in the event.
+        let name = format!("{:?}", incident.name);
+        asked(operator, "incident.create", name, incidents::begin(self, operator, incident)).await
+    }
+
+    async fn enter_into_incident(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        selection: &Selection,
+        stretch: &Stretch,
+    ) -> Result<EnteredStretch> {
+        let deed = incidents::enter(self, incident, selection, stretch);
+        asked(operator, "incident.enter", incident, deed).await
+    }
+
+    async fn incidents(&self, operator: &Operator) -> Result<Vec<Incident>> {
+        asked(operator, "incident.list", "incidents", incidents::all(self)).await
+    }
+
+    async fn incident(&self, operator: &Operator, incident: IncidentId) -> Result<Incident> {
+        asked(operator, "incident.show", incident, incidents::one(self, incident)).await
+    }
+
+    async fn follow_incident(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        after: &[u8],
+    ) -> Result<FollowedStretch> {
+        asked(operator, "incident.follow", incident, incidents::follow(self, incident, after)).await
+    }
+
+    async fn incident_stretch(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        after: &[u8],
+    ) -> Result<IncidentStretch> {
+        asked(operator, "incident.status", incident, incidents::stretch(self, incident, after)).await
+    }
+
+    async fn finish_incident(
+        &self,
+        operator: &Operator,
+        incident: IncidentId,
+        at: Timestamp,
+    ) -> Result<Incident> {
+        let deed = incidents::finish(self, operator, incident, at);
+        asked(operator, "incident.finish", incident, deed).await
+    }
+
+    async fn cancel_incident(&self, operator: &Operator, incident: IncidentId) -> Result<Incident> {
+        asked(operator, "incident.cancel", incident, incidents::cancel(self, operator, incident)).await
+    }
+
+    async fn retire_issuer(
+        &self,
+        operator: &Operator,
+        issuer: IssuerId,
+        by: Option<Timestamp>,
+    ) -> Result<()> {
+        let deed = async {
+            if !self.deps.sa.set_replace_by(issuer, by).await? {
+                return Err(crate::not_found("issuer"));
+            }
+            audit::issuer_retired(issuer, by, operator);
+            Ok(())
+        };
+        asked(operator, "issuer.retire", issuer, deed).await
+    }
+
     async fn status(&self, operator: &Operator) -> Result<RaStatus> {
         let workload =
             |running: usize, limit: usize| Workload { running: running as u64, limit: limit as u64 };
@@ -113,22 +212,10 @@ impl Administration for Ra {
 /// Like a client's revocation, but the CA needs no proof, and may block the key on its own evidence.
 async fn revoke(ra: &Ra, operator: &Operator, asked: OperatorRevocation) -> Result<CertificateRecord> {
     let mut record = found(ra.deps.sa.certificate(&asked.serial), "certificate").await?;
-    if let Some(revocation) = record.revocation {
-        let detail = format!("the certificate was revoked at {}", revocation.at);
-        return Err(Error::new(ErrorKind::AlreadyRevoked, detail));
-    }
     let blocked_key = if asked.block_key { Some(key_of(&record)?) } else { None };
-    let revocation = Revocation { at: ra.deps.clock.now(), reason: asked.reason };
-    let new = NewRevocation { serial: asked.serial, revocation, blocked_key };
-    ra.deps.sa.revoke_certificate(new).await?;
-    metrics::revocation();
-    audit::certificate_revoked(
-        &record.serial,
-        &revocation,
-        &format!("operator {operator}"),
-        blocked_key.is_some(),
-    );
-    record.revocation = Some(revocation);
+    let by = format!("operator {operator}");
+    let wanted = Wanted { reason: asked.reason, blocked_key, corrects: true, by: &by };
+    record.revocation = Some(revocation::revoke(ra, &record, wanted).await?);
     Ok(record)
 }
 

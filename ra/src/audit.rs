@@ -7,8 +7,8 @@ use std::fmt::Display;
 
 use cairn_core::api::admin::Operator;
 use cairn_core::{
-    Account, AccountId, Authorization, AuthorizationProgress, Error, Identifier, Order, OrderId, Revocation,
-    Serial,
+    Account, AccountId, Authorization, AuthorizationProgress, Error, Identifier, Incident, IssuerId, Order,
+    OrderId, Revocation, Serial, Timestamp,
 };
 
 pub(crate) fn account_created(account: &Account) {
@@ -49,6 +49,7 @@ pub(crate) fn order_placed(order: &Order) {
         order.id = %order.id,
         account.id = %order.account,
         identifiers = %list(&order.identifiers),
+        replaces = order.replaces.as_ref().map(|id| tracing::field::display(&id.serial)),
     );
 }
 
@@ -119,6 +120,54 @@ pub(crate) fn certificate_revoked(serial: &Serial, revocation: &Revocation, by: 
         reason = revocation.reason.map_or(0, cairn_core::RevocationReason::code),
         by,
         key_blocked,
+    );
+}
+
+/// The time of the revocation stays.
+pub(crate) fn revocation_corrected(serial: &Serial, revocation: &Revocation, by: &str, key_blocked: bool) {
+    tracing::info!(
+        target: "audit",
+        event = "certificate.revocation_corrected",
+        certificate.serial = %serial,
+        revoked_at = %revocation.at,
+        reason = revocation.reason.map_or(0, cairn_core::RevocationReason::code),
+        by,
+        key_blocked,
+    );
+}
+
+/// What a drill has come to.
+pub(crate) fn certificate_would_be_revoked(serial: &Serial, incident: &Incident) {
+    tracing::info!(
+        target: "audit",
+        event = "certificate.would_be_revoked",
+        certificate.serial = %serial,
+        incident.id = %incident.id,
+    );
+}
+
+/// What became of an incident: `begun`, `to_be_finished`, `finished`, `cancelled`.
+pub(crate) fn incident(what: &'static str, incident: &Incident, by: &str) {
+    tracing::info!(
+        target: "audit",
+        event = "incident.changed",
+        what,
+        incident.id = %incident.id,
+        name = ?incident.name,
+        selection = ?incident.selection,
+        drill = incident.drill,
+        revoke_at = incident.end.as_ref().map(|end| tracing::field::display(end.at)),
+        by,
+    );
+}
+
+pub(crate) fn issuer_retired(issuer: IssuerId, by: Option<Timestamp>, operator: &Operator) {
+    tracing::info!(
+        target: "audit",
+        event = "issuer.retired",
+        %issuer,
+        replace_by = by.map(tracing::field::display),
+        by = %format_args!("operator {operator}"),
     );
 }
 

@@ -1,6 +1,7 @@
 //! The Registration Authority: the one service that decides what an account may do, and does it (RFC 8555 §7.3 to §7.6).
 //!
-//! Each deed has a file named after it: `accounts`, `orders`, `validation`, `finalize`, `revocation`. What takes long (validating,
+//! Each deed has a file named after it: `accounts`, `orders`, `validation`, `finalize`, `revocation`; what operators do, `admin`,
+//! `selection` and `incidents`. What takes long (validating,
 //! issuing) runs as a task of its own, bounded in number, on the tracker that shutdown waits for; the client gets an answer after
 //! a moment, with the outcome if the task was quick. What a process began and did not end, because it was killed, the `sweeper` of
 //! the next one ends, or of another one that works on the same storage (`lease`): a client that polls always reaches a final state.
@@ -18,9 +19,12 @@ mod revocation;
 mod validation;
 
 mod admin;
+mod incidents;
+mod selection;
 
 mod lease;
 mod sweeper;
+mod upkeep;
 
 mod audit;
 mod in_flight;
@@ -44,7 +48,7 @@ use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, Clock, Error, ErrorKind, Identifier, OrderId,
     OrderWithAuthorizations, Random, Result, WorkerId,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -96,6 +100,8 @@ pub struct Ra {
     validating: InFlight<AuthorizationId>,
     /// The orders that a task of this process is issuing for.
     issuing: InFlight<OrderId>,
+    /// Rung when there is something to do that is otherwise done by the clock.
+    upkeep: Arc<Notify>,
 }
 
 impl Ra {
@@ -110,6 +116,7 @@ impl Ra {
             issuing: InFlight::shown_by(&metrics::HANDLES.issuances_in_progress),
             worker: WorkerId::new(deps.clock.now(), deps.random.as_ref()),
             lease: Lease::unneeded(),
+            upkeep: Arc::new(Notify::new()),
             config: Arc::new(config),
             deps,
         })

@@ -21,6 +21,8 @@ pub const METRICS: &[Metric] = &[
     RETRIES,
     SWEEPS,
     SWEPT,
+    UPKEEP,
+    FOLLOWED,
 ];
 
 const ORDERS: Metric = Metric::counter(
@@ -82,6 +84,17 @@ const SWEPT: Metric = Metric::counter(
     "What sweeps took up: orders and validations that were left undone.",
 );
 
+const UPKEEP: Metric = Metric::counter(
+    "cairn_ra_upkeep_total",
+    &["result"],
+    "Rounds of what is done by the clock (keys that are compromised, incidents that end): ok, error.",
+);
+const FOLLOWED: Metric = Metric::counter(
+    "cairn_ra_followed_total",
+    &["cause"],
+    "Certificates that were revoked by the clock: since their key is compromised (key), at the end of an incident (incident).",
+);
+
 pub(crate) static HANDLES: LazyLock<Handles> = LazyLock::new(|| Handles {
     orders: ["new", "reused"].map(|result| counter!(ORDERS.name, "result" => result)),
     validations: ChallengeType::ALL.map(Validations::new),
@@ -95,6 +108,8 @@ pub(crate) static HANDLES: LazyLock<Handles> = LazyLock::new(|| Handles {
     retries: counter!(RETRIES.name),
     sweeps: ["ok", "error"].map(|result| counter!(SWEEPS.name, "result" => result)),
     swept: ["order", "validation"].map(|object| counter!(SWEPT.name, "object" => object)),
+    upkeep: ["ok", "error"].map(|result| counter!(UPKEEP.name, "result" => result)),
+    followed: ["key", "incident"].map(|cause| counter!(FOLLOWED.name, "cause" => cause)),
 });
 
 const WORK: [&str; 2] = ["validation", "issuance"];
@@ -112,6 +127,8 @@ pub(crate) struct Handles {
     retries: Counter,
     sweeps: [Counter; 2],
     swept: [Counter; 2],
+    upkeep: [Counter; 2],
+    followed: [Counter; 2],
 }
 
 struct Validations {
@@ -203,6 +220,21 @@ pub(crate) fn retry() {
 pub(crate) fn sweep(succeeded: bool) {
     let [ok, error] = &HANDLES.sweeps;
     if succeeded { ok } else { error }.increment(1);
+}
+
+pub(crate) fn upkeep(succeeded: bool) {
+    let [ok, error] = &HANDLES.upkeep;
+    if succeeded { ok } else { error }.increment(1);
+}
+
+pub(crate) fn followed_key() {
+    let [keys, _] = &HANDLES.followed;
+    keys.increment(1);
+}
+
+pub(crate) fn followed_incident() {
+    let [_, incidents] = &HANDLES.followed;
+    incidents.increment(1);
 }
 
 pub(crate) fn swept_order() {

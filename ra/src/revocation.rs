@@ -16,9 +16,9 @@ use crate::{Ra, audit, metrics};
 ///
 /// 1. The certificate must be one of ours, octet for octet.
 /// 2. The requester must have the right: issued it, proven all its names, or hold its key.
-/// 3. The reason must be one that subscribers may give.
-/// 4. It must not be revoked yet. (Only who has the right learns that.)
-/// 5. If the key itself signed that it is compromised, it is blocked from now on.
+/// 3. The reason must be one that subscribers may give. What is recorded depends on the right, too.
+/// 4. It must not be revoked yet (only who has the right learns that); but who holds the key can have the reason corrected.
+/// 5. If the key itself signed, it is blocked from now on, and its other certificates are revoked after this one.
 #[tracing::instrument(level = "debug", skip_all)]
 pub(crate) async fn revoke_certificate(ra: &Ra, request: RevokeCertificateRequest) -> Result<()> {
     let malformed = |error| {
@@ -26,22 +26,89 @@ pub(crate) async fn revoke_certificate(ra: &Ra, request: RevokeCertificateReques
     };
     let certificate = Certificate::from_der(&request.certificate).map_err(malformed)?;
     let record = ours(ra, &certificate).await?;
-    match &request.proof {
+    let right = match &request.proof {
         RevocationProof::Account(account) => check_account(ra, *account, &record, &certificate).await?,
         RevocationProof::CertificateKey(key) => check_key(key, &certificate)?,
-    }
-    let reason = reason(request.reason)?;
-    if let Some(revocation) = record.revocation {
-        let detail = format!("the certificate was revoked at {}", revocation.at);
-        return Err(Error::new(ErrorKind::AlreadyRevoked, detail));
-    }
+    };
+    let reason = recorded(right, reason(request.reason)?);
+    let blocked_key = (right == Right::Key).then(|| certificate.public_key().sha256());
+    let corrects = right == Right::Key;
+    revoke(ra, &record, Wanted { reason, blocked_key, corrects, by: &by(&request.proof) }).await.map(drop)
+}
+
+/// A revocation that whoever wants it has the right to.
+pub(crate) struct Wanted<'a> {
+    pub(crate) reason: Option<RevocationReason>,
+    /// The key to refuse from now on.
+    pub(crate) blocked_key: Option<[u8; 32]>,
+    /// Whether the reason of a revocation may be changed, which it can only be to `keyCompromise`.
+    pub(crate) corrects: bool,
+    /// Who wants it, for the auditor.
+    pub(crate) by: &'a str,
+}
+
+/// Stores a revocation, or corrects the one that there is, and gives what stands then.
+pub(crate) async fn revoke(ra: &Ra, record: &CertificateRecord, wanted: Wanted<'_>) -> Result<Revocation> {
+    let Wanted { reason, blocked_key, corrects, by } = wanted;
+    let compromised = reason == Some(RevocationReason::KeyCompromise);
     let revocation = Revocation { at: ra.deps.clock.now(), reason };
-    let blocked_key = blocks_key(&request.proof, reason).then(|| certificate.public_key().sha256());
-    let new = NewRevocation { serial: record.serial.clone(), revocation, blocked_key };
-    ra.deps.sa.revoke_certificate(new).await?;
-    metrics::revocation();
-    audit::certificate_revoked(&record.serial, &revocation, &by(&request.proof), blocked_key.is_some());
-    Ok(())
+    if record.revocation.is_none() {
+        let new = NewRevocation { serial: record.serial.clone(), revocation, blocked_key };
+        match ra.deps.sa.revoke_certificate(new).await {
+            Ok(()) => {
+                metrics::revocation();
+                audit::certificate_revoked(&record.serial, &revocation, by, blocked_key.is_some());
+                if compromised && blocked_key.is_some() {
+                    ra.upkeep.notify_one();
+                }
+                return Ok(revocation);
+            }
+            // Somebody else was faster.
+            Err(error) if error.kind == ErrorKind::AlreadyRevoked => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // The key is blocked also where nothing is left to correct: that its holder was told of the first time may have been without proof.
+    let at = ra.deps.clock.now();
+    if corrects && compromised {
+        let corrected = ra.deps.sa.correct_revocation(&record.serial, blocked_key, at).await?;
+        if blocked_key.is_some() {
+            ra.upkeep.notify_one();
+        }
+        if corrected {
+            let at = record.revocation.map_or(at, |revocation| revocation.at);
+            let revocation = Revocation { at, reason };
+            audit::revocation_corrected(&record.serial, &revocation, by, blocked_key.is_some());
+            return Ok(revocation);
+        }
+    }
+    let since = record.revocation.map(|revocation| format!(" at {}", revocation.at)).unwrap_or_default();
+    Err(Error::new(ErrorKind::AlreadyRevoked, format!("the certificate was revoked{since}")))
+}
+
+/// By what right a certificate is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Right {
+    /// It was issued to the account.
+    Issued,
+    /// The account has proven control of all its names.
+    Names,
+    /// The certificate's key signed.
+    Key,
+}
+
+/// The reason that is recorded, whichever was given.
+///
+/// Who signs with the key shows that it is in other hands than those that it was certified for, or gives it away: nobody else has a use for
+/// this way (docs/DIVERGENCES.md). An account that has proven control of the names says by that that they are not the subscriber's any
+/// more, and can know nothing of the key. The subscriber is believed: what it says of its own key harms nobody else, since without a proof
+/// the key is not blocked.
+fn recorded(right: Right, said: Option<RevocationReason>) -> Option<RevocationReason> {
+    match right {
+        Right::Issued => said,
+        Right::Names => Some(RevocationReason::CessationOfOperation),
+        Right::Key => Some(RevocationReason::KeyCompromise),
+    }
 }
 
 /// Who revokes, for the auditor.
@@ -72,9 +139,9 @@ async fn check_account(
     account: AccountId,
     record: &CertificateRecord,
     certificate: &Certificate,
-) -> Result<()> {
+) -> Result<Right> {
     if record.account == Some(account) {
-        return Ok(());
+        return Ok(Right::Issued);
     }
     let unauthorized = || {
         let detail = "the account was not issued the certificate and has not proven control of all its names; sign with the \
@@ -85,13 +152,13 @@ async fn check_account(
     let names = names.filter(|names| !names.is_empty()).ok_or_else(unauthorized)?;
     let proven = ra.deps.sa.valid_authorizations(account, &names, ra.deps.clock.now()).await?;
     if proven.len() == names.len() && proven.iter().all(Option::is_some) {
-        Ok(())
+        Ok(Right::Names)
     } else {
         Err(unauthorized())
     }
 }
 
-fn identifier(name: &SubjectAltName) -> Option<Identifier> {
+pub(crate) fn identifier(name: &SubjectAltName) -> Option<Identifier> {
     match name {
         SubjectAltName::Dns(name) => name.parse().ok().map(Identifier::Dns),
         SubjectAltName::Ip(address) => Some(Identifier::Ip(*address)),
@@ -99,9 +166,9 @@ fn identifier(name: &SubjectAltName) -> Option<Identifier> {
 }
 
 /// Good or bad, blocked or not: who holds the key may revoke.
-fn check_key(key: &Jwk, certificate: &Certificate) -> Result<()> {
+fn check_key(key: &Jwk, certificate: &Certificate) -> Result<Right> {
     if key.to_spki_der() == certificate.public_key().der() {
-        return Ok(());
+        return Ok(Right::Key);
     }
     let detail = "the request is not signed by the certificate's key; sign with that key or with the account";
     Err(Error::new(ErrorKind::Unauthorized, detail))
@@ -119,12 +186,6 @@ fn reason(code: Option<i64>) -> Result<Option<RevocationReason>> {
         let detail = format!("reason {code} is not allowed; leave the reason out or use one of 0, {allowed}");
         Error::new(ErrorKind::BadRevocationReason, detail)
     })
-}
-
-/// Only who signs with a key proves that it is in other hands than an account's: an account that merely says so must not be able
-/// to have another's key blocked.
-fn blocks_key(proof: &RevocationProof, reason: Option<RevocationReason>) -> bool {
-    matches!(proof, RevocationProof::CertificateKey(_)) && reason == Some(RevocationReason::KeyCompromise)
 }
 
 #[cfg(test)]

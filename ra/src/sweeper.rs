@@ -32,7 +32,8 @@ pub enum Orphans {
 }
 
 impl Ra {
-    /// Sweeps at once and then in the configured interval, on the tracker and until shutdown begins. `orphans` says whether the
+    /// Sweeps at once and then in the configured interval, and does what else is done by the clock ([`keep_up`](Self::keep_up)), on the tracker
+    /// and until shutdown begins. `orphans` says whether the
     /// storage is this registration authority's alone (`All`), or others may work on it too (`Silent`): then this one gives signs of
     /// life, so that they leave its work alone, and begins none before they know of it.
     pub fn start_sweeper(&self, orphans: Orphans) {
@@ -47,12 +48,13 @@ impl Ra {
                 ra.sweep_and_log(orphans).await;
             }
         });
+        self.deps.tracker.spawn(self.clone().keep_up_until_shutdown());
         if orphans == Orphans::Silent {
             self.deps.tracker.spawn(self.clone().keep_lease(sweeper));
         }
     }
 
-    async fn shutdown_within_an_interval(&self) -> bool {
+    pub(crate) async fn shutdown_within_an_interval(&self) -> bool {
         let interval = self.config.sweep_interval.duration();
         tokio::time::timeout(interval, self.deps.shutdown.cancelled()).await.is_ok()
     }

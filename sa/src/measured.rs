@@ -4,17 +4,19 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use cairn_core::api::RevocationStore;
 use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
+use cairn_core::api::revocations::{IncidentCertificate, IncidentEntry, KeyToSweep, StoredCertificate};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
     StorageAuthority, StorageRead, SubjectKey,
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Identifier, IssuerId,
-    OrderId, OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId, Thumbprint,
-    Timestamp, WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Identifier, Incident,
+    IncidentEnd, IncidentId, IncidentStatus, IssuerId, OrderId, OrderWithAuthorizations, Problem, Renewal,
+    Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp, WorkerId,
 };
 
 use tracing::{Instrument, debug_span};
@@ -55,6 +57,7 @@ measured! {
         fn order(id: OrderId) -> Option<OrderWithAuthorizations>;
         fn authorization(id: AuthorizationId) -> Option<Authorization>;
         fn certificate(serial: &Serial) -> Option<CertificateRecord>;
+        fn renewal(serial: &Serial) -> Option<Renewal>;
         fn ca_certificates() -> Vec<CaCertificate>;
         fn ping() -> ();
     }
@@ -84,6 +87,29 @@ measured! {
         fn publish_crl(crl: CrlHead, holder: WorkerId) -> ();
         fn remove_crls(first: CrlId, end: u64, holder: WorkerId) -> bool;
         fn forget_revocations(serials: Vec<Serial>, ended: Timestamp) -> ();
+    }
+    impl RevocationStore {
+        fn correct_revocation(serial: &Serial, blocked_key: Option<[u8; 32]>, at: Timestamp) -> bool;
+        fn certificates_after(after: &[u8], limit: usize) -> Vec<StoredCertificate>;
+        fn certificates_of_key(spki_sha256: [u8; 32], after: &[u8], limit: usize) -> Vec<StoredCertificate>;
+        fn certificates_with_serials(serials: &[Serial]) -> Vec<StoredCertificate>;
+        fn keys_to_sweep(after: Option<[u8; 32]>, limit: usize) -> Vec<KeyToSweep>;
+        fn end_sweep(key: KeyToSweep) -> ();
+        fn certificates_without_key(limit: usize) -> Vec<(Serial, Vec<u8>)>;
+        fn enter_keys(keys: Vec<(Serial, [u8; 32])>) -> ();
+        fn replacement(serial: &Serial) -> Option<OrderId>;
+        fn set_replace_by(issuer: IssuerId, by: Option<Timestamp>) -> bool;
+        fn new_incident(incident: Incident) -> ();
+        fn stored_incident(id: IncidentId) -> Option<Incident>;
+        fn stored_incidents(limit: usize) -> Vec<Incident>;
+        fn due_incidents(at: Timestamp) -> Vec<Incident>;
+        fn add_incident_certificates(id: IncidentId, entries: Vec<IncidentEntry>) -> u64;
+        fn set_incident_end(id: IncidentId, end: IncidentEnd) -> Incident;
+        fn close_incident(id: IncidentId, status: IncidentStatus) -> Incident;
+        fn incident_certificates(id: IncidentId, after: &[u8], limit: usize) -> Vec<IncidentCertificate>;
+        fn incident_to_do(id: IncidentId, limit: usize) -> Vec<Serial>;
+        fn set_incident_done(id: IncidentId, serials: Vec<Serial>) -> ();
+        fn set_incident_replaced(id: IncidentId, by: Vec<IncidentEntry>) -> u64;
     }
     impl StorageAuthority {
         fn new_account(account: Account) -> Option<Account>;

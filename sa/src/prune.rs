@@ -5,7 +5,8 @@
 //! - an order, whatever became of it, unless it is being issued;
 //! - an authorization, when every order that is kept was placed after its end: then none of them names it, since orders are placed
 //!   with authorizations that last longer than that moment;
-//! - a certificate, when its order is gone; its intent goes with it. An intent without a certificate stays: what it tells of may have
+//! - a certificate, when its order is gone; its intent goes with it, and so does what says which order replaces it and which incidents it
+//!   is part of. An intent without a certificate stays: what it tells of may have
 //!   been signed.
 //!
 //! Accounts and blocked keys stay for ever: an account's key must not get a second account, nor a blocked key a certificate.

@@ -10,14 +10,18 @@ use cairn_core::api::sa::{MAX_CERTIFICATE_STATUSES, NewOrder};
 use cairn_core::certificate::MAX_CA_CERTIFICATES;
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, CertificateStatus, CrlHead, CrlId, CrlKind, CrlShard, Identifier, IssuerId, Order,
-    OrderId, OrderProgress, Revocation, RevocationReason, RevokedCertificate, Serial, ShardId, Timestamp,
-    Token,
+    CertificateId, CertificateRecord, CertificateStatus, CrlHead, CrlId, CrlKind, CrlShard, Identifier,
+    IssuerId, Order, OrderId, OrderProgress, Revocation, RevocationReason, RevokedCertificate, Serial,
+    ShardId, Timestamp, Token,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{DbError, Inconsistency};
+
+mod incidents;
+
+pub(crate) use incidents::{IncidentRow, entry_id, last_entry_id, octets_of};
 
 /// How many pieces of CRLs are removed at once: a few megabytes, which SQLite's one writer gives back in milliseconds.
 pub(crate) const REMOVED_CHUNKS: i64 = 16;
@@ -83,6 +87,7 @@ pub(crate) struct OrderRow {
     pub(crate) processing_since: Option<i64>,
     pub(crate) serial: Option<Vec<u8>>,
     pub(crate) problem: Option<String>,
+    pub(crate) replaces: Option<Vec<u8>>,
 }
 
 impl From<&Order> for OrderRow {
@@ -99,6 +104,7 @@ impl From<&Order> for OrderRow {
             processing_since: None,
             serial: None,
             problem: None,
+            replaces: order.replaces.as_ref().map(certificate_id_octets),
         };
         let status = match &order.progress {
             OrderProgress::Open => "open",
@@ -152,8 +158,22 @@ impl TryFrom<OrderRow> for Order {
             created: Timestamp::from_unix(row.created),
             expires: Timestamp::from_unix(row.expires),
             progress: progress.ok_or_else(|| wrong("status"))?,
+            replaces: match row.replaces {
+                None => None,
+                Some(octets) => Some(certificate_id(&octets).ok_or_else(|| wrong("replaces"))?),
+            },
         })
     }
+}
+
+/// A certificate's id in a column: the issuer's key identifier, and the serial behind it.
+fn certificate_id_octets(id: &CertificateId) -> Vec<u8> {
+    [id.issuer.as_bytes(), id.serial.as_bytes()].concat()
+}
+
+fn certificate_id(octets: &[u8]) -> Option<CertificateId> {
+    let (issuer, serial) = octets.split_first_chunk()?;
+    Some(CertificateId { issuer: IssuerId::from_bytes(*issuer), serial: Serial::from_bytes(serial)? })
 }
 
 /// A new order with its new authorizations, as they are stored.
@@ -164,6 +184,8 @@ pub(crate) struct NewOrderRows {
     pub(crate) request_hash: [u8; 16],
     /// Its new authorizations.
     pub(crate) authorizations: Vec<AuthorizationRow>,
+    /// The serial of the certificate to claim for it.
+    pub(crate) claims: Option<Vec<u8>>,
 }
 
 impl From<&NewOrder> for NewOrderRows {
@@ -172,6 +194,7 @@ impl From<&NewOrder> for NewOrderRows {
             order: OrderRow::from(&new.order),
             request_hash: request_hash(&new.order.profile, &new.order.identifiers),
             authorizations: new.new_authorizations.iter().map(AuthorizationRow::from).collect(),
+            claims: new.order.replaces.as_ref().map(|id| id.serial.as_bytes().to_vec()),
         }
     }
 }

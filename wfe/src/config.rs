@@ -36,6 +36,10 @@ pub struct Config {
     /// How long clients are told to wait before they ask again for an object that is being processed; whole seconds from 1s to 1h.
     /// Default: 3s. Shorter makes issuance quicker and costs more requests.
     pub retry_after: Period,
+    /// How long clients wait before they ask again when to renew a certificate (RFC 9773 §4.3); whole seconds from 1m to 1d, which are the
+    /// bounds that clients keep to. Default: 6h. Shorter lets more clients hear in time that a certificate must be replaced, and costs
+    /// that many more requests: one for each certificate and interval.
+    pub renewal_info_retry_after: Period,
     /// The root at which the chain ends that clients are given by default: its common name, or its SHA-256 fingerprint. Default: none,
     /// which makes the shortest chain the default. The other chains, which cross-certificates make, are offered as alternates (RFC
     /// 8555 §7.4.2). If there is no chain that ends there, it is as if it were not set, and the log says so.
@@ -54,6 +58,7 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             retry_after: Period::from_secs(3),
+            renewal_info_retry_after: Period::from_secs(6 * 60 * 60),
             preferred_root: None,
             max_requests: 512,
         }
@@ -71,6 +76,9 @@ pub enum ConfigError {
     /// `Retry-After` has whole seconds, and an hour is longer than any client waits.
     #[error("retry_after is {0}: write whole seconds from \"1s\" to \"1h\"")]
     RetryAfter(Period),
+    /// Clients would take it for another.
+    #[error("renewal_info_retry_after is {0}: write whole seconds from \"1m\" to \"1d\"")]
+    RenewalInfoRetryAfter(Period),
     /// None could ever be answered, or there would be no bound.
     #[error("max_requests is {0}: write a number from 1 to {MOST_REQUESTS}")]
     MaxRequests(usize),
@@ -88,6 +96,10 @@ impl Config {
         let whole = self.retry_after.duration().subsec_nanos() == 0;
         if !whole || !(1..=3600).contains(&self.retry_after.seconds()) {
             return Err(ConfigError::RetryAfter(self.retry_after));
+        }
+        let period = self.renewal_info_retry_after;
+        if period.duration().subsec_nanos() != 0 || !(60..=86_400).contains(&period.seconds()) {
+            return Err(ConfigError::RenewalInfoRetryAfter(period));
         }
         if !(1..=MOST_REQUESTS).contains(&self.max_requests) {
             return Err(ConfigError::MaxRequests(self.max_requests));

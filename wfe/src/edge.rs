@@ -14,7 +14,7 @@ use cairn_core::{AccountId, Error};
 use futures_util::FutureExt;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderName, LINK,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderName, LINK, RETRY_AFTER,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -138,6 +138,10 @@ async fn answer(wfe: Arc<WebFrontEnd>, mut request: Request, next: Next) -> Resp
         && let Err(error) = add_nonce(&wfe, response.headers_mut()).await
     {
         error!(%error, "an answer goes out without a nonce");
+    }
+    // RFC 9773 §4.3.
+    if Resource::is_renewal_info(uri.path()) && !response.headers().contains_key(RETRY_AFTER) {
+        response.headers_mut().insert(RETRY_AFTER, wfe.renewal_info_retry_after.clone());
     }
     add_headers(response.headers_mut(), base.as_deref().filter(|_| uri.path() != path::DIRECTORY));
 

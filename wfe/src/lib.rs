@@ -1,4 +1,4 @@
-//! The Web Front End: the only room that speaks ACME over HTTP (RFC 8555 §6 and §7). It decides nothing.
+//! The Web Front End: the only room that speaks ACME over HTTP (RFC 8555 §6 and §7, RFC 9773). It decides nothing.
 //!
 //! A request passes three doors. `edge` stands around everything: it gives every answer its nonce, its links and its line in the
 //! log, and turns even a panic into a problem document. `signed` stands before every handler that acts for somebody: behind it,
@@ -15,11 +15,11 @@
 //! | authorization | `/authz/{id}` | POST |
 //! | challenge | `/challenge/{authorization id}/{type}` | POST |
 //! | certificate, with its default chain or another | `/certificate/{serial}`, `/certificate/{serial}/{chain}` | POST-as-GET |
+//! | renewal information | `/renewal-info/{key identifier and serial}` | GET |
 //!
 //! Beside ACME it serves relying parties, in a router of its own ([`pki`]), which may run in a process of its own.
 //!
-//! Key change, pre-authorization, external account binding, renewal information and lists of orders are not offered, and not
-//! advertised.
+//! Key change, pre-authorization, external account binding and lists of orders are not offered, and not advertised.
 
 mod acme;
 mod signed;
@@ -51,7 +51,9 @@ use cairn_core::api::{NonceService, RegistrationAuthority, StorageRead};
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use crate::acme::{account, authorization, certificate, challenge, directory, order, revocation};
+use crate::acme::{
+    account, authorization, certificate, challenge, directory, order, renewal_info, revocation,
+};
 use crate::links::path;
 use crate::places::Places;
 use crate::site::Site;
@@ -89,6 +91,8 @@ struct WebFrontEnd {
     trusted_proxies: Vec<IpNet>,
     /// For objects that are being processed. Seconds, never a date: not all clients can read one.
     retry_after: HeaderValue,
+    /// For renewal information. Seconds, too.
+    renewal_info_retry_after: HeaderValue,
 }
 
 /// The ACME API, to be served over TLS. The listener puts a [`ClientAddr`] into each request's extensions.
@@ -105,6 +109,7 @@ pub fn router(deps: Deps, config: Config) -> Router {
         places: Places::new(config.max_requests),
         trusted_proxies: config.trusted_proxies,
         retry_after: HeaderValue::from(config.retry_after.seconds()),
+        renewal_info_retry_after: HeaderValue::from(config.renewal_info_retry_after.seconds()),
     });
     Router::new()
         .route(path::DIRECTORY, get(directory::directory).post(directory::directory_as_get))
@@ -122,6 +127,7 @@ pub fn router(deps: Deps, config: Config) -> Router {
         .route(path::CHALLENGE, post(challenge::challenge))
         .route(path::CERTIFICATE, post(certificate::certificate))
         .route(path::ALTERNATE, post(certificate::alternate))
+        .route(path::RENEWAL_INFO, get(renewal_info::renewal_info))
         .fallback(problem::no_such_resource)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(wfe.clone(), edge::edge))

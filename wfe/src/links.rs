@@ -5,7 +5,10 @@ use std::num::NonZeroU8;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use cairn_core::{AccountId, AuthorizationId, ChallengeType, Error, ErrorKind, OrderId, Serial};
+use cairn_core::renewal::CertificateIdError;
+use cairn_core::{
+    AccountId, AuthorizationId, CertificateId, ChallengeType, Error, ErrorKind, OrderId, Serial,
+};
 use http::HeaderValue;
 use http::request::Parts;
 use serde::{Serialize, Serializer};
@@ -26,9 +29,10 @@ pub(crate) mod path {
     pub(crate) const CHALLENGE: &str = "/challenge/{id}/{type}";
     pub(crate) const CERTIFICATE: &str = "/certificate/{id}";
     pub(crate) const ALTERNATE: &str = "/certificate/{id}/{chain}";
+    pub(crate) const RENEWAL_INFO: &str = "/renewal-info/{id}";
 
     /// All of them: requests are counted by them.
-    pub(crate) const ALL: [&str; 12] = [
+    pub(crate) const ALL: [&str; 13] = [
         DIRECTORY,
         NEW_NONCE,
         NEW_ACCOUNT,
@@ -41,6 +45,7 @@ pub(crate) mod path {
         CHALLENGE,
         CERTIFICATE,
         ALTERNATE,
+        RENEWAL_INFO,
     ];
 }
 
@@ -61,12 +66,19 @@ pub(crate) enum Resource<'a> {
     Certificate(&'a Serial),
     /// With another chain.
     Alternate(&'a Serial, ChainNumber),
+    /// Behind it stands a certificate's id (RFC 9773 §4.1).
+    RenewalInfo,
 }
 
 impl Resource<'_> {
     /// The account that a path names.
     pub(crate) fn account(path: &str) -> Option<AccountId> {
         path.strip_prefix("/account/")?.parse().ok()
+    }
+
+    /// Whether a path lies where renewal information does, be there any or not.
+    pub(crate) fn is_renewal_info(path: &str) -> bool {
+        path.strip_prefix("/renewal-info").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -85,6 +97,7 @@ impl fmt::Display for Resource<'_> {
             Self::Authorization(id) => write!(f, "/authz/{id}"),
             Self::Challenge(id, kind) => write!(f, "/challenge/{id}/{kind}"),
             Self::Certificate(serial) => write!(f, "/certificate/{serial}"),
+            Self::RenewalInfo => f.write_str("/renewal-info"),
             Self::Alternate(serial, chain) => write!(f, "/certificate/{serial}/{chain}"),
         }
     }
@@ -177,6 +190,19 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         parameter(parts, state, "id").await.map(Self)
+    }
+}
+
+/// The `{id}` of a path that is a certificate's (RFC 9773 §4.1). What is none is for the handler to say.
+pub(crate) struct Renewed(pub(crate) Result<CertificateId, CertificateIdError>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Renewed {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
+        let text = parameters.as_ref().and_then(|all| all.iter().find(|(key, _)| *key == "id"));
+        Ok(Self(text.map_or(Err(CertificateIdError::Malformed), |(_, text)| text.parse())))
     }
 }
 

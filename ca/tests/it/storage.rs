@@ -51,6 +51,7 @@ async fn begin(storage: &SqliteStorage, request: &IssuanceRequest) {
         created: NOW,
         expires: end,
         progress: OrderProgress::Open,
+        replaces: None,
     };
     let account = Account {
         id: authz.account,

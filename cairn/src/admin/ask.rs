@@ -109,7 +109,7 @@ pub(super) async fn status(args: StatusArgs) -> Result<String> {
     Ok(shown(objects::status(&status), &args.server))
 }
 
-fn shown(sheet: Sheet, args: &ServerArgs) -> String {
+pub(super) fn shown(sheet: Sheet, args: &ServerArgs) -> String {
     if args.json { format!("{:#}\n", sheet.into_json()) } else { sheet.into_text() }
 }
 
@@ -122,7 +122,7 @@ fn spki_sha256(args: &KeyArgs) -> Result<[u8; 32]> {
     }
 }
 
-fn key_of(file: &Path) -> Result<[u8; 32]> {
+pub(super) fn key_of(file: &Path) -> Result<[u8; 32]> {
     let pem = std::fs::read_to_string(file).context("cannot be read")?;
     if let Ok(certificate) = Certificate::from_pem(&pem) {
         return Ok(certificate.public_key().sha256());

@@ -90,6 +90,7 @@ pub(super) fn certificate(record: &CertificateRecord, now: Timestamp, pem: bool)
         Some(certificate) => sheet
             .list("names", certificate.names())
             .with("issuer", certificate.issuer())
+            .with("issuer_id", record.issuer)
             .with("not_before", Timestamp::from_unix(certificate.validity().not_before))
             .with("not_after", record.not_after)
             .with("sha256", hex(&certificate.sha256_fingerprint()))

@@ -1,5 +1,7 @@
 //! The command line of `cairn admin`.
 
+pub mod incidents;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,6 +11,8 @@ use cairn_core::{RevocationReason, Serial, Thumbprint};
 use clap::{Args, Subcommand};
 
 use crate::admin::place::{PostgresPlace, SqlitePlace};
+
+pub use incidents::{IncidentCommand, IssuerCommand, RevokeArgs};
 
 /// What an operator can do besides running servers.
 #[derive(Clone, Debug, Subcommand)]
@@ -32,6 +36,16 @@ pub enum AdminCommand {
     /// Ask a running server about a certificate, or revoke one
     #[command(subcommand)]
     Certificate(CertificateCommand),
+    /// Revoke many certificates on a running server: by account, by name, by key, by when they were issued
+    ///
+    /// Without --yes, they are counted and nothing is done. If it is interrupted, say the same again: what is revoked is passed over.
+    Revoke(Box<RevokeArgs>),
+    /// Have certificates replaced, and then revoked: begin, look after and end incidents
+    #[command(subcommand)]
+    Incident(Box<IncidentCommand>),
+    /// Have replaced what an issuer has issued
+    #[command(subcommand)]
+    Issuer(IssuerCommand),
     /// Block a key on a running server
     #[command(subcommand)]
     Key(KeyCommand),

@@ -27,6 +27,7 @@ pub mod ocsp;
 pub mod pa;
 pub mod pki;
 pub mod ra;
+pub mod revocations;
 pub mod sa;
 pub mod va;
 
@@ -38,5 +39,6 @@ pub use ocsp::{OcspAnswer, OcspResponder, OcspResponse};
 pub use pa::{KeyUse, PolicyAuthority};
 pub use pki::PkiRead;
 pub use ra::{ListenerCertificates, RegistrationAuthority};
+pub use revocations::RevocationStore;
 pub use sa::{CertificateStore, Storage, StorageAuthority, StorageRead};
 pub use va::{ValidationAuthority, ValidationRequest, ValidationResult};

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::id::{AccountId, AuthorizationId, OrderId};
 use crate::identifier::Identifier;
 use crate::order::OrderWithAuthorizations;
+use crate::renewal::CertificateId;
 
 /// A request for an account, RFC 8555 §7.3.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct NewOrderRequest {
     pub account: AccountId,
     /// For what; in any order, duplicates allowed.
     pub identifiers: Vec<Identifier>,
+    /// The certificate that it shall replace (RFC 9773 §5).
+    pub replaces: Option<CertificateId>,
 }
 
 /// The client says that a challenge can be validated, RFC 8555 §7.5.1.
@@ -102,10 +105,11 @@ pub trait RegistrationAuthority: Send + Sync {
     /// Closes an account, RFC 8555 §7.3.6.
     async fn deactivate_account(&self, account: AccountId) -> Result<Account>;
 
-    /// Places an order, or gives back a pending or ready one for the same identifiers.
+    /// Places an order, or gives back a pending or ready one for the same identifiers that replaces the same certificate, or as it none.
     ///
     /// # Errors
-    /// `RejectedIdentifier` or `UnsupportedIdentifier`, with subproblems; `Malformed` for none or too many.
+    /// `RejectedIdentifier` or `UnsupportedIdentifier`, with subproblems; `Malformed` for none or too many, or for a certificate to replace
+    /// that there is not or that has no name in common with it; `Unauthorized` if that is another account's; `AlreadyReplaced`.
     async fn new_order(&self, request: NewOrderRequest) -> Result<OrderWithAuthorizations>;
 
     /// Starts a validation and waits a moment for it: the authorization that comes back is final if the validation was quick.

@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 use cairn_jose::Thumbprint;
 
+use super::revocations::RevocationStore;
 use crate::account::Account;
 use crate::api::crl::CrlStore;
 use crate::api::pki::PkiRead;
@@ -21,6 +22,7 @@ use crate::id::{AccountId, AuthorizationId, OrderId, WorkerId};
 use crate::identifier::Identifier;
 use crate::order::{Order, OrderWithAuthorizations};
 use crate::problem::Problem;
+use crate::renewal::Renewal;
 use crate::time::Timestamp;
 
 /// Reads by id, for the front end. Every read is one lookup by a key.
@@ -41,6 +43,9 @@ pub trait StorageRead: Send + Sync {
 
     /// The certificate with this serial. A serial that was only intended ([`CertificateStore::record_intent`]) is `None`.
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>>;
+
+    /// What the time to renew the certificate with this serial follows from (RFC 9773).
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>>;
 
     /// The CA certificates that were recorded ([`CertificateStore::record_ca_certificates`]), the latest first: at most
     /// [`MAX_CA_CERTIFICATES`](crate::certificate::MAX_CA_CERTIFICATES). Asked for now and then, and not on the way of a request.
@@ -189,13 +194,14 @@ pub struct NewRevocation {
     pub serial: Serial,
     /// When and why.
     pub revocation: Revocation,
-    /// The SHA-256 of the SubjectPublicKeyInfo to refuse from now on, when the key is known to be compromised.
+    /// The SHA-256 of the SubjectPublicKeyInfo to refuse from now on. Where the reason is `keyCompromise`, the key's other certificates are
+    /// looked for too ([`RevocationStore::keys_to_sweep`]).
     pub blocked_key: Option<[u8; 32]>,
 }
 
 /// Everything but the record of what is signed, for the registration authority.
 #[async_trait]
-pub trait StorageAuthority: StorageRead {
+pub trait StorageAuthority: StorageRead + RevocationStore {
     /// Stores an account, unless one with the same key exists: then that one comes back, and nothing is stored.
     async fn new_account(&self, account: Account) -> Result<Option<Account>>;
 
@@ -227,7 +233,11 @@ pub trait StorageAuthority: StorageRead {
         until: Timestamp,
     ) -> Result<Vec<Option<Authorization>>>;
 
-    /// Stores an order with its new authorizations, all or nothing.
+    /// Stores an order with its new authorizations, all or nothing. The certificate that it replaces is claimed for it, unless another order
+    /// has it that is not invalid (RFC 9773 §5): of two that claim it at the same moment, one is stored.
+    ///
+    /// # Errors
+    /// `Conflict` if the certificate is claimed, or the account is not valid any more.
     async fn new_order_and_authorizations(&self, new: NewOrder) -> Result<()>;
 
     /// Marks a pending, unexpired authorization as being validated by `challenge` and by `worker`, and gives the thumbprint of its

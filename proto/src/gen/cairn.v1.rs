@@ -102,6 +102,18 @@ pub struct Order {
     pub expires: ::core::option::Option<i64>,
     #[prost(message, optional, tag = "8")]
     pub progress: ::core::option::Option<OrderProgress>,
+    /// The certificate that it replaces; absent if it replaces none.
+    #[prost(message, optional, tag = "9")]
+    pub replaces: ::core::option::Option<CertificateId>,
+}
+/// RFC 9773 §4.1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificateId {
+    /// The issuer's subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OrderProgress {
@@ -335,6 +347,8 @@ pub enum ProblemType {
     Unauthorized = 20,
     UnsupportedContact = 21,
     UnsupportedIdentifier = 22,
+    /// Of RFC 9773 §7.4.
+    AlreadyReplaced = 23,
 }
 impl ProblemType {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -366,6 +380,7 @@ impl ProblemType {
             Self::Unauthorized => "PROBLEM_TYPE_UNAUTHORIZED",
             Self::UnsupportedContact => "PROBLEM_TYPE_UNSUPPORTED_CONTACT",
             Self::UnsupportedIdentifier => "PROBLEM_TYPE_UNSUPPORTED_IDENTIFIER",
+            Self::AlreadyReplaced => "PROBLEM_TYPE_ALREADY_REPLACED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -394,6 +409,7 @@ impl ProblemType {
             "PROBLEM_TYPE_UNAUTHORIZED" => Some(Self::Unauthorized),
             "PROBLEM_TYPE_UNSUPPORTED_CONTACT" => Some(Self::UnsupportedContact),
             "PROBLEM_TYPE_UNSUPPORTED_IDENTIFIER" => Some(Self::UnsupportedIdentifier),
+            "PROBLEM_TYPE_ALREADY_REPLACED" => Some(Self::AlreadyReplaced),
             _ => None,
         }
     }
@@ -420,6 +436,7 @@ pub enum ErrorKind {
     Unavailable = 16,
     UnsupportedContact = 17,
     UnsupportedIdentifier = 18,
+    AlreadyReplaced = 19,
 }
 impl ErrorKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -447,6 +464,7 @@ impl ErrorKind {
             Self::Unavailable => "ERROR_KIND_UNAVAILABLE",
             Self::UnsupportedContact => "ERROR_KIND_UNSUPPORTED_CONTACT",
             Self::UnsupportedIdentifier => "ERROR_KIND_UNSUPPORTED_IDENTIFIER",
+            Self::AlreadyReplaced => "ERROR_KIND_ALREADY_REPLACED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -471,6 +489,7 @@ impl ErrorKind {
             "ERROR_KIND_UNAVAILABLE" => Some(Self::Unavailable),
             "ERROR_KIND_UNSUPPORTED_CONTACT" => Some(Self::UnsupportedContact),
             "ERROR_KIND_UNSUPPORTED_IDENTIFIER" => Some(Self::UnsupportedIdentifier),
+            "ERROR_KIND_ALREADY_REPLACED" => Some(Self::AlreadyReplaced),
             _ => None,
         }
     }
@@ -546,6 +565,1592 @@ impl RevocationReason {
             "REVOCATION_REASON_PRIVILEGE_WITHDRAWN" => Some(Self::PrivilegeWithdrawn),
             _ => None,
         }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CorrectRevocationRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    /// The SHA-256 of the SubjectPublicKeyInfo to refuse from now on.
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub blocked_key: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(int64, optional, tag = "3")]
+    pub at: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CorrectRevocationResponse {
+    #[prost(bool, optional, tag = "1")]
+    pub corrected: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificatesAfterRequest {
+    /// Octets that a serial may begin with.
+    #[prost(bytes = "vec", tag = "1")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, optional, tag = "2")]
+    pub limit: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificatesOfKeyRequest {
+    /// 32 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub spki_sha256: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, optional, tag = "3")]
+    pub limit: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SerialList {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub serials: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StoredCertificates {
+    #[prost(message, repeated, tag = "1")]
+    pub certificates: ::prost::alloc::vec::Vec<StoredCertificate>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredCertificate {
+    #[prost(message, optional, tag = "1")]
+    pub record: ::core::option::Option<CertificateRecord>,
+    #[prost(int64, optional, tag = "2")]
+    pub issued: ::core::option::Option<i64>,
+    /// Its order's; absent when that is not kept any more.
+    #[prost(string, optional, tag = "3")]
+    pub profile: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeysToSweepRequest {
+    /// Absent for the first.
+    #[prost(bytes = "vec", optional, tag = "1")]
+    pub after: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint64, optional, tag = "2")]
+    pub limit: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeysToSweepResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<KeyToSweep>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeyToSweep {
+    /// 32 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub spki_sha256: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub until: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificatesWithoutKeyRequest {
+    #[prost(uint64, optional, tag = "1")]
+    pub limit: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CertificatesWithoutKeyResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub certificates: ::prost::alloc::vec::Vec<IssuedCertificate>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CertificateKeys {
+    #[prost(message, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<CertificateKey>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificateKey {
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    /// 32 octets.
+    #[prost(bytes = "vec", tag = "2")]
+    pub spki_sha256: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplacementRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplacementResponse {
+    /// Absent if there is none.
+    #[prost(bytes = "vec", optional, tag = "1")]
+    pub order: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetReplaceByRequest {
+    /// The subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    /// Absent to let it stay.
+    #[prost(int64, optional, tag = "2")]
+    pub by: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetReplaceByResponse {
+    /// Whether there is such an issuer.
+    #[prost(bool, optional, tag = "1")]
+    pub known: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Incident {
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// In words.
+    #[prost(string, tag = "3")]
+    pub selection: ::prost::alloc::string::String,
+    #[prost(enumeration = "RevocationReason", optional, tag = "4")]
+    pub reason: ::core::option::Option<i32>,
+    #[prost(bool, optional, tag = "5")]
+    pub drill: ::core::option::Option<bool>,
+    #[prost(string, optional, tag = "6")]
+    pub explanation: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(int64, optional, tag = "7")]
+    pub created: ::core::option::Option<i64>,
+    /// With the name of who said so; both absent while that is not decided.
+    #[prost(int64, optional, tag = "8")]
+    pub revoke_at: ::core::option::Option<i64>,
+    #[prost(string, optional, tag = "9")]
+    pub finished_by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "IncidentStatus", tag = "10")]
+    pub status: i32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IncidentList {
+    #[prost(message, repeated, tag = "1")]
+    pub incidents: ::prost::alloc::vec::Vec<Incident>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredIncidentRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredIncidentResponse {
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "1")]
+    pub incident: ::core::option::Option<Incident>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredIncidentsRequest {
+    #[prost(uint64, optional, tag = "1")]
+    pub limit: ::core::option::Option<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DueIncidentsRequest {
+    #[prost(int64, optional, tag = "1")]
+    pub at: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AddIncidentCertificatesRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    pub entries: ::prost::alloc::vec::Vec<IncidentEntry>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IncidentEntry {
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    /// What a certificate that replaces it has in common with it, 16 octets.
+    #[prost(bytes = "vec", tag = "2")]
+    pub subject: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddIncidentCertificatesResponse {
+    /// How many were new.
+    #[prost(uint64, optional, tag = "1")]
+    pub added: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetIncidentEndRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub at: ::core::option::Option<i64>,
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloseIncidentRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "IncidentStatus", tag = "2")]
+    pub status: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IncidentCertificatesRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, optional, tag = "3")]
+    pub limit: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IncidentCertificateList {
+    #[prost(message, repeated, tag = "1")]
+    pub certificates: ::prost::alloc::vec::Vec<IncidentCertificate>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IncidentCertificate {
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bool, optional, tag = "2")]
+    pub replaced: ::core::option::Option<bool>,
+    /// Absent when it is not kept any more.
+    #[prost(message, optional, tag = "3")]
+    pub record: ::core::option::Option<CertificateRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IncidentToDoRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, optional, tag = "2")]
+    pub limit: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetIncidentDoneRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub serials: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetIncidentReplacedRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    pub by: ::prost::alloc::vec::Vec<IncidentEntry>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetIncidentReplacedResponse {
+    #[prost(uint64, optional, tag = "1")]
+    pub replaced: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewalResponse {
+    /// Absent if there is no such certificate.
+    #[prost(message, optional, tag = "1")]
+    pub renewal: ::core::option::Option<Renewal>,
+}
+/// What the time to renew a certificate follows from.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Renewal {
+    /// The issuer's subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub issued: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "3")]
+    pub not_after: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "4")]
+    pub revoked: ::core::option::Option<i64>,
+    /// Since when it is part of an open incident.
+    #[prost(int64, optional, tag = "5")]
+    pub incident: ::core::option::Option<i64>,
+    #[prost(string, optional, tag = "6")]
+    pub explanation: ::core::option::Option<::prost::alloc::string::String>,
+    /// By when whatever its issuer has issued must be replaced.
+    #[prost(int64, optional, tag = "7")]
+    pub replace_by: ::core::option::Option<i64>,
+}
+/// What is looked for among all certificates: those of which everything that is said here is true.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Selection {
+    #[prost(bytes = "vec", optional, tag = "1")]
+    pub account: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(message, optional, tag = "2")]
+    pub name: ::core::option::Option<Identifier>,
+    /// Whether names below it count too.
+    #[prost(bool, optional, tag = "3")]
+    pub subdomains: ::core::option::Option<bool>,
+    /// 32 octets.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub key: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    /// 20 octets.
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub issuer: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(int64, optional, tag = "6")]
+    pub issued_before: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "7")]
+    pub issued_after: ::core::option::Option<i64>,
+    #[prost(string, optional, tag = "8")]
+    pub profile: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Which part of all certificates one call looks at.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stretch {
+    #[prost(oneof = "stretch::Part", tags = "1, 2")]
+    pub part: ::core::option::Option<stretch::Part>,
+}
+/// Nested message and enum types in `Stretch`.
+pub mod stretch {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        /// Those whose serials come after these octets, as many as one call takes.
+        #[prost(bytes, tag = "1")]
+        After(::prost::alloc::vec::Vec<u8>),
+        /// These.
+        #[prost(message, tag = "2")]
+        These(super::SerialList),
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum IncidentStatus {
+    Unspecified = 0,
+    Open = 1,
+    Finished = 2,
+    Cancelled = 3,
+}
+impl IncidentStatus {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INCIDENT_STATUS_UNSPECIFIED",
+            Self::Open => "INCIDENT_STATUS_OPEN",
+            Self::Finished => "INCIDENT_STATUS_FINISHED",
+            Self::Cancelled => "INCIDENT_STATUS_CANCELLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INCIDENT_STATUS_UNSPECIFIED" => Some(Self::Unspecified),
+            "INCIDENT_STATUS_OPEN" => Some(Self::Open),
+            "INCIDENT_STATUS_FINISHED" => Some(Self::Finished),
+            "INCIDENT_STATUS_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// Generated server implementations.
+pub mod revocation_store_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RevocationStoreServer.
+    #[async_trait]
+    pub trait RevocationStore: std::marker::Send + std::marker::Sync + 'static {
+        async fn correct_revocation(
+            &self,
+            request: tonic::Request<super::CorrectRevocationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CorrectRevocationResponse>,
+            tonic::Status,
+        >;
+        async fn certificates_after(
+            &self,
+            request: tonic::Request<super::CertificatesAfterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StoredCertificates>,
+            tonic::Status,
+        >;
+        async fn certificates_of_key(
+            &self,
+            request: tonic::Request<super::CertificatesOfKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StoredCertificates>,
+            tonic::Status,
+        >;
+        async fn certificates_with_serials(
+            &self,
+            request: tonic::Request<super::SerialList>,
+        ) -> std::result::Result<
+            tonic::Response<super::StoredCertificates>,
+            tonic::Status,
+        >;
+        async fn keys_to_sweep(
+            &self,
+            request: tonic::Request<super::KeysToSweepRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KeysToSweepResponse>,
+            tonic::Status,
+        >;
+        async fn end_sweep(
+            &self,
+            request: tonic::Request<super::KeyToSweep>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn certificates_without_key(
+            &self,
+            request: tonic::Request<super::CertificatesWithoutKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CertificatesWithoutKeyResponse>,
+            tonic::Status,
+        >;
+        async fn enter_keys(
+            &self,
+            request: tonic::Request<super::CertificateKeys>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn replacement(
+            &self,
+            request: tonic::Request<super::ReplacementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplacementResponse>,
+            tonic::Status,
+        >;
+        async fn set_replace_by(
+            &self,
+            request: tonic::Request<super::SetReplaceByRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetReplaceByResponse>,
+            tonic::Status,
+        >;
+        async fn new_incident(
+            &self,
+            request: tonic::Request<super::Incident>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn stored_incident(
+            &self,
+            request: tonic::Request<super::StoredIncidentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StoredIncidentResponse>,
+            tonic::Status,
+        >;
+        async fn stored_incidents(
+            &self,
+            request: tonic::Request<super::StoredIncidentsRequest>,
+        ) -> std::result::Result<tonic::Response<super::IncidentList>, tonic::Status>;
+        async fn due_incidents(
+            &self,
+            request: tonic::Request<super::DueIncidentsRequest>,
+        ) -> std::result::Result<tonic::Response<super::IncidentList>, tonic::Status>;
+        async fn add_incident_certificates(
+            &self,
+            request: tonic::Request<super::AddIncidentCertificatesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddIncidentCertificatesResponse>,
+            tonic::Status,
+        >;
+        async fn set_incident_end(
+            &self,
+            request: tonic::Request<super::SetIncidentEndRequest>,
+        ) -> std::result::Result<tonic::Response<super::Incident>, tonic::Status>;
+        async fn close_incident(
+            &self,
+            request: tonic::Request<super::CloseIncidentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Incident>, tonic::Status>;
+        async fn incident_certificates(
+            &self,
+            request: tonic::Request<super::IncidentCertificatesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IncidentCertificateList>,
+            tonic::Status,
+        >;
+        async fn incident_to_do(
+            &self,
+            request: tonic::Request<super::IncidentToDoRequest>,
+        ) -> std::result::Result<tonic::Response<super::SerialList>, tonic::Status>;
+        async fn set_incident_done(
+            &self,
+            request: tonic::Request<super::SetIncidentDoneRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn set_incident_replaced(
+            &self,
+            request: tonic::Request<super::SetIncidentReplacedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetIncidentReplacedResponse>,
+            tonic::Status,
+        >;
+    }
+    /// For the registration authority.
+    #[derive(Debug)]
+    pub struct RevocationStoreServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RevocationStoreServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RevocationStoreServer<T>
+    where
+        T: RevocationStore,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cairn.v1.RevocationStore/CorrectRevocation" => {
+                    #[allow(non_camel_case_types)]
+                    struct CorrectRevocationSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::CorrectRevocationRequest>
+                    for CorrectRevocationSvc<T> {
+                        type Response = super::CorrectRevocationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CorrectRevocationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::correct_revocation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CorrectRevocationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/CertificatesAfter" => {
+                    #[allow(non_camel_case_types)]
+                    struct CertificatesAfterSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::CertificatesAfterRequest>
+                    for CertificatesAfterSvc<T> {
+                        type Response = super::StoredCertificates;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CertificatesAfterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::certificates_after(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CertificatesAfterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/CertificatesOfKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct CertificatesOfKeySvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::CertificatesOfKeyRequest>
+                    for CertificatesOfKeySvc<T> {
+                        type Response = super::StoredCertificates;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CertificatesOfKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::certificates_of_key(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CertificatesOfKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/CertificatesWithSerials" => {
+                    #[allow(non_camel_case_types)]
+                    struct CertificatesWithSerialsSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::SerialList>
+                    for CertificatesWithSerialsSvc<T> {
+                        type Response = super::StoredCertificates;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SerialList>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::certificates_with_serials(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CertificatesWithSerialsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/KeysToSweep" => {
+                    #[allow(non_camel_case_types)]
+                    struct KeysToSweepSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::KeysToSweepRequest>
+                    for KeysToSweepSvc<T> {
+                        type Response = super::KeysToSweepResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::KeysToSweepRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::keys_to_sweep(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = KeysToSweepSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/EndSweep" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndSweepSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::KeyToSweep> for EndSweepSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::KeyToSweep>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::end_sweep(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndSweepSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/CertificatesWithoutKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct CertificatesWithoutKeySvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::CertificatesWithoutKeyRequest>
+                    for CertificatesWithoutKeySvc<T> {
+                        type Response = super::CertificatesWithoutKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CertificatesWithoutKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::certificates_without_key(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CertificatesWithoutKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/EnterKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct EnterKeysSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::CertificateKeys>
+                    for EnterKeysSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CertificateKeys>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::enter_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EnterKeysSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/Replacement" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplacementSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::ReplacementRequest>
+                    for ReplacementSvc<T> {
+                        type Response = super::ReplacementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReplacementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::replacement(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplacementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/SetReplaceBy" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetReplaceBySvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::SetReplaceByRequest>
+                    for SetReplaceBySvc<T> {
+                        type Response = super::SetReplaceByResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetReplaceByRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::set_replace_by(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetReplaceBySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/NewIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct NewIncidentSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<T: RevocationStore> tonic::server::UnaryService<super::Incident>
+                    for NewIncidentSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Incident>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::new_incident(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NewIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/StoredIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct StoredIncidentSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::StoredIncidentRequest>
+                    for StoredIncidentSvc<T> {
+                        type Response = super::StoredIncidentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StoredIncidentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::stored_incident(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StoredIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/StoredIncidents" => {
+                    #[allow(non_camel_case_types)]
+                    struct StoredIncidentsSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::StoredIncidentsRequest>
+                    for StoredIncidentsSvc<T> {
+                        type Response = super::IncidentList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StoredIncidentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::stored_incidents(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StoredIncidentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/DueIncidents" => {
+                    #[allow(non_camel_case_types)]
+                    struct DueIncidentsSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::DueIncidentsRequest>
+                    for DueIncidentsSvc<T> {
+                        type Response = super::IncidentList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DueIncidentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::due_incidents(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DueIncidentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/AddIncidentCertificates" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddIncidentCertificatesSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::AddIncidentCertificatesRequest>
+                    for AddIncidentCertificatesSvc<T> {
+                        type Response = super::AddIncidentCertificatesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::AddIncidentCertificatesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::add_incident_certificates(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddIncidentCertificatesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/SetIncidentEnd" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetIncidentEndSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::SetIncidentEndRequest>
+                    for SetIncidentEndSvc<T> {
+                        type Response = super::Incident;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetIncidentEndRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::set_incident_end(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetIncidentEndSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/CloseIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct CloseIncidentSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::CloseIncidentRequest>
+                    for CloseIncidentSvc<T> {
+                        type Response = super::Incident;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CloseIncidentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::close_incident(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CloseIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/IncidentCertificates" => {
+                    #[allow(non_camel_case_types)]
+                    struct IncidentCertificatesSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::IncidentCertificatesRequest>
+                    for IncidentCertificatesSvc<T> {
+                        type Response = super::IncidentCertificateList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IncidentCertificatesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::incident_certificates(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IncidentCertificatesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/IncidentToDo" => {
+                    #[allow(non_camel_case_types)]
+                    struct IncidentToDoSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::IncidentToDoRequest>
+                    for IncidentToDoSvc<T> {
+                        type Response = super::SerialList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IncidentToDoRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::incident_to_do(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IncidentToDoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/SetIncidentDone" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetIncidentDoneSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::SetIncidentDoneRequest>
+                    for SetIncidentDoneSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetIncidentDoneRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::set_incident_done(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetIncidentDoneSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.RevocationStore/SetIncidentReplaced" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetIncidentReplacedSvc<T: RevocationStore>(pub Arc<T>);
+                    impl<
+                        T: RevocationStore,
+                    > tonic::server::UnaryService<super::SetIncidentReplacedRequest>
+                    for SetIncidentReplacedSvc<T> {
+                        type Response = super::SetIncidentReplacedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetIncidentReplacedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RevocationStore>::set_incident_replaced(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetIncidentReplacedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RevocationStoreServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cairn.v1.RevocationStore";
+    impl<T> tonic::server::NamedService for RevocationStoreServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -643,6 +2248,164 @@ pub struct Workload {
     #[prost(uint64, optional, tag = "2")]
     pub limit: ::core::option::Option<u64>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminSelectRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub selection: ::core::option::Option<Selection>,
+    #[prost(message, optional, tag = "3")]
+    pub stretch: ::core::option::Option<Stretch>,
+    /// Why they are revoked, or would be; absent when no reason is given.
+    #[prost(enumeration = "RevocationReason", optional, tag = "4")]
+    pub reason: ::core::option::Option<i32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Selected {
+    #[prost(uint64, optional, tag = "1")]
+    pub looked_at: ::core::option::Option<u64>,
+    #[prost(message, repeated, tag = "2")]
+    pub found: ::prost::alloc::vec::Vec<SelectedCertificate>,
+    #[prost(uint64, optional, tag = "3")]
+    pub revoked: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    pub expired: ::core::option::Option<u64>,
+    /// Absent at the end.
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub next: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SelectedCertificate {
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub account: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(string, repeated, tag = "3")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many there are besides.
+    #[prost(uint64, optional, tag = "4")]
+    pub more_names: ::core::option::Option<u64>,
+    #[prost(int64, optional, tag = "5")]
+    pub not_after: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "6")]
+    pub revocation: ::core::option::Option<Revocation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokedStretch {
+    #[prost(uint64, optional, tag = "1")]
+    pub looked_at: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub done: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub passed_over: ::core::option::Option<u64>,
+    /// Absent at the end.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub next: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminNewIncidentRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub selection: ::prost::alloc::string::String,
+    #[prost(enumeration = "RevocationReason", optional, tag = "4")]
+    pub reason: ::core::option::Option<i32>,
+    #[prost(bool, optional, tag = "5")]
+    pub drill: ::core::option::Option<bool>,
+    #[prost(string, optional, tag = "6")]
+    pub explanation: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminEnterIntoIncidentRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "3")]
+    pub selection: ::core::option::Option<Selection>,
+    #[prost(message, optional, tag = "4")]
+    pub stretch: ::core::option::Option<Stretch>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnteredStretch {
+    #[prost(uint64, optional, tag = "1")]
+    pub looked_at: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub entered: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub passed_over: ::core::option::Option<u64>,
+    /// Absent at the end.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub next: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminIncidentsRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminIncidentRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminIncidentStretchRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowedStretch {
+    #[prost(uint64, optional, tag = "1")]
+    pub replaced: ::core::option::Option<u64>,
+    /// Absent at the end.
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub next: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IncidentStretch {
+    #[prost(uint64, optional, tag = "1")]
+    pub certificates: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub replaced: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub revoked: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    pub expired: ::core::option::Option<u64>,
+    /// Neither replaced nor expired.
+    #[prost(message, repeated, tag = "5")]
+    pub waiting: ::prost::alloc::vec::Vec<SelectedCertificate>,
+    /// Absent at the end.
+    #[prost(bytes = "vec", optional, tag = "6")]
+    pub next: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminFinishIncidentRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub incident: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "3")]
+    pub at: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminRetireIssuerRequest {
+    #[prost(string, tag = "1")]
+    pub operator: ::prost::alloc::string::String,
+    /// The subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "2")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    /// Absent to let it stay.
+    #[prost(int64, optional, tag = "3")]
+    pub by: ::core::option::Option<i64>,
+}
 /// Generated server implementations.
 pub mod admin_server {
     #![allow(
@@ -700,6 +2463,50 @@ pub mod admin_server {
             tonic::Response<super::BlockKeyResponse>,
             tonic::Status,
         >;
+        async fn select(
+            &self,
+            request: tonic::Request<super::AdminSelectRequest>,
+        ) -> std::result::Result<tonic::Response<super::Selected>, tonic::Status>;
+        async fn revoke_selected(
+            &self,
+            request: tonic::Request<super::AdminSelectRequest>,
+        ) -> std::result::Result<tonic::Response<super::RevokedStretch>, tonic::Status>;
+        async fn new_incident(
+            &self,
+            request: tonic::Request<super::AdminNewIncidentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Incident>, tonic::Status>;
+        async fn enter_into_incident(
+            &self,
+            request: tonic::Request<super::AdminEnterIntoIncidentRequest>,
+        ) -> std::result::Result<tonic::Response<super::EnteredStretch>, tonic::Status>;
+        async fn incidents(
+            &self,
+            request: tonic::Request<super::AdminIncidentsRequest>,
+        ) -> std::result::Result<tonic::Response<super::IncidentList>, tonic::Status>;
+        async fn incident(
+            &self,
+            request: tonic::Request<super::AdminIncidentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Incident>, tonic::Status>;
+        async fn follow_incident(
+            &self,
+            request: tonic::Request<super::AdminIncidentStretchRequest>,
+        ) -> std::result::Result<tonic::Response<super::FollowedStretch>, tonic::Status>;
+        async fn incident_stretch(
+            &self,
+            request: tonic::Request<super::AdminIncidentStretchRequest>,
+        ) -> std::result::Result<tonic::Response<super::IncidentStretch>, tonic::Status>;
+        async fn finish_incident(
+            &self,
+            request: tonic::Request<super::AdminFinishIncidentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Incident>, tonic::Status>;
+        async fn cancel_incident(
+            &self,
+            request: tonic::Request<super::AdminIncidentRequest>,
+        ) -> std::result::Result<tonic::Response<super::Incident>, tonic::Status>;
+        async fn retire_issuer(
+            &self,
+            request: tonic::Request<super::AdminRetireIssuerRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
         async fn status(
             &self,
             request: tonic::Request<super::AdminStatusRequest>,
@@ -1131,6 +2938,497 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BlockKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/Select" => {
+                    #[allow(non_camel_case_types)]
+                    struct SelectSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::AdminSelectRequest>
+                    for SelectSvc<T> {
+                        type Response = super::Selected;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminSelectRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::select(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SelectSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/RevokeSelected" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeSelectedSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::AdminSelectRequest>
+                    for RevokeSelectedSvc<T> {
+                        type Response = super::RevokedStretch;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminSelectRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::revoke_selected(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeSelectedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/NewIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct NewIncidentSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminNewIncidentRequest>
+                    for NewIncidentSvc<T> {
+                        type Response = super::Incident;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminNewIncidentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::new_incident(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NewIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/EnterIntoIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct EnterIntoIncidentSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminEnterIntoIncidentRequest>
+                    for EnterIntoIncidentSvc<T> {
+                        type Response = super::EnteredStretch;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminEnterIntoIncidentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::enter_into_incident(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EnterIntoIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/Incidents" => {
+                    #[allow(non_camel_case_types)]
+                    struct IncidentsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminIncidentsRequest>
+                    for IncidentsSvc<T> {
+                        type Response = super::IncidentList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminIncidentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::incidents(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IncidentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/Incident" => {
+                    #[allow(non_camel_case_types)]
+                    struct IncidentSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminIncidentRequest>
+                    for IncidentSvc<T> {
+                        type Response = super::Incident;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminIncidentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::incident(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/FollowIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct FollowIncidentSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminIncidentStretchRequest>
+                    for FollowIncidentSvc<T> {
+                        type Response = super::FollowedStretch;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminIncidentStretchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::follow_incident(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FollowIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/IncidentStretch" => {
+                    #[allow(non_camel_case_types)]
+                    struct IncidentStretchSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminIncidentStretchRequest>
+                    for IncidentStretchSvc<T> {
+                        type Response = super::IncidentStretch;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminIncidentStretchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::incident_stretch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IncidentStretchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/FinishIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct FinishIncidentSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminFinishIncidentRequest>
+                    for FinishIncidentSvc<T> {
+                        type Response = super::Incident;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminFinishIncidentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::finish_incident(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FinishIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/CancelIncident" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelIncidentSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminIncidentRequest>
+                    for CancelIncidentSvc<T> {
+                        type Response = super::Incident;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminIncidentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::cancel_incident(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelIncidentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.Admin/RetireIssuer" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetireIssuerSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::AdminRetireIssuerRequest>
+                    for RetireIssuerSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdminRetireIssuerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::retire_issuer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireIssuerSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2282,6 +4580,9 @@ pub struct NewOrderRequest {
     pub account: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, repeated, tag = "2")]
     pub identifiers: ::prost::alloc::vec::Vec<Identifier>,
+    /// Absent if it replaces none.
+    #[prost(message, optional, tag = "3")]
+    pub replaces: ::core::option::Option<CertificateId>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NewOrderResponse {
@@ -3799,6 +6100,11 @@ pub mod storage_read_server {
             tonic::Response<super::AccountAndCertificateResponse>,
             tonic::Status,
         >;
+        /// What the time to renew a certificate follows from.
+        async fn renewal(
+            &self,
+            request: tonic::Request<super::CertificateRequest>,
+        ) -> std::result::Result<tonic::Response<super::RenewalResponse>, tonic::Status>;
         async fn ca_certificates(
             &self,
             request: tonic::Request<super::Nothing>,
@@ -4238,6 +6544,51 @@ pub mod storage_read_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AccountAndCertificateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.StorageRead/Renewal" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewalSvc<T: StorageRead>(pub Arc<T>);
+                    impl<
+                        T: StorageRead,
+                    > tonic::server::UnaryService<super::CertificateRequest>
+                    for RenewalSvc<T> {
+                        type Response = super::RenewalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CertificateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StorageRead>::renewal(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewalSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -5,7 +5,7 @@ use cairn_core::api::ra::{
     RevocationProof, RevokeCertificateRequest,
 };
 
-use crate::reading::{BadMessage, Read, list, present, read, value, wire};
+use crate::reading::{BadMessage, Read, list, maybe, present, read, value, wire};
 use crate::v1;
 use crate::v1::revoke_certificate_request::Proof;
 use crate::vocabulary::{account_id, authorization_id, jwk, order_id, thumbprint};
@@ -45,8 +45,12 @@ impl TryFrom<v1::NewAccountResponse> for NewAccountResponse {
 
 impl From<NewOrderRequest> for v1::NewOrderRequest {
     fn from(request: NewOrderRequest) -> Self {
-        let NewOrderRequest { account, identifiers } = request;
-        Self { account: account.as_bytes().to_vec(), identifiers: wire(identifiers) }
+        let NewOrderRequest { account, identifiers, replaces } = request;
+        Self {
+            account: account.as_bytes().to_vec(),
+            identifiers: wire(identifiers),
+            replaces: replaces.map(Into::into),
+        }
     }
 }
 
@@ -57,6 +61,7 @@ impl TryFrom<v1::NewOrderRequest> for NewOrderRequest {
         Ok(Self {
             account: account_id("NewOrderRequest.account", &it.account)?,
             identifiers: list(it.identifiers)?,
+            replaces: maybe(it.replaces)?,
         })
     }
 }

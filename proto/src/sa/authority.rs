@@ -1,4 +1,5 @@
-//! [`StorageAuthority`] over gRPC. Its half that only reads is the service `StorageRead`.
+//! [`StorageAuthority`] over gRPC. Its half that only reads is the service `StorageRead`, what goes beyond single certificates the
+//! service `RevocationStore`.
 
 mod client;
 mod server;
@@ -12,12 +13,17 @@ pub use server::storage_authority_server;
 #[derive(Clone, Debug)]
 pub struct RemoteStorageAuthority<T> {
     authority: Client<T>,
+    pub(super) revocations: Client<T>,
     read: RemoteStorageRead<T>,
 }
 
 impl<T: Carrier> RemoteStorageAuthority<T> {
-    /// The one at the other end of `carrier`, which serves `StorageRead` too.
+    /// The one at the other end of `carrier`, which serves `StorageRead` and `RevocationStore` too.
     pub fn new(carrier: T) -> Self {
-        Self { authority: Client::new(carrier.clone()), read: RemoteStorageRead::new(carrier) }
+        Self {
+            authority: Client::new(carrier.clone()),
+            revocations: Client::new(carrier.clone()),
+            read: RemoteStorageRead::new(carrier),
+        }
     }
 }

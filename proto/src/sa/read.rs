@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cairn_core::api::StorageRead;
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, CaCertificate, CertificateRecord, OrderId,
-    OrderWithAuthorizations, Result, Serial, Thumbprint,
+    OrderWithAuthorizations, Renewal, Result, Serial, Thumbprint,
 };
 use tonic::body::Body;
 use tonic::codegen::Service;
@@ -108,6 +108,12 @@ impl<T: Carrier> StorageRead for RemoteStorageRead<T> {
         let found: v1::AccountAndCertificateResponse =
             self.0.call("/cairn.v1.StorageRead/AccountAndCertificate", request).await?;
         Ok((maybe(found.account)?, maybe(found.certificate)?))
+    }
+
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        let request = v1::CertificateRequest { serial: serial.as_bytes().to_vec() };
+        let found: v1::RenewalResponse = self.0.call("/cairn.v1.StorageRead/Renewal", request).await?;
+        Ok(maybe(found.renewal)?)
     }
 
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
@@ -218,6 +224,17 @@ impl generated::StorageRead for Served<dyn StorageRead> {
             let serial = serial("CertificateRequest.serial", &request.into_inner().serial)?;
             let certificate = self.0.certificate(&serial).await?.map(Into::into);
             Ok(v1::CertificateResponse { certificate })
+        })
+        .await
+    }
+
+    async fn renewal(
+        &self,
+        request: Request<v1::CertificateRequest>,
+    ) -> Result<Response<v1::RenewalResponse>, Status> {
+        answer(async {
+            let serial = serial("CertificateRequest.serial", &request.into_inner().serial)?;
+            Ok(v1::RenewalResponse { renewal: self.0.renewal(&serial).await?.map(Into::into) })
         })
         .await
     }

@@ -1,7 +1,8 @@
 //! What names and identifies, each sent as its octets: ids, serials, digests, tokens, keys.
 
 use cairn_core::{
-    AccountId, AuthorizationId, CrlShard, IssuerId, Jwk, OrderId, Serial, Thumbprint, Token, WorkerId,
+    AccountId, AuthorizationId, CrlShard, IncidentId, IssuerId, Jwk, OrderId, Serial, Thumbprint, Token,
+    WorkerId,
 };
 
 use crate::reading::{BadMessage, Read, octets};
@@ -16,6 +17,10 @@ pub(crate) fn order_id(field: &'static str, value: &[u8]) -> Read<OrderId> {
 
 pub(crate) fn authorization_id(field: &'static str, value: &[u8]) -> Read<AuthorizationId> {
     octets(field, value).map(AuthorizationId::from_bytes)
+}
+
+pub(crate) fn incident_id(field: &'static str, value: &[u8]) -> Read<IncidentId> {
+    octets(field, value).map(IncidentId::from_bytes)
 }
 
 pub(crate) fn worker_id(field: &'static str, value: &[u8]) -> Read<WorkerId> {

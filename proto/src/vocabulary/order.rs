@@ -1,15 +1,16 @@
 //! Orders in every progress, alone and with their authorizations.
 
-use cairn_core::{Order, OrderProgress, OrderWithAuthorizations};
+use cairn_core::{CertificateId, Order, OrderProgress, OrderWithAuthorizations};
 
-use super::{account_id, authorization_id, order_id, serial};
-use crate::reading::{BadMessage, Read, list, present, read, time, wire};
+use super::{account_id, authorization_id, issuer_id, order_id, serial};
+use crate::reading::{BadMessage, Read, list, maybe, present, read, time, wire};
 use crate::v1;
 use crate::v1::order_progress::{Processing, Progress};
 
 impl From<Order> for v1::Order {
     fn from(order: Order) -> Self {
-        let Order { id, account, identifiers, authorizations, profile, created, expires, progress } = order;
+        let Order { id, account, identifiers, authorizations, profile, created, expires, progress, replaces } =
+            order;
         Self {
             id: id.as_bytes().to_vec(),
             account: account.as_bytes().to_vec(),
@@ -19,6 +20,7 @@ impl From<Order> for v1::Order {
             created: Some(created.unix()),
             expires: Some(expires.unix()),
             progress: Some(progress.into()),
+            replaces: replaces.map(Into::into),
         }
     }
 }
@@ -39,6 +41,24 @@ impl TryFrom<v1::Order> for Order {
             created: time("Order.created", it.created)?,
             expires: time("Order.expires", it.expires)?,
             progress: read("Order.progress", it.progress)?,
+            replaces: maybe(it.replaces)?,
+        })
+    }
+}
+
+impl From<CertificateId> for v1::CertificateId {
+    fn from(CertificateId { issuer, serial }: CertificateId) -> Self {
+        Self { issuer: issuer.as_bytes().to_vec(), serial: serial.as_bytes().to_vec() }
+    }
+}
+
+impl TryFrom<v1::CertificateId> for CertificateId {
+    type Error = BadMessage;
+
+    fn try_from(it: v1::CertificateId) -> Read<Self> {
+        Ok(Self {
+            issuer: issuer_id("CertificateId.issuer", &it.issuer)?,
+            serial: serial("CertificateId.serial", &it.serial)?,
         })
     }
 }

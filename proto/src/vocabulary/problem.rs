@@ -28,6 +28,7 @@ same_names!(ProblemType {
     Unauthorized,
     UnsupportedContact,
     UnsupportedIdentifier,
+    AlreadyReplaced,
 });
 
 impl From<Problem> for v1::Problem {

@@ -140,8 +140,11 @@ fn order_progress() -> impl Strategy<Value = OrderProgress> {
 
 fn order() -> impl Strategy<Value = OrderWithAuthorizations> {
     let ids = (any::<[u8; 16]>(), any::<[u8; 16]>());
-    (ids, vec((identifier(), authorization()), 0..4), any::<String>(), time(), time(), order_progress())
-        .prop_map(|((id, account), parts, profile, created, expires, progress)| {
+    let replaces = option::of((any::<[u8; 20]>(), serial()));
+    let times = (time(), time());
+    let parts = vec((identifier(), authorization()), 0..4);
+    (ids, parts, any::<String>(), times, order_progress(), replaces).prop_map(
+        |((id, account), parts, profile, (created, expires), progress, replaces)| {
             let (identifiers, authorizations): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
             let order = Order {
                 id: OrderId::from_bytes(id),
@@ -152,9 +155,12 @@ fn order() -> impl Strategy<Value = OrderWithAuthorizations> {
                 created,
                 expires,
                 progress,
+                replaces: replaces
+                    .map(|(issuer, serial)| CertificateId { issuer: IssuerId::from_bytes(issuer), serial }),
             };
             OrderWithAuthorizations { order, authorizations }
-        })
+        },
+    )
 }
 
 fn certificate() -> impl Strategy<Value = CertificateRecord> {
@@ -234,6 +240,10 @@ fn read_as_everything(octets: &[u8]) {
         Error => Error,
         FinalizeOrderRequest => api::ra::FinalizeOrderRequest,
         Identifier => Identifier,
+        Incident => Incident,
+        IncidentCertificate => api::revocations::IncidentCertificate,
+        IncidentEntry => api::revocations::IncidentEntry,
+        IncidentStretch => api::admin::IncidentStretch,
         Intent => Intent,
         IssuanceRequest => api::IssuanceRequest,
         IssuedCertificate => IssuedCertificate,
@@ -243,6 +253,11 @@ fn read_as_everything(octets: &[u8]) {
         NewOrderAndAuthorizationsRequest => NewOrder,
         NewOrderRequest => api::ra::NewOrderRequest,
         Order => Order,
+        Renewal => Renewal,
+        Selected => api::admin::Selected,
+        Selection => Selection,
+        StoredCertificate => api::revocations::StoredCertificate,
+        Stretch => Stretch,
         OrderProgress => OrderProgress,
         OrderWithAuthorizations => OrderWithAuthorizations,
         PerformValidationRequest => api::ra::PerformValidationRequest,
@@ -341,6 +356,7 @@ fn an_order_without_one_of_its_authorizations_is_refused() {
         created: Timestamp::from_unix(0),
         expires: Timestamp::from_unix(0),
         progress: OrderProgress::Open,
+        replaces: None,
     };
     let sent = OrderWithAuthorizations { order, authorizations: Vec::new() };
     let error = there_and_back::<v1::OrderWithAuthorizations, _>(sent).unwrap_err();

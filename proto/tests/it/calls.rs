@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cairn_core::api::admin::*;
 use cairn_core::api::ra::*;
+use cairn_core::api::revocations::*;
 use cairn_core::api::sa::*;
 use cairn_core::api::*;
 use cairn_core::*;
@@ -32,6 +33,7 @@ async fn every_call(fake: Fake) {
     let world = World::new(fake).await;
     registration(&world).await;
     storage(&world).await;
+    revocations(&world).await;
     administration(&world).await;
     others(&world).await;
 }
@@ -48,8 +50,10 @@ async fn registration(world: &World) {
     same!(world, ra, RegistrationAuthority::update_account(account, contact.clone()));
     same!(world, ra, RegistrationAuthority::update_account(account, Vec::new()));
     same!(world, ra, RegistrationAuthority::deactivate_account(account));
-    let request = NewOrderRequest { account, identifiers: sample::identifiers() };
-    same!(world, ra, RegistrationAuthority::new_order(request.clone()));
+    for replaces in [None, Some(sample::certificate_id())] {
+        let request = NewOrderRequest { account, identifiers: sample::identifiers(), replaces };
+        same!(world, ra, RegistrationAuthority::new_order(request.clone()));
+    }
     let challenge = ChallengeType::Dns01;
     let request =
         PerformValidationRequest { account, authorization, challenge, thumbprint: key.thumbprint() };
@@ -109,6 +113,7 @@ async fn storage(world: &World) {
     same!(world, read, StorageRead::account_and_order(account, order));
     same!(world, read, StorageRead::account_and_authorization(account, authorization));
     same!(world, read, StorageRead::account_and_certificate(account, &serial));
+    same!(world, read, StorageRead::renewal(&serial));
     same!(world, read, StorageRead::ca_certificates());
     same!(world, read, StorageRead::ping());
     let pki = RemotePkiRead::new(world.channel.clone());
@@ -129,6 +134,7 @@ async fn storage(world: &World) {
     same!(world, sa, StorageRead::account_and_order(account, order));
     same!(world, sa, StorageRead::account_and_authorization(account, authorization));
     same!(world, sa, StorageRead::account_and_certificate(account, &serial));
+    same!(world, sa, StorageRead::renewal(&serial));
     same!(world, sa, StorageRead::ca_certificates());
     same!(world, sa, StorageRead::ping());
 
@@ -178,6 +184,44 @@ async fn storage(world: &World) {
     same!(world, sa, StorageAuthority::key_blocked([8; 32]));
 }
 
+async fn revocations(world: &World) {
+    let sa = RemoteStorageAuthority::new(world.channel.clone());
+    let (incident, serial) = (IncidentId::from_bytes([6; 16]), sample::serial());
+    for key in [None, Some([8; 32])] {
+        same!(world, sa, RevocationStore::correct_revocation(&serial, key, NOW));
+        same!(world, sa, RevocationStore::keys_to_sweep(key, 7));
+    }
+    for after in [&[][..], &[1, 2]] {
+        same!(world, sa, RevocationStore::certificates_after(after, 7));
+        same!(world, sa, RevocationStore::certificates_of_key([8; 32], after, usize::MAX));
+        same!(world, sa, RevocationStore::incident_certificates(incident, after, 0));
+    }
+    same!(world, sa, RevocationStore::certificates_with_serials(&[serial.clone(), serial.clone()]));
+    same!(world, sa, RevocationStore::certificates_with_serials(&[]));
+    same!(world, sa, RevocationStore::end_sweep(KeyToSweep { spki_sha256: [8; 32], until: NOW }));
+    same!(world, sa, RevocationStore::certificates_without_key(7));
+    same!(world, sa, RevocationStore::enter_keys(vec![(serial.clone(), [8; 32])]));
+    same!(world, sa, RevocationStore::replacement(&serial));
+    for by in [None, Some(NOW)] {
+        same!(world, sa, RevocationStore::set_replace_by(IssuerId::from_bytes([9; 20]), by));
+    }
+    for stored in [sample::incident(), sample::bare_incident()] {
+        same!(world, sa, RevocationStore::new_incident(stored.clone()));
+    }
+    same!(world, sa, RevocationStore::stored_incident(incident));
+    same!(world, sa, RevocationStore::stored_incidents(7));
+    same!(world, sa, RevocationStore::due_incidents(NOW));
+    same!(world, sa, RevocationStore::add_incident_certificates(incident, sample::entries()));
+    let end = IncidentEnd { at: NOW, by: "operator alice".to_owned() };
+    same!(world, sa, RevocationStore::set_incident_end(incident, end.clone()));
+    for status in IncidentStatus::ALL {
+        same!(world, sa, RevocationStore::close_incident(incident, status));
+    }
+    same!(world, sa, RevocationStore::incident_to_do(incident, 7));
+    same!(world, sa, RevocationStore::set_incident_done(incident, vec![serial.clone()]));
+    same!(world, sa, RevocationStore::set_incident_replaced(incident, sample::entries()));
+}
+
 async fn administration(world: &World) {
     let admin = RemoteAdministration::new(world.channel.clone());
     let operator: Operator = "alice".parse().unwrap();
@@ -197,6 +241,39 @@ async fn administration(world: &World) {
         same!(world, admin, Administration::revoke_certificate(&operator, revocation.clone()));
     }
     same!(world, admin, Administration::block_key(&operator, [8; 32]));
+    let incident = IncidentId::from_bytes([6; 16]);
+    for selection in sample::selections() {
+        for stretch in [Stretch::After(vec![1]), Stretch::These(vec![serial.clone()])] {
+            let reason = Some(RevocationReason::Superseded);
+            same!(world, admin, Administration::select(&operator, &selection, &stretch, None));
+            same!(world, admin, Administration::select(&operator, &selection, &stretch, reason));
+            same!(world, admin, Administration::revoke_selected(&operator, &selection, &stretch, reason));
+            same!(
+                world,
+                admin,
+                Administration::enter_into_incident(&operator, incident, &selection, &stretch)
+            );
+        }
+    }
+    for (reason, explanation) in [(None, None), (Some(RevocationReason::Superseded), Some(String::new()))] {
+        let new = NewIncident {
+            name: "Too long".to_owned(),
+            selection: "everything".to_owned(),
+            reason,
+            drill: reason.is_some(),
+            explanation,
+        };
+        same!(world, admin, Administration::new_incident(&operator, new.clone()));
+    }
+    same!(world, admin, Administration::incidents(&operator));
+    same!(world, admin, Administration::incident(&operator, incident));
+    same!(world, admin, Administration::follow_incident(&operator, incident, &[1]));
+    same!(world, admin, Administration::incident_stretch(&operator, incident, &[]));
+    same!(world, admin, Administration::finish_incident(&operator, incident, NOW));
+    same!(world, admin, Administration::cancel_incident(&operator, incident));
+    for by in [None, Some(NOW)] {
+        same!(world, admin, Administration::retire_issuer(&operator, IssuerId::from_bytes([9; 20]), by));
+    }
     same!(world, admin, Administration::status(&operator));
 }
 

@@ -42,7 +42,8 @@ fn an_error_survives_its_status_but_for_what_is_behind_it() {
 async fn a_refusal_of_a_thousand_identifiers_arrives_whole() {
     let world = World::new(Fake::fails(refusal())).await;
     let ra = RemoteRegistrationAuthority::new(world.channel.clone());
-    let request = NewOrderRequest { account: AccountId::from_bytes([1; 16]), identifiers: Vec::new() };
+    let request =
+        NewOrderRequest { account: AccountId::from_bytes([1; 16]), identifiers: Vec::new(), replaces: None };
     assert_eq!(ra.new_order(request).await.unwrap_err(), refusal());
     let pa = RemotePolicyAuthority::new(world.channel.clone());
     assert_eq!(pa.willing_to_issue(&[]).await.unwrap_err(), refusal());

@@ -9,6 +9,7 @@ use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::crl::{RevokedLengths, ShardChange};
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::api::ra::*;
+use cairn_core::api::revocations::*;
 use cairn_core::api::sa::*;
 use cairn_core::api::*;
 use cairn_core::*;
@@ -193,6 +194,9 @@ impl StorageRead for Fake {
         let found = (self.found(self.account.clone()), self.found(sample::certificate()));
         self.answer("sa.account_and_certificate", (account, serial), found)
     }
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        self.answer("sa.renewal", serial, self.found(sample::renewal()))
+    }
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
         self.answer(
             "sa.ca_certificates",
@@ -297,6 +301,95 @@ impl PkiRead for Fake {
     }
     async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
         self.answer("pki.published_ca_certificates", (), sample::ca_certificates())
+    }
+}
+
+#[async_trait]
+impl RevocationStore for Fake {
+    async fn correct_revocation(
+        &self,
+        serial: &Serial,
+        blocked_key: Option<[u8; 32]>,
+        at: Timestamp,
+    ) -> Result<bool> {
+        self.answer("sa.correct_revocation", (serial, blocked_key, at), self.finds)
+    }
+    async fn certificates_after(&self, after: &[u8], limit: usize) -> Result<Vec<StoredCertificate>> {
+        self.answer("sa.certificates_after", (after, limit), self.found(sample::stored()).unwrap_or_default())
+    }
+    async fn certificates_of_key(
+        &self,
+        spki_sha256: [u8; 32],
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<StoredCertificate>> {
+        let found = self.found(sample::stored()).unwrap_or_default();
+        self.answer("sa.certificates_of_key", (spki_sha256, after, limit), found)
+    }
+    async fn certificates_with_serials(&self, serials: &[Serial]) -> Result<Vec<StoredCertificate>> {
+        let found = self.found(sample::stored()).unwrap_or_default();
+        self.answer("sa.certificates_with_serials", serials, found)
+    }
+    async fn keys_to_sweep(&self, after: Option<[u8; 32]>, limit: usize) -> Result<Vec<KeyToSweep>> {
+        let found = self.found(vec![KeyToSweep { spki_sha256: [8; 32], until: sample::NOW }]);
+        self.answer("sa.keys_to_sweep", (after, limit), found.unwrap_or_default())
+    }
+    async fn end_sweep(&self, key: KeyToSweep) -> Result<()> {
+        self.answer("sa.end_sweep", key, ())
+    }
+    async fn certificates_without_key(&self, limit: usize) -> Result<Vec<(Serial, Vec<u8>)>> {
+        let found = self.found(vec![(sample::serial(), vec![0x30])]).unwrap_or_default();
+        self.answer("sa.certificates_without_key", limit, found)
+    }
+    async fn enter_keys(&self, keys: Vec<(Serial, [u8; 32])>) -> Result<()> {
+        self.answer("sa.enter_keys", keys, ())
+    }
+    async fn replacement(&self, serial: &Serial) -> Result<Option<OrderId>> {
+        self.answer("sa.replacement", serial, self.found(OrderId::from_bytes([3; 16])))
+    }
+    async fn set_replace_by(&self, issuer: IssuerId, by: Option<Timestamp>) -> Result<bool> {
+        self.answer("sa.set_replace_by", (issuer, by), self.finds)
+    }
+    async fn new_incident(&self, incident: Incident) -> Result<()> {
+        self.answer("sa.new_incident", incident, ())
+    }
+    async fn stored_incident(&self, id: IncidentId) -> Result<Option<Incident>> {
+        self.answer("sa.stored_incident", id, self.found(sample::incident()))
+    }
+    async fn stored_incidents(&self, limit: usize) -> Result<Vec<Incident>> {
+        let found = self.found(vec![sample::incident(), sample::bare_incident()]).unwrap_or_default();
+        self.answer("sa.stored_incidents", limit, found)
+    }
+    async fn due_incidents(&self, at: Timestamp) -> Result<Vec<Incident>> {
+        self.answer("sa.due_incidents", at, self.found(vec![sample::incident()]).unwrap_or_default())
+    }
+    async fn add_incident_certificates(&self, id: IncidentId, entries: Vec<IncidentEntry>) -> Result<u64> {
+        self.answer("sa.add_incident_certificates", (id, entries), 5)
+    }
+    async fn set_incident_end(&self, id: IncidentId, end: IncidentEnd) -> Result<Incident> {
+        self.answer("sa.set_incident_end", (id, end), sample::incident())
+    }
+    async fn close_incident(&self, id: IncidentId, status: IncidentStatus) -> Result<Incident> {
+        self.answer("sa.close_incident", (id, status), sample::bare_incident())
+    }
+    async fn incident_certificates(
+        &self,
+        id: IncidentId,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<IncidentCertificate>> {
+        let one = |record| IncidentCertificate { serial: sample::serial(), replaced: self.finds, record };
+        let found = vec![one(Some(sample::certificate())), one(None)];
+        self.answer("sa.incident_certificates", (id, after, limit), found)
+    }
+    async fn incident_to_do(&self, id: IncidentId, limit: usize) -> Result<Vec<Serial>> {
+        self.answer("sa.incident_to_do", (id, limit), self.found(vec![sample::serial()]).unwrap_or_default())
+    }
+    async fn set_incident_done(&self, id: IncidentId, serials: Vec<Serial>) -> Result<()> {
+        self.answer("sa.set_incident_done", (id, serials), ())
+    }
+    async fn set_incident_replaced(&self, id: IncidentId, by: Vec<IncidentEntry>) -> Result<u64> {
+        self.answer("sa.set_incident_replaced", (id, by), 6)
     }
 }
 
@@ -440,6 +533,85 @@ impl Administration for Fake {
     }
     async fn block_key(&self, operator: &Operator, spki_sha256: [u8; 32]) -> Result<bool> {
         self.answer("admin.block_key", (operator, spki_sha256), self.finds)
+    }
+    async fn select(
+        &self,
+        _: &Operator,
+        selection: &Selection,
+        stretch: &Stretch,
+        reason: Option<RevocationReason>,
+    ) -> Result<Selected> {
+        let selected = Selected {
+            looked_at: 1,
+            found: sample::selected(),
+            revoked: 2,
+            expired: 3,
+            next: self.found(vec![4]),
+        };
+        self.answer("admin.select", (selection, stretch, reason), selected)
+    }
+    async fn revoke_selected(
+        &self,
+        _: &Operator,
+        selection: &Selection,
+        stretch: &Stretch,
+        reason: Option<RevocationReason>,
+    ) -> Result<RevokedStretch> {
+        let revoked = RevokedStretch { looked_at: 1, done: 2, passed_over: 3, next: self.found(vec![4]) };
+        self.answer("admin.revoke_selected", (selection, stretch, reason), revoked)
+    }
+    async fn new_incident(&self, _: &Operator, incident: NewIncident) -> Result<Incident> {
+        self.answer("admin.new_incident", incident, sample::incident())
+    }
+    async fn enter_into_incident(
+        &self,
+        _: &Operator,
+        incident: IncidentId,
+        selection: &Selection,
+        stretch: &Stretch,
+    ) -> Result<EnteredStretch> {
+        let entered = EnteredStretch { looked_at: 1, entered: 2, passed_over: 3, next: self.found(vec![4]) };
+        self.answer("admin.enter_into_incident", (incident, selection, stretch), entered)
+    }
+    async fn incidents(&self, _: &Operator) -> Result<Vec<Incident>> {
+        self.answer("admin.incidents", (), self.found(vec![sample::incident()]).unwrap_or_default())
+    }
+    async fn incident(&self, _: &Operator, incident: IncidentId) -> Result<Incident> {
+        self.answer("admin.incident", incident, sample::bare_incident())
+    }
+    async fn follow_incident(
+        &self,
+        _: &Operator,
+        incident: IncidentId,
+        after: &[u8],
+    ) -> Result<FollowedStretch> {
+        let followed = FollowedStretch { replaced: 1, next: self.found(vec![4]) };
+        self.answer("admin.follow_incident", (incident, after), followed)
+    }
+    async fn incident_stretch(
+        &self,
+        _: &Operator,
+        incident: IncidentId,
+        after: &[u8],
+    ) -> Result<IncidentStretch> {
+        let stretch = IncidentStretch {
+            certificates: 1,
+            replaced: 2,
+            revoked: 3,
+            expired: 4,
+            waiting: sample::selected(),
+            next: self.found(vec![4]),
+        };
+        self.answer("admin.incident_stretch", (incident, after), stretch)
+    }
+    async fn finish_incident(&self, _: &Operator, incident: IncidentId, at: Timestamp) -> Result<Incident> {
+        self.answer("admin.finish_incident", (incident, at), sample::incident())
+    }
+    async fn cancel_incident(&self, _: &Operator, incident: IncidentId) -> Result<Incident> {
+        self.answer("admin.cancel_incident", incident, sample::bare_incident())
+    }
+    async fn retire_issuer(&self, _: &Operator, issuer: IssuerId, by: Option<Timestamp>) -> Result<()> {
+        self.answer("admin.retire_issuer", (issuer, by), ())
     }
     async fn status(&self, operator: &Operator) -> Result<RaStatus> {
         let status = RaStatus {

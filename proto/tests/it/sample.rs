@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use cairn_core::api::OcspResponse;
+use cairn_core::api::admin::SelectedCertificate;
 use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
+use cairn_core::api::revocations::{IncidentEntry, StoredCertificate};
 use cairn_core::api::sa::{
     Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
 };
@@ -112,7 +114,80 @@ pub(crate) fn order() -> Order {
         created: NOW,
         expires: NOW.plus(1),
         progress: OrderProgress::Failed { problem: problem() },
+        replaces: Some(certificate_id()),
     }
+}
+
+pub(crate) fn certificate_id() -> CertificateId {
+    CertificateId { issuer: IssuerId::from_bytes([9; 20]), serial: serial() }
+}
+
+pub(crate) fn renewal() -> Renewal {
+    Renewal {
+        issuer: IssuerId::from_bytes([9; 20]),
+        issued: NOW,
+        not_after: NOW.plus(1),
+        revoked: Some(NOW.plus(2)),
+        incident: Some(OpenIncident {
+            since: NOW.plus(3),
+            explanation: Some("https://ca.test/why".to_owned()),
+        }),
+        replace_by: Some(NOW.plus(4)),
+    }
+}
+
+pub(crate) fn incident() -> Incident {
+    Incident {
+        id: IncidentId::from_bytes([6; 16]),
+        name: "Too long".to_owned(),
+        selection: "everything".to_owned(),
+        reason: Some(RevocationReason::Superseded),
+        drill: true,
+        explanation: Some("https://ca.test/why".to_owned()),
+        created: NOW,
+        end: Some(IncidentEnd { at: NOW.plus(1), by: "operator alice".to_owned() }),
+        status: IncidentStatus::Finished,
+    }
+}
+
+/// One of which nothing is said that may be left out.
+pub(crate) fn bare_incident() -> Incident {
+    Incident { reason: None, explanation: None, end: None, status: IncidentStatus::Open, ..incident() }
+}
+
+pub(crate) fn entries() -> Vec<IncidentEntry> {
+    vec![IncidentEntry { serial: serial(), subject: [7; 16] }]
+}
+
+pub(crate) fn stored() -> Vec<StoredCertificate> {
+    let profile = Some("short".to_owned());
+    let known = StoredCertificate { record: certificate(), issued: NOW, profile };
+    vec![known.clone(), StoredCertificate { profile: None, ..known }]
+}
+
+pub(crate) fn selected() -> Vec<SelectedCertificate> {
+    let one = SelectedCertificate {
+        serial: serial(),
+        account: Some(AccountId::from_bytes([1; 16])),
+        names: vec!["a.test".to_owned()],
+        more_names: 3,
+        not_after: NOW,
+        revocation: Some(revocation()),
+    };
+    vec![one.clone(), SelectedCertificate { account: None, names: Vec::new(), revocation: None, ..one }]
+}
+
+pub(crate) fn selections() -> Vec<Selection> {
+    let whole = Selection {
+        account: Some(AccountId::from_bytes([1; 16])),
+        name: Some(SelectedName { name: identifiers().remove(0), subdomains: true }),
+        key: Some([8; 32]),
+        issuer: Some(IssuerId::from_bytes([9; 20])),
+        issued_before: Some(NOW),
+        issued_after: Some(NOW.plus(-1)),
+        profile: Some(String::new()),
+    };
+    vec![Selection::default(), whole]
 }
 
 pub(crate) fn whole_order() -> OrderWithAuthorizations {

@@ -30,6 +30,9 @@ impl StorageRead for OneOrder {
     async fn certificate(&self, _: &Serial) -> Result<Option<CertificateRecord>> {
         Ok(None)
     }
+    async fn renewal(&self, _: &Serial) -> Result<Option<Renewal>> {
+        Ok(None)
+    }
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
         Ok(Vec::new())
     }

@@ -38,6 +38,7 @@ fn routes(fake: &Arc<Fake>) -> Routes {
         .add_service(cairn_proto::nonce_owner_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::storage_read_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::storage_authority_server(Arc::<Fake>::clone(fake)))
+        .add_service(cairn_proto::revocation_store_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::certificate_store_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::pki_read_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::crl_store_server(Arc::<Fake>::clone(fake)))

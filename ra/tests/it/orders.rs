@@ -178,8 +178,11 @@ async fn no_authorization_is_taken_over_whose_challenge_was_switched_off() {
     deps.pa = std::sync::Arc::new(cairn_pa::Pa::new(policy).unwrap());
     let config = cairn_ra::Config { reuse_orders: false, ..cairn_ra::Config::default() };
     let stricter = cairn_ra::Ra::new(config, deps).unwrap();
-    let request =
-        cairn_core::api::ra::NewOrderRequest { account, identifiers: proven.order.identifiers.clone() };
+    let request = cairn_core::api::ra::NewOrderRequest {
+        account,
+        identifiers: proven.order.identifiers.clone(),
+        replaces: None,
+    };
     assert_eq!(stricter.new_order(request).await.unwrap().status(START), OrderStatus::Pending);
 }
 

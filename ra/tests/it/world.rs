@@ -1,7 +1,7 @@
 //! A registration authority and all that it stands on.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -119,7 +119,7 @@ impl World {
         names: &[&str],
     ) -> Result<OrderWithAuthorizations> {
         let identifiers = names.iter().copied().map(identifier).collect();
-        self.ra.new_order(NewOrderRequest { account, identifiers }).await
+        self.ra.new_order(NewOrderRequest { account, identifiers, replaces: None }).await
     }
 
     pub(crate) async fn order(&self, account: AccountId, names: &[&str]) -> OrderWithAuthorizations {
@@ -283,7 +283,9 @@ pub(crate) enum Issuance {
 pub(crate) struct FakeCa {
     gate: Gate,
     pub(crate) does: Mutex<Issuance>,
-    calls: AtomicUsize,
+    calls: watch::Sender<usize>,
+    /// Whether it does not say which keys it certifies, as it did not before.
+    old: AtomicBool,
     issued: Mutex<Vec<Vec<u8>>>,
     pub(crate) requests: Mutex<Vec<IssuanceRequest>>,
     sa: Arc<SqliteStorage>,
@@ -309,7 +311,8 @@ impl FakeCa {
         Self {
             gate: Gate::default(),
             does: Mutex::default(),
-            calls: AtomicUsize::new(0),
+            calls: watch::Sender::new(0),
+            old: AtomicBool::new(false),
             issued: Mutex::default(),
             requests: Mutex::default(),
             sa,
@@ -333,7 +336,24 @@ impl FakeCa {
     }
 
     pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+        *self.calls.borrow()
+    }
+
+    /// Waits until it was asked so often.
+    pub(crate) async fn reached(&self, calls: usize) {
+        self.calls.subscribe().wait_for(|made| *made >= calls).await.unwrap();
+    }
+
+    pub(crate) async fn record(&self, certificate: cairn_core::CaCertificate) {
+        self.sa.record_ca_certificates(vec![certificate]).await.unwrap();
+    }
+
+    pub(crate) fn is_old(&self) {
+        self.old.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_new(&self) {
+        self.old.store(false, Ordering::SeqCst);
     }
 
     pub(crate) fn last_issued(&self) -> Vec<u8> {
@@ -366,7 +386,9 @@ impl FakeCa {
     async fn issue_and_store(&self, request: IssuanceRequest) -> Result<IssuedCertificate> {
         let now = self.clock.now();
         let mut serial: [u8; 16] = bytes(self.random.as_ref());
-        serial[0] = 0x42;
+        // As real ones: the second behind the prefix.
+        let [_, _, _, _, second @ ..] = now.unix().to_be_bytes();
+        serial[..5].copy_from_slice(&[&[0x42], second.as_slice()].concat());
         let names: Vec<SubjectAltName> = request
             .identifiers
             .iter()
@@ -392,7 +414,7 @@ impl FakeCa {
         let certificate = NewCertificate {
             serial: serial.clone(),
             der: der.clone(),
-            spki_sha256: None,
+            spki_sha256: (!self.old.load(Ordering::SeqCst)).then(|| key.sha256()),
             not_after,
             at: now,
         };
@@ -408,7 +430,7 @@ impl FakeCa {
 #[async_trait]
 impl CertificateAuthority for FakeCa {
     async fn issue_certificate(&self, request: IssuanceRequest) -> Result<IssuedCertificate> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.calls.send_modify(|calls| *calls += 1);
         self.requests.lock().unwrap().push(request.clone());
         self.gate.pass().await;
         let does = std::mem::take(&mut *self.does.lock().unwrap());

@@ -44,7 +44,8 @@ statements! {
          WHERE certificates.serial = $1 AND orders.serial = $1";
 }
 
-fn certificate(row: &Row) -> Result<CertificateRecord, DbError> {
+/// From the first eight columns.
+pub(super) fn certificate(row: &Row) -> Result<CertificateRecord, DbError> {
     let reason: Option<i16> = row.try_get(7)?;
     let reason = reason.map(u8::try_from).transpose();
     let row = CertificateRow {

@@ -31,8 +31,11 @@ mod ca_certificates;
 mod certificates;
 mod crls;
 mod feed;
+mod incidents;
+mod listing;
 mod orders;
 mod prune;
+mod replacements;
 mod revocations;
 mod workers;
 
@@ -48,8 +51,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use cairn_core::api::RevocationStore;
 use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
+use cairn_core::api::revocations::{IncidentCertificate, IncidentEntry, KeyToSweep, StoredCertificate};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
     StorageAuthority, StorageRead, SubjectKey,
@@ -57,8 +62,8 @@ use cairn_core::api::sa::{
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
     CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Error, Identifier,
-    IssuerId, OrderId, OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId,
-    Thumbprint, Timestamp, WorkerId,
+    Incident, IncidentEnd, IncidentId, IncidentStatus, IssuerId, OrderId, OrderWithAuthorizations, Problem,
+    Renewal, Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp, WorkerId,
 };
 use sqlx::postgres::PgConnection;
 use tokio::sync::{Notify, Semaphore};
@@ -75,7 +80,9 @@ use crate::config::{Config, Credentials, Postgres};
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json};
+use crate::rows::{
+    AccountRow, IncidentRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json,
+};
 
 /// Why callers are refused when too many wait already.
 const CROWDED: DbError = DbError::Busy("too much waits for a connection");
@@ -175,15 +182,18 @@ impl PostgresStorage {
 
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 10] = [
+        let files: [&[&str]; 13] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
             ca_certificates::STATEMENTS,
             certificates::STATEMENTS,
             crls::STATEMENTS,
             feed::STATEMENTS,
+            incidents::STATEMENTS,
+            listing::STATEMENTS,
             orders::STATEMENTS,
             prune::STATEMENTS,
+            replacements::STATEMENTS,
             revocations::STATEMENTS,
             workers::STATEMENTS,
         ];
@@ -344,6 +354,10 @@ impl StorageRead for PostgresStorage {
 
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
         self.read(certificates::by_serial(self.db.as_ref(), serial)).await
+    }
+
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        self.read(replacements::renewal(self.db.as_ref(), serial)).await
     }
 
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
@@ -609,5 +623,109 @@ impl StorageAuthority for PostgresStorage {
 
     async fn key_blocked(&self, spki_sha256: [u8; 32]) -> Result<bool> {
         self.read(revocations::key_blocked(&self.db, spki_sha256)).await
+    }
+}
+
+#[async_trait]
+impl RevocationStore for PostgresStorage {
+    async fn correct_revocation(
+        &self,
+        serial: &Serial,
+        blocked_key: Option<[u8; 32]>,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let serial = serial.clone();
+        self.change(move |db| async move { revocations::correct(&db, &serial, blocked_key, at).await }).await
+    }
+
+    async fn certificates_after(&self, after: &[u8], limit: usize) -> Result<Vec<StoredCertificate>> {
+        self.read(listing::after(&self.db, after, rows(limit))).await
+    }
+
+    async fn certificates_of_key(
+        &self,
+        spki_sha256: [u8; 32],
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<StoredCertificate>> {
+        self.read(listing::of_key(&self.db, spki_sha256, after, rows(limit))).await
+    }
+
+    async fn certificates_with_serials(&self, serials: &[Serial]) -> Result<Vec<StoredCertificate>> {
+        self.read(listing::with_serials(&self.db, serials)).await
+    }
+
+    async fn keys_to_sweep(&self, after: Option<[u8; 32]>, limit: usize) -> Result<Vec<KeyToSweep>> {
+        self.read(revocations::to_sweep(&self.db, after, rows(limit))).await
+    }
+
+    async fn end_sweep(&self, key: KeyToSweep) -> Result<()> {
+        self.change(move |db| async move { revocations::end_sweep(&db, key).await }).await
+    }
+
+    async fn certificates_without_key(&self, limit: usize) -> Result<Vec<(Serial, Vec<u8>)>> {
+        self.read(listing::without_key(&self.db, rows(limit))).await
+    }
+
+    async fn enter_keys(&self, keys: Vec<(Serial, [u8; 32])>) -> Result<()> {
+        self.change(move |db| async move { listing::enter_keys(&db, &keys).await }).await
+    }
+
+    async fn replacement(&self, serial: &Serial) -> Result<Option<OrderId>> {
+        self.read(replacements::claimed(&self.db, serial)).await
+    }
+
+    async fn set_replace_by(&self, issuer: IssuerId, by: Option<Timestamp>) -> Result<bool> {
+        self.change(move |db| async move { replacements::set_replace_by(&db, issuer, by).await }).await
+    }
+
+    async fn new_incident(&self, incident: Incident) -> Result<()> {
+        let row = IncidentRow::from(incident);
+        self.change(move |db| async move { incidents::insert(&db, &row).await }).await
+    }
+
+    async fn stored_incident(&self, id: IncidentId) -> Result<Option<Incident>> {
+        self.read(incidents::by_id(&self.db, id)).await
+    }
+
+    async fn stored_incidents(&self, limit: usize) -> Result<Vec<Incident>> {
+        self.read(incidents::latest(&self.db, rows(limit))).await
+    }
+
+    async fn due_incidents(&self, at: Timestamp) -> Result<Vec<Incident>> {
+        self.read(incidents::due(&self.db, at)).await
+    }
+
+    async fn add_incident_certificates(&self, id: IncidentId, entries: Vec<IncidentEntry>) -> Result<u64> {
+        self.change(move |db| async move { incidents::enter(&db, id, &entries).await }).await
+    }
+
+    async fn set_incident_end(&self, id: IncidentId, end: IncidentEnd) -> Result<Incident> {
+        self.change(move |db| async move { incidents::set_end(&db, id, &end).await }).await
+    }
+
+    async fn close_incident(&self, id: IncidentId, status: IncidentStatus) -> Result<Incident> {
+        self.change(move |db| async move { incidents::close(&db, id, status).await }).await
+    }
+
+    async fn incident_certificates(
+        &self,
+        id: IncidentId,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<IncidentCertificate>> {
+        self.read(incidents::certificates(&self.db, id, after, rows(limit))).await
+    }
+
+    async fn incident_to_do(&self, id: IncidentId, limit: usize) -> Result<Vec<Serial>> {
+        self.read(incidents::to_do(&self.db, id, limit)).await
+    }
+
+    async fn set_incident_done(&self, id: IncidentId, serials: Vec<Serial>) -> Result<()> {
+        self.change(move |db| async move { incidents::set_done(&db, id, &serials).await }).await
+    }
+
+    async fn set_incident_replaced(&self, id: IncidentId, by: Vec<IncidentEntry>) -> Result<u64> {
+        self.change(move |db| async move { incidents::set_replaced(&db, id, &by).await }).await
     }
 }

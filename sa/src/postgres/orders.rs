@@ -22,7 +22,7 @@ macro_rules! with_authorizations {
              CASE WHEN place.n > 1 THEN NULL ELSE orders.identifiers END, \
              CASE WHEN place.n > 1 THEN NULL ELSE orders.authorization_ids END, \
              orders.profile, orders.created, orders.expires, orders.status, orders.processing_since, orders.serial, \
-             CASE WHEN place.n > 1 THEN NULL ELSE orders.problem END \
+             CASE WHEN place.n > 1 THEN NULL ELSE orders.problem END, orders.replaces \
              FROM ",
             $orders,
             " LEFT JOIN LATERAL unnest(orders.authorization_ids) WITH ORDINALITY AS place (id, n) ON true \
@@ -58,22 +58,37 @@ statements! {
     /// Nothing is inserted unless the account is valid and those authorizations that must exist do, and are its. An
     /// authorization's account never changes, and it goes only long after the end before which orders can name it; an account
     /// that is closed at the same moment was closed after the order came.
+    ///
+    /// A certificate that it replaces is claimed for it, or nothing is inserted. An order that has claimed it before gives it back when it
+    /// came to nothing. One that is not found has claimed it at this very moment; or it is not kept any more, and was issued: what came to
+    /// nothing gives its claim back before it goes.
     INSERT =
         "WITH owner AS ( \
              SELECT id FROM accounts WHERE id = $2 AND status = 'valid' AND cardinality($13::bytea[]) = ( \
                  SELECT count(*) FROM authorizations WHERE id = ANY($13::bytea[]) AND account_id = $2 \
              ) \
+         ), claimed AS ( \
+             INSERT INTO replacements (serial, order_id) SELECT $27::bytea, $1::bytea FROM owner WHERE $27::bytea IS NOT NULL \
+             ON CONFLICT (serial) DO UPDATE SET order_id = excluded.order_id WHERE ( \
+                 SELECT before.status = 'failed' OR before.status = 'open' AND (before.expires <= $6 OR EXISTS ( \
+                     SELECT 1 FROM unnest(before.authorization_ids) AS needed (id) WHERE ( \
+                         SELECT authorizations.status IN ('invalid', 'deactivated') OR authorizations.expires <= $6 \
+                         FROM authorizations WHERE authorizations.id = needed.id))) \
+                 FROM orders AS before WHERE before.id = replacements.order_id) \
+             RETURNING 1 \
+         ), allowed AS ( \
+             SELECT id FROM owner WHERE $27::bytea IS NULL OR EXISTS (SELECT 1 FROM claimed) \
          ), added AS ( \
              INSERT INTO authorizations (id, account_id, identifier, wildcard, created, expires, token, challenges, \
                  status, challenge, at, records, problem) \
-             SELECT added.* FROM owner CROSS JOIN unnest($14::bytea[], $15::bytea[], $16::text[], $17::boolean[], \
+             SELECT added.* FROM allowed CROSS JOIN unnest($14::bytea[], $15::bytea[], $16::text[], $17::boolean[], \
                  $18::bigint[], $19::bigint[], $20::bytea[], $21::text[], $22::text[], $23::text[], $24::bigint[], \
                  $25::text[], $26::text[]) AS added \
          ) \
          INSERT INTO orders (id, account_id, identifiers, authorization_ids, profile, created, expires, status, \
-             processing_since, serial, problem, request_hash) \
-         SELECT $1::bytea, owner.id, $3::text, $4::bytea[], $5::text, $6::bigint, $7::bigint, $8::text, $9::bigint, \
-             $10::bytea, $11::text, $12::bytea FROM owner RETURNING 1";
+             processing_since, serial, problem, request_hash, replaces) \
+         SELECT $1::bytea, allowed.id, $3::text, $4::bytea[], $5::text, $6::bigint, $7::bigint, $8::text, $9::bigint, \
+             $10::bytea, $11::text, $12::bytea, $28::bytea FROM allowed RETURNING 1";
     /// Each authorization is looked up by its id: a question for a value, unlike one for existence, is never made a join, for
     /// which all that are valid could be read. The order and all its authorizations are looked at in the state in which this
     /// statement begins; an authorization that is deactivated at the same moment was deactivated after the order began, and so
@@ -110,6 +125,7 @@ fn order(row: &Row) -> Result<Order, DbError> {
         processing_since: row.try_get(ORDER + 8)?,
         serial: row.try_get(ORDER + 9)?,
         problem: row.try_get(ORDER + 10)?,
+        replaces: row.try_get(ORDER + 11)?,
     };
     Ok(Order::try_from(row)?)
 }
@@ -193,6 +209,8 @@ pub(super) async fn insert(db: &Db, new: NewOrderRows) -> Result<(), DbError> {
         existing,
     );
     add_columns(&mut values, &new.authorizations)?;
+    values.add(new.claims.as_ref())?;
+    values.add(order.replaces.as_ref())?;
     db.change(INSERT, values).await?.map(|_| ()).ok_or(DbError::Conflict)
 }
 

@@ -9,12 +9,19 @@ use crate::error::DbError;
 use crate::prune::{BATCH, Ends, Pruned, first_id};
 
 statements! {
+    /// What came to nothing gives back its claim to replace a certificate: an order that is not kept any more counts as issued.
     ORDERS =
-        "DELETE FROM orders WHERE id = ANY(ARRAY( \
-             SELECT id FROM ( \
-                 SELECT id, expires, status FROM orders WHERE id < $1 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED \
-             ) AS oldest WHERE expires < $2 AND status <> 'processing' \
-         )) RETURNING 1";
+        "WITH gone AS ( \
+             DELETE FROM orders WHERE id = ANY(ARRAY( \
+                 SELECT id FROM ( \
+                     SELECT id, expires, status FROM orders WHERE id < $1 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED \
+                 ) AS oldest WHERE expires < $2 AND status <> 'processing' \
+             )) RETURNING id, status, replaces \
+         ), given_back AS ( \
+             DELETE FROM replacements USING gone WHERE gone.status <> 'issued' \
+                 AND replacements.serial = substr(gone.replaces, 21) AND replacements.order_id = gone.id \
+         ) \
+         SELECT 1 FROM gone";
     /// The oldest order by its id is the one that was placed first. One that comes at the same moment names nothing that ended
     /// long ago.
     AUTHORIZATIONS =
@@ -34,6 +41,10 @@ statements! {
              )) RETURNING serial \
          ), intended AS ( \
              DELETE FROM intents WHERE serial = ANY(ARRAY(SELECT serial FROM gone)) \
+         ), replaced AS ( \
+             DELETE FROM replacements WHERE serial = ANY(ARRAY(SELECT serial FROM gone)) \
+         ), part AS ( \
+             DELETE FROM incident_certificates WHERE serial = ANY(ARRAY(SELECT serial FROM gone)) \
          ) \
          SELECT 1 FROM gone";
 }

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use cairn_core::api::StorageRead;
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, OrderId, OrderProgress, OrderWithAuthorizations, Result, Serial, Thumbprint,
+    CertificateRecord, OrderId, OrderProgress, OrderWithAuthorizations, Renewal, Result, Serial, Thumbprint,
 };
 
-use super::{PostgresStorage, accounts, authorizations, certificates, orders};
+use super::{PostgresStorage, accounts, authorizations, certificates, orders, replacements};
 use crate::error::DbError;
 use crate::metrics::READS;
 
@@ -67,6 +67,11 @@ impl StorageRead for NearReads {
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
         let near = self.near(certificates::by_serial(&self.0.replica, serial), |_| true).await;
         if near.is_some() { Ok(near) } else { self.0.certificate(serial).await }
+    }
+
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        let near = self.near(replacements::renewal(&self.0.replica, serial), |_| true).await;
+        if near.is_some() { Ok(near) } else { self.0.renewal(serial).await }
     }
 
     /// Of these, none may be missing that was acknowledged, and they are asked for once in a while.

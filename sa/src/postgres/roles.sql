@@ -32,10 +32,10 @@ GRANT UPDATE (revoked_at, revocation_reason, spki_sha256) ON certificates TO {sa
 GRANT UPDATE (sweep_until) ON blocked_keys TO {sa};
 GRANT UPDATE (replace_by) ON ca_certificates TO {sa};
 GRANT UPDATE (holder, held_until) ON crl_shards TO {sa};
-GRANT UPDATE (revoke_at, status) ON incidents TO {sa};
-GRANT UPDATE (done) ON incident_certificates TO {sa};
+GRANT UPDATE (revoke_at, finished_by, status) ON incidents TO {sa};
+GRANT UPDATE (replaced, done) ON incident_certificates TO {sa};
 GRANT UPDATE (order_id) ON replacements TO {sa};
 GRANT UPDATE, DELETE ON workers TO {sa};
 -- What is revoked is entered by a trigger with its owner's rights; servers only let go of what is long over.
-GRANT DELETE ON revocations, crls, crl_chunks, replacements TO {sa};
+GRANT DELETE ON revocations, crls, crl_chunks, replacements, incident_certificates TO {sa};
 GRANT DELETE ON orders, authorizations{prunable} TO {sa};

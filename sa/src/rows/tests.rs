@@ -78,8 +78,9 @@ fn order() -> impl Strategy<Value = Order> {
         (any::<[u8; 16]>(), any::<[u8; 16]>(), "[a-z]{1,10}", timestamp(), timestamp()),
         prop::collection::vec((any_identifier(), any::<[u8; 16]>()), 0..5),
         order_progress(),
+        prop::option::of((any::<[u8; 20]>(), any_serial())),
     )
-        .prop_map(|((id, account, profile, created, expires), names, progress)| {
+        .prop_map(|((id, account, profile, created, expires), names, progress, replaces)| {
             let (identifiers, ids): (_, Vec<_>) = names.into_iter().unzip();
             Order {
                 id: OrderId::from_bytes(id),
@@ -90,6 +91,8 @@ fn order() -> impl Strategy<Value = Order> {
                 created,
                 expires,
                 progress,
+                replaces: replaces
+                    .map(|(issuer, serial)| CertificateId { issuer: IssuerId::from_bytes(issuer), serial }),
             }
         })
 }

@@ -15,6 +15,8 @@ macro_rules! columns {
     };
 }
 
+pub(super) use columns;
+
 statements! {
     BY_SERIAL = concat!("SELECT ", columns!(), " FROM certificates WHERE serial = ?1");
     STATUS = "SELECT issuer, revoked_at, revocation_reason FROM certificates WHERE serial = ?1";
@@ -29,7 +31,7 @@ statements! {
          WHERE id = (SELECT order_id FROM certificates WHERE serial = ?1) AND status = 'processing'";
 }
 
-fn row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
+pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
     Ok(CertificateRow {
         serial: row.get(0)?,
         order_id: row.get(1)?,

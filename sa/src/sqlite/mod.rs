@@ -21,8 +21,11 @@ mod ca_certificates;
 mod certificates;
 mod crls;
 mod feed;
+mod incidents;
+mod listing;
 mod orders;
 mod prune;
+mod replacements;
 mod revocations;
 mod workers;
 
@@ -35,8 +38,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cairn_core::api::RevocationStore;
 use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
+use cairn_core::api::revocations::{IncidentCertificate, IncidentEntry, KeyToSweep, StoredCertificate};
 use cairn_core::api::sa::{
     CertificateStore, Intent, NewCertificate, NewOrder, NewRevocation, ProcessingOrder, RunningValidation,
     StorageAuthority, StorageRead, SubjectKey,
@@ -44,8 +49,8 @@ use cairn_core::api::sa::{
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
     CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Error, Identifier,
-    IssuerId, OrderId, OrderWithAuthorizations, Problem, Result, RevokedCertificate, Serial, ShardId,
-    Thumbprint, Timestamp, WorkerId,
+    Incident, IncidentEnd, IncidentId, IncidentStatus, IssuerId, OrderId, OrderWithAuthorizations, Problem,
+    Renewal, Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp, WorkerId,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -56,7 +61,9 @@ use crate::config::Config;
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json};
+use crate::rows::{
+    AccountRow, IncidentRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json,
+};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
 const PING_WAIT: Duration = Duration::from_secs(1);
@@ -193,6 +200,10 @@ impl StorageRead for SqliteStorage {
 
     async fn certificate(&self, serial: &Serial) -> Result<Option<CertificateRecord>> {
         self.read(|db| certificates::by_serial(db, serial))
+    }
+
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        self.read(|db| replacements::renewal(db, serial))
     }
 
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
@@ -449,6 +460,110 @@ impl StorageAuthority for SqliteStorage {
     }
 }
 
+#[async_trait]
+impl RevocationStore for SqliteStorage {
+    async fn correct_revocation(
+        &self,
+        serial: &Serial,
+        blocked_key: Option<[u8; 32]>,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let serial = serial.clone();
+        self.change(move |db| revocations::correct(db, &serial, blocked_key, at)).await
+    }
+
+    async fn certificates_after(&self, after: &[u8], limit: usize) -> Result<Vec<StoredCertificate>> {
+        self.read(|db| listing::after(db, after, rows(limit)))
+    }
+
+    async fn certificates_of_key(
+        &self,
+        spki_sha256: [u8; 32],
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<StoredCertificate>> {
+        self.read(|db| listing::of_key(db, spki_sha256, after, rows(limit)))
+    }
+
+    async fn certificates_with_serials(&self, serials: &[Serial]) -> Result<Vec<StoredCertificate>> {
+        self.read(|db| query::snapshot(db, |db| listing::with_serials(db, serials)))
+    }
+
+    async fn keys_to_sweep(&self, after: Option<[u8; 32]>, limit: usize) -> Result<Vec<KeyToSweep>> {
+        self.read(|db| revocations::to_sweep(db, after, rows(limit)))
+    }
+
+    async fn end_sweep(&self, key: KeyToSweep) -> Result<()> {
+        self.change(move |db| revocations::end_sweep(db, key)).await
+    }
+
+    async fn certificates_without_key(&self, limit: usize) -> Result<Vec<(Serial, Vec<u8>)>> {
+        self.read(|db| listing::without_key(db, rows(limit)))
+    }
+
+    async fn enter_keys(&self, keys: Vec<(Serial, [u8; 32])>) -> Result<()> {
+        self.change(move |db| listing::enter_keys(db, &keys)).await
+    }
+
+    async fn replacement(&self, serial: &Serial) -> Result<Option<OrderId>> {
+        self.read(|db| replacements::claimed(db, serial))
+    }
+
+    async fn set_replace_by(&self, issuer: IssuerId, by: Option<Timestamp>) -> Result<bool> {
+        self.change(move |db| replacements::set_replace_by(db, issuer, by)).await
+    }
+
+    async fn new_incident(&self, incident: Incident) -> Result<()> {
+        let row = IncidentRow::from(incident);
+        self.change(move |db| incidents::insert(db, &row)).await
+    }
+
+    async fn stored_incident(&self, id: IncidentId) -> Result<Option<Incident>> {
+        self.read(|db| incidents::by_id(db, id))
+    }
+
+    async fn stored_incidents(&self, limit: usize) -> Result<Vec<Incident>> {
+        self.read(|db| incidents::latest(db, rows(limit)))
+    }
+
+    async fn due_incidents(&self, at: Timestamp) -> Result<Vec<Incident>> {
+        self.read(|db| incidents::due(db, at))
+    }
+
+    async fn add_incident_certificates(&self, id: IncidentId, entries: Vec<IncidentEntry>) -> Result<u64> {
+        self.change(move |db| incidents::enter(db, id, &entries)).await
+    }
+
+    async fn set_incident_end(&self, id: IncidentId, end: IncidentEnd) -> Result<Incident> {
+        self.change(move |db| incidents::set_end(db, id, &end)).await
+    }
+
+    async fn close_incident(&self, id: IncidentId, status: IncidentStatus) -> Result<Incident> {
+        self.change(move |db| incidents::close(db, id, status)).await
+    }
+
+    async fn incident_certificates(
+        &self,
+        id: IncidentId,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<IncidentCertificate>> {
+        self.read(|db| query::snapshot(db, |db| incidents::certificates(db, id, after, rows(limit))))
+    }
+
+    async fn incident_to_do(&self, id: IncidentId, limit: usize) -> Result<Vec<Serial>> {
+        self.read(|db| incidents::to_do(db, id, limit))
+    }
+
+    async fn set_incident_done(&self, id: IncidentId, serials: Vec<Serial>) -> Result<()> {
+        self.change(move |db| incidents::set_done(db, id, &serials)).await
+    }
+
+    async fn set_incident_replaced(&self, id: IncidentId, by: Vec<IncidentEntry>) -> Result<u64> {
+        self.change(move |db| incidents::set_replaced(db, id, &by)).await
+    }
+}
+
 /// Every statement that a request or the sweeper runs.
 #[cfg(test)]
 pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
@@ -459,8 +574,11 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
         certificates::STATEMENTS,
         crls::STATEMENTS,
         feed::STATEMENTS,
+        incidents::STATEMENTS,
+        listing::STATEMENTS,
         orders::STATEMENTS,
         prune::STATEMENTS,
+        replacements::STATEMENTS,
         revocations::STATEMENTS,
         workers::STATEMENTS,
     ]

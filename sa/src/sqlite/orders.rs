@@ -6,14 +6,14 @@ use rusqlite::{Connection, Row, params};
 
 use super::query::{self, statements};
 use super::workers::abandoned;
-use super::{accounts, authorizations, revocations};
+use super::{accounts, authorizations, replacements, revocations};
 use crate::error::{DbError, Inconsistency};
 use crate::rows::{NewOrderRows, OrderRow, authorization_ids, request_hash};
 
 macro_rules! columns {
     () => {
         "id, account_id, identifiers, authorization_ids, profile, created, expires, status, processing_since, \
-         serial, problem"
+         serial, problem, replaces"
     };
 }
 
@@ -35,7 +35,7 @@ statements! {
     IS_PROCESSING = "SELECT 1 FROM orders WHERE id = ?1 AND status = 'processing'";
     INSERT = concat!(
         "INSERT INTO orders (", columns!(), ", request_hash) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     );
     OPEN_AT =
         "SELECT authorization_ids FROM orders WHERE id = ?1 AND status = 'open' AND expires > ?2";
@@ -59,6 +59,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         processing_since: row.get(8)?,
         serial: row.get(9)?,
         problem: row.get(10)?,
+        replaces: row.get(11)?,
     })
 }
 
@@ -132,6 +133,9 @@ pub(super) fn insert(db: &Connection, new: &NewOrderRows) -> Result<(), DbError>
             return Err(DbError::Conflict);
         }
     }
+    if let Some(serial) = &new.claims {
+        replacements::claim(db, serial, order)?;
+    }
     query::change(
         db,
         INSERT,
@@ -147,6 +151,7 @@ pub(super) fn insert(db: &Connection, new: &NewOrderRows) -> Result<(), DbError>
             order.processing_since,
             order.serial,
             order.problem,
+            order.replaces,
             new.request_hash,
         ],
     )

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row, ffi};
 use crate::error::DbError;
 
 /// Statements kept ready on each connection: more than there are, so that none is ever prepared twice.
-pub(super) const PREPARED: usize = 128;
+pub(super) const PREPARED: usize = 160;
 
 /// Declares a file's SQL texts as constants, and lists them for the test that looks at every query plan.
 ///
@@ -64,6 +64,11 @@ pub(super) fn changes(db: &Connection, sql: &str, params: impl Params) -> Result
 pub(super) fn change_any(db: &Connection, sql: &str, params: impl Params) -> Result<(), DbError> {
     db.prepare_cached(sql)?.execute(params)?;
     Ok(())
+}
+
+/// The same; how many there were.
+pub(super) fn change_many(db: &Connection, sql: &str, params: impl Params) -> Result<u64, DbError> {
+    Ok(db.prepare_cached(sql)?.execute(params)? as u64)
 }
 
 /// A change that must change one row.

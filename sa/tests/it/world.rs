@@ -105,6 +105,7 @@ impl World {
             created: placed,
             expires: ORDER_END,
             progress: OrderProgress::Open,
+            replaces: None,
         };
         OrderWithAuthorizations { order, authorizations }
     }

@@ -186,7 +186,7 @@ async fn the_directory_offers_nothing_that_is_not_there() {
     let mut members: Vec<&str> = listed.as_object().unwrap().keys().map(String::as_str).collect();
     members.retain(|member| *member != "meta");
     members.sort_unstable();
-    assert_eq!(members, ["newAccount", "newNonce", "newOrder", "revokeCert"]);
+    assert_eq!(members, ["newAccount", "newNonce", "newOrder", "renewalInfo", "revokeCert"]);
     world.end().await;
 }
 

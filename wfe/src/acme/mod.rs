@@ -7,4 +7,5 @@ pub(crate) mod authorization;
 pub(crate) mod certificate;
 pub(crate) mod challenge;
 pub(crate) mod order;
+pub(crate) mod renewal_info;
 pub(crate) mod revocation;

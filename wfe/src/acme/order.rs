@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use cairn_core::api::ra::{FinalizeOrderRequest, NewOrderRequest};
 use cairn_core::identifier::IdentifierError;
-use cairn_core::{Error, ErrorKind, Identifier, OrderId, OrderWithAuthorizations};
+use cairn_core::{CertificateId, Error, ErrorKind, Identifier, OrderId, OrderWithAuthorizations};
 use http::StatusCode;
 use http::header::{LOCATION, RETRY_AFTER};
 
@@ -28,8 +28,21 @@ pub(crate) async fn new_order(State(wfe): State<Arc<WebFrontEnd>>, signed: Signe
         return Err(Error::new(ErrorKind::Malformed, detail).into());
     }
     let identifiers = identifiers(&payload.identifiers)?;
-    let order = wfe.ra.new_order(NewOrderRequest { account: signed.signer.id, identifiers }).await?;
+    let replaces = payload.replaces.as_deref().map(replaced).transpose()?;
+    let request = NewOrderRequest { account: signed.signer.id, identifiers, replaces };
+    let order = wfe.ra.new_order(request).await?;
     view(&wfe, &signed.visit, StatusCode::CREATED, &order)
+}
+
+/// The certificate that an order replaces (RFC 9773 §5).
+fn replaced(text: &str) -> Result<CertificateId, Error> {
+    text.parse().map_err(|error| {
+        let detail = format!(
+            "\"replaces\" names no certificate of this CA, \"{}\": {error}. Leave it out.",
+            shown(text)
+        );
+        Error::new(ErrorKind::Malformed, detail)
+    })
 }
 
 /// `POST /order/{id}`.

@@ -12,7 +12,9 @@ use serde::Serialize;
 
 use crate::problem::Rejection;
 
-pub(crate) use objects::{AccountObject, AuthorizationObject, ChallengeObject, DirectoryObject, OrderObject};
+pub(crate) use objects::{
+    AccountObject, AuthorizationObject, ChallengeObject, DirectoryObject, OrderObject, RenewalInfoObject,
+};
 pub(crate) use requests::{
     AccountUpdate, AuthorizationUpdate, ChallengeResponse, Finalize, NewAccount, NewOrder, Payload,
     PostAsGet, RevokeCert, WireIdentifier,

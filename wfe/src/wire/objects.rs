@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use cairn_core::{
-    Account, Authorization, AuthorizationProgress as Progress, AuthorizationStatus, ChallengeType,
-    Identifier, OrderProgress, OrderStatus, OrderWithAuthorizations, Problem, ProblemType, Timestamp, Token,
-    ValidationRecord,
+    Account, Authorization, AuthorizationProgress as Progress, AuthorizationStatus, CertificateId,
+    ChallengeType, Identifier, OrderProgress, OrderStatus, OrderWithAuthorizations, Problem, ProblemType,
+    RenewalInfo, Timestamp, Token, ValidationRecord,
 };
 use serde::{Serialize, Serializer};
 
@@ -20,6 +20,8 @@ pub(crate) struct DirectoryObject<'a> {
     new_account: Link<'a>,
     new_order: Link<'a>,
     revoke_cert: Link<'a>,
+    /// RFC 9773 §3.
+    renewal_info: Link<'a>,
 }
 
 impl<'a> DirectoryObject<'a> {
@@ -29,6 +31,7 @@ impl<'a> DirectoryObject<'a> {
             new_account: visit.link(Resource::NewAccount),
             new_order: visit.link(Resource::NewOrder),
             revoke_cert: visit.link(Resource::RevokeCert),
+            renewal_info: visit.link(Resource::RenewalInfo),
         }
     }
 }
@@ -73,6 +76,9 @@ pub(crate) struct OrderObject<'a> {
     finalize: Link<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<Link<'a>>,
+    /// RFC 9773 §5.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_text")]
+    replaces: Option<&'a CertificateId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
 }
@@ -97,6 +103,7 @@ impl<'a> OrderObject<'a> {
                 .collect(),
             finalize: visit.link(Resource::Finalize(order.id)),
             certificate,
+            replaces: order.replaces.as_ref(),
             error,
         }
     }
@@ -104,6 +111,30 @@ impl<'a> OrderObject<'a> {
     /// Whether asking again soon makes sense.
     pub(crate) fn is_processing(&self) -> bool {
         self.status == OrderStatus::Processing.as_str()
+    }
+}
+
+/// RFC 9773 §4.2.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RenewalInfoObject<'a> {
+    suggested_window: Window,
+    #[serde(rename = "explanationURL", skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Window {
+    #[serde(serialize_with = "text")]
+    start: Timestamp,
+    #[serde(serialize_with = "text")]
+    end: Timestamp,
+}
+
+impl<'a> RenewalInfoObject<'a> {
+    pub(crate) fn new(info: &'a RenewalInfo) -> Self {
+        let suggested_window = Window { start: info.start, end: info.end };
+        Self { suggested_window, explanation: info.explanation.as_deref() }
     }
 }
 

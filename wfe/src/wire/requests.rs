@@ -55,6 +55,8 @@ pub(crate) struct NewOrder {
     pub(crate) identifiers: Vec<WireIdentifier>,
     pub(crate) not_before: Option<String>,
     pub(crate) not_after: Option<String>,
+    /// RFC 9773 §5.
+    pub(crate) replaces: Option<String>,
 }
 
 /// RFC 8555 §9.7.7, as the client wrote it.

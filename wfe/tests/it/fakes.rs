@@ -13,7 +13,7 @@ use cairn_core::random::SeededRandom;
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
     CertificateRecord, ChallengeType, Error, ErrorKind, Identifier, Order, OrderId, OrderProgress,
-    OrderWithAuthorizations, Result, Serial, Thumbprint, Timestamp, Token,
+    OrderWithAuthorizations, Renewal, Result, Serial, Thumbprint, Timestamp, Token,
 };
 
 use cairn_x509::Certificate;
@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// How often they were asked for, and whether that fails.
     pub(crate) reads_of_ca_certificates: usize,
     pub(crate) ca_certificates_fail: bool,
+    /// What is known for those who ask when to renew.
+    pub(crate) renewals: Vec<(Serial, Renewal)>,
     pub(crate) finalized: Vec<FinalizeOrderRequest>,
     pub(crate) revoked: Vec<RevokeCertificateRequest>,
     /// What every call fails with.
@@ -116,6 +118,7 @@ impl Fake {
             created: NOW,
             expires: NOW.plus(100),
             progress: OrderProgress::Open,
+            replaces: None,
         };
         let id = order.id;
         self.state().authorizations.extend(authorizations);
@@ -167,6 +170,10 @@ impl StorageRead for Fake {
         Ok(self.call()?.certificates.iter().find(|record| record.serial == *serial).cloned())
     }
 
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        Ok(self.call()?.renewals.iter().find(|(of, _)| of == serial).map(|(_, renewal)| renewal.clone()))
+    }
+
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {
         let mut state = self.call()?;
         state.reads_of_ca_certificates += 1;
@@ -216,7 +223,11 @@ impl RegistrationAuthority for Fake {
     async fn new_order(&self, request: NewOrderRequest) -> Result<OrderWithAuthorizations> {
         drop(self.decide()?);
         let id = self.add_order(request.account, &request.identifiers);
-        self.state().order(id).ok_or_else(not_found)
+        let mut state = self.state();
+        if let Some(order) = state.orders.iter_mut().find(|order| order.id == id) {
+            order.replaces = request.replaces;
+        }
+        state.order(id).ok_or_else(not_found)
     }
 
     async fn perform_validation(&self, request: PerformValidationRequest) -> Result<Authorization> {

@@ -23,3 +23,4 @@ mod certificates;
 mod orders;
 
 mod properties;
+mod renewal_info;

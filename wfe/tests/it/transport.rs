@@ -31,6 +31,7 @@ async fn the_directory_lists_what_there_is_and_nothing_else() {
             "newAccount": format!("{BASE}/new-account"),
             "newOrder": format!("{BASE}/new-order"),
             "revokeCert": format!("{BASE}/revoke-cert"),
+            "renewalInfo": format!("{BASE}/renewal-info"),
         })
     );
     assert!(reply.links().is_empty(), "only other resources link to the directory");
@@ -87,7 +88,9 @@ async fn a_path_that_no_resource_has_is_a_problem_too() {
         "/directory",
         "/key-change",
         "/new-authz",
-        "/renewal-info/x",
+        "/renewal-info",
+        "/renewal-info/x/y",
+        "/renewal-infos/x",
         "/order",
         "/dir/",
         "/%ff",

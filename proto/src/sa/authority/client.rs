@@ -5,8 +5,8 @@ use cairn_core::api::sa::{NewOrder, NewRevocation, ProcessingOrder, RunningValid
 use cairn_core::api::{StorageAuthority, StorageRead};
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Result, Serial,
-    Thumbprint, Timestamp, WorkerId,
+    CertificateRecord, ChallengeType, Identifier, OrderId, OrderWithAuthorizations, Problem, Renewal, Result,
+    Serial, Thumbprint, Timestamp, WorkerId,
 };
 
 use super::RemoteStorageAuthority;
@@ -59,6 +59,10 @@ impl<T: Carrier> StorageRead for RemoteStorageAuthority<T> {
         serial: &Serial,
     ) -> Result<(Option<Account>, Option<CertificateRecord>)> {
         self.read.account_and_certificate(account, serial).await
+    }
+
+    async fn renewal(&self, serial: &Serial) -> Result<Option<Renewal>> {
+        self.read.renewal(serial).await
     }
 
     async fn ca_certificates(&self) -> Result<Vec<CaCertificate>> {

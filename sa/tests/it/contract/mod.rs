@@ -7,9 +7,12 @@ pub(crate) mod ca_certificates;
 pub(crate) mod certificates;
 pub(crate) mod crls;
 pub(crate) mod feed;
+pub(crate) mod incidents;
+pub(crate) mod keys;
 pub(crate) mod orders;
 pub(crate) mod pruning;
 pub(crate) mod races;
+pub(crate) mod replacements;
 pub(crate) mod revocations;
 pub(crate) mod workers;
 
@@ -108,7 +111,27 @@ stories! {
         the_revoked_certificates_of_a_shard_come_in_pages_by_their_serials
         what_is_long_over_is_forgotten_but_never_the_latest
     }
+    keys {
+        a_revocation_is_corrected_once_and_keeps_its_time
+        a_compromised_keys_certificates_are_looked_for_until_that_is_ended
+        certificates_are_looked_through_by_serial_and_by_key
+    }
+    replacements {
+        an_order_claims_what_it_replaces_and_says_so
+        a_claim_is_held_while_the_order_can_come_to_something
+        a_claim_is_given_back_when_the_order_fails_expires_or_becomes_invalid
+        of_orders_that_claim_at_once_one_wins
+        what_the_time_to_renew_follows_from_comes_in_one_read
+    }
+    incidents {
+        an_incident_reads_back_and_the_latest_come_first
+        an_incident_ends_when_it_is_due_and_only_once
+        certificates_are_entered_once_and_read_in_stretches
+        what_is_done_is_not_to_do_any_more
+        a_certificate_is_replaced_by_one_with_the_same_subject_or_by_an_order
+    }
     pruning {
+        what_says_who_replaces_a_certificate_goes_with_it_and_a_claim_that_came_to_nothing_with_its_order
         an_order_goes_some_time_after_its_end_whatever_became_of_it
         an_order_that_is_being_issued_stays
         an_authorization_stays_as_long_as_an_order_that_is_kept_could_name_it

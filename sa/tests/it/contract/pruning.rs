@@ -216,3 +216,41 @@ pub(crate) async fn what_was_pruned_is_as_what_never_was(world: World) {
     late.authorizations = vec![];
     assert_eq!(kind(world.store(&late).await), Some(ErrorKind::Conflict));
 }
+
+pub(crate) async fn what_says_who_replaces_a_certificate_goes_with_it_and_a_claim_that_came_to_nothing_with_its_order(
+    world: World,
+) {
+    let account = world.account().await.id;
+    let claimed = async |serial: &cairn_core::Serial| {
+        let mut order = world.unstored_order(account, &["a.test"]);
+        let issuer = cairn_core::IssuerId::from_bytes([5; 20]);
+        order.order.replaces = Some(cairn_core::CertificateId { issuer, serial: serial.clone() });
+        world.store(&order).await.unwrap();
+        order
+    };
+    let [given_up, replaced] = [world.certificate(None).await, world.certificate(None).await];
+    claimed(&given_up).await;
+    let issued = claimed(&replaced).await;
+    world.validate(issued.authorizations[0].id, valid()).await;
+    world.storage.set_order_processing(issued.order.id, KEY, WORKER, NOW).await.unwrap();
+    world.certificate(Some(issued.order.id)).await;
+    let incident = crate::contract::incidents::incident(1);
+    world.storage.new_incident(incident.clone()).await.unwrap();
+    let entries = vec![crate::contract::incidents::entry(&replaced, 1)];
+    world.storage.add_incident_certificates(incident.id, entries).await.unwrap();
+
+    assert_eq!(prune(&world, orders(ORDER_END.plus(1))).await.orders, 2);
+    assert_eq!(world.storage.replacement(&given_up).await, Ok(None), "it came to nothing");
+    assert_eq!(world.storage.replacement(&replaced).await, Ok(Some(issued.order.id)));
+    let mut again = world.unstored_order(account, &["a.test"]);
+    again.order.replaces = issued.order.replaces.clone();
+    assert_eq!(kind(world.store(&again).await), Some(ErrorKind::Conflict), "it was replaced once");
+
+    assert_eq!(prune(&world, ALL).await.certificates, 3);
+    assert_eq!(world.storage.replacement(&replaced).await, Ok(None));
+    assert_eq!(world.storage.incident_certificates(incident.id, &[], 10).await, Ok(Vec::new()));
+    assert!(
+        world.storage.stored_incident(incident.id).await.unwrap().is_some(),
+        "what happened is remembered"
+    );
+}
