@@ -258,7 +258,6 @@ impl Config {
             });
         }
         self.ocsp.validate()?;
-        self.crl.validate()?;
         if let Some((name, _)) =
             self.profiles.iter().find(|(_, profile)| profile.must_staple && self.pki_url.is_none())
         {
@@ -269,6 +268,7 @@ impl Config {
                     .to_owned(),
             });
         }
+        self.crl.validate()?;
         self.profiles.iter().try_for_each(|(name, profile)| profile.validate(name))
     }
 }

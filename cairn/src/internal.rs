@@ -95,7 +95,7 @@ fn answering(server: Server, role: Role, services: &Services) -> Server {
                 .add(revocation_store_server(sa.clone()), &[Role::Ra])
                 .add(certificate_store_server(sa.clone()), &[Role::Ca])
                 .add(crl_store_server(sa.clone()), &[Role::Ca])
-                .add(pki_read_server(sa.clone()), &[Role::Pki]),
+                .add(pki_read_server(sa.clone()), &[Role::Pki, Role::Ca]),
             None => server,
         },
         Role::Pa => match &services.pa {

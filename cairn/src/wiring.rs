@@ -27,6 +27,7 @@ use cairn_wfe::{Chains, Nonces, RoutedNonces};
 use cairn_x509::Certificate;
 use tracing::warn;
 
+use crate::crl_push;
 use crate::lifecycle::Lifecycle;
 use crate::peers::Peers;
 use crate::readiness::Notices;
@@ -47,6 +48,8 @@ pub struct Configs {
     pub pa: cairn_pa::Config,
     /// The front end for relying parties.
     pub pki: pki::Config,
+    /// CRLs for others to serve.
+    pub crl_push: crl_push::Config,
 }
 
 /// What the services stand on.
@@ -174,7 +177,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let remote_va = remote_va.map(|va| Arc::new(va) as Arc<dyn ValidationAuthority>);
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
     let ca = issuers.map(|issuers| wiring.certificate_authority(configs.ca, issuers)).transpose()?;
-    let crls = ca.as_ref().map(|ca| wiring.crls(ca)).transpose()?.flatten();
+    let crls = ca.as_ref().map(|ca| wiring.crls(ca, configs.crl_push)).transpose()?.flatten();
     let ra = roles.play(Role::Ra).then(|| {
         let deps = cairn_ra::Deps {
             sa: wiring.storage_authority()?,
@@ -287,7 +290,7 @@ impl Wiring<'_> {
     }
 
     /// What makes CRLs, from now on until the process stops. What is half made then is never served.
-    fn crls(&self, ca: &Arc<Ca>) -> Result<Option<Arc<Crls>>> {
+    fn crls(&self, ca: &Arc<Ca>, push: crl_push::Config) -> Result<Option<Arc<Crls>>> {
         let store: Arc<dyn CrlStore> = match &self.sa {
             Some(sa) => sa.clone(),
             None => Arc::new(RemoteCrlStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
@@ -295,6 +298,12 @@ impl Wiring<'_> {
         let Some(crls) = Crls::new(Arc::clone(ca), store).map(Arc::new) else { return Ok(None) };
         let (current, stopping) = (Arc::clone(&crls), self.lifecycle.stopping.clone());
         self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(current.keep_current()).await });
+        if let Some(folder) = push.folder {
+            let published = self.published(Role::Ca)?;
+            let pushing = crl_push::push(folder, Arc::clone(&crls), published);
+            let stopping = self.lifecycle.stopping.clone();
+            self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(pushing).await });
+        }
         Ok(Some(crls))
     }
 
@@ -344,13 +353,18 @@ impl Wiring<'_> {
         Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates, chains })
     }
 
+    /// What is published, for this role of the process.
+    fn published(&self, caller: Role) -> Result<Arc<dyn PkiRead>> {
+        match &self.sa {
+            Some(sa) => Ok(sa.clone()),
+            None => Ok(Arc::new(RemotePkiRead::new(self.peers.channel(caller, Role::Sa)?))),
+        }
+    }
+
     /// The front end for relying parties, kept current for as long as it answers.
     fn relying_parties(&self, config: pki::Config, ca: Option<&Arc<Ca>>) -> Result<Router> {
         config.validate().context("[pki]")?;
-        let published: Arc<dyn PkiRead> = match &self.sa {
-            Some(sa) => sa.clone(),
-            None => Arc::new(RemotePkiRead::new(self.peers.channel(Role::Pki, Role::Sa)?)),
-        };
+        let published = self.published(Role::Pki)?;
         let ocsp: Arc<dyn OcspResponder> = match ca {
             Some(ca) => ca.clone(),
             None => Arc::new(RemoteOcspResponder::new(self.peers.channel(Role::Pki, Role::Ca)?)),

@@ -22,7 +22,7 @@ impl Crls {
         if state.installed.as_ref().is_some_and(|installed| Arc::ptr_eq(installed, &hierarchy)) {
             return;
         }
-        let mut is_all = true;
+        let (mut is_all, mut above) = (true, Vec::new());
         for crl in &hierarchy.crls {
             let Some(head) = head(crl) else {
                 let issuer = crl.tbs().issuer();
@@ -33,11 +33,14 @@ impl Crls {
             if own.contains_key(&head.id.shard.issuer) {
                 continue;
             }
-            if let Err(error) = self.publish_one(crl, head).await {
+            if let Err(error) = self.publish_one(crl, head.clone()).await {
                 tracing::warn!(%error, issuer = %crl.tbs().issuer(), "an installed CRL could not be published; trying again");
                 is_all = false;
+            } else {
+                above.push(head);
             }
         }
+        state.above = above;
         if is_all {
             state.installed = Some(hierarchy);
         }

@@ -53,6 +53,8 @@ pub struct Crls {
     /// One round at a time.
     state: tokio::sync::Mutex<State>,
     overdue: Mutex<Vec<String>>,
+    /// The latest CRLs, of which one is made here now and then.
+    latest: Mutex<Vec<CrlHead>>,
 }
 
 #[derive(Default)]
@@ -62,6 +64,8 @@ struct State {
     shards: BTreeMap<ShardId, Shard>,
     /// Whose CRLs of CAs above are published.
     installed: Option<Arc<InUse>>,
+    /// Those.
+    above: Vec<CrlHead>,
     /// Issuers whose stored CRLs have been read.
     read: BTreeSet<IssuerId>,
     metrics: BTreeMap<IssuerId, Handles>,
@@ -95,12 +99,18 @@ impl Crls {
             holder,
             state: tokio::sync::Mutex::default(),
             overdue: Mutex::default(),
+            latest: Mutex::default(),
         })
     }
 
     /// CRLs that should have been made by now, in words for the operator.
     pub fn overdue(&self) -> Vec<String> {
         self.overdue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The latest CRLs that are known here: those that were made here are among them, unless others have made newer ones.
+    pub fn latest(&self) -> Vec<CrlHead> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes CRLs when it is time, until this is dropped. What is half made then is never served; the next one cleans it away.
@@ -291,6 +301,9 @@ impl Crls {
             let shards = || state.shards.iter().filter(|(shard, _)| shard.issuer == *id);
             metrics.show(shards().count(), shards().filter_map(|(_, shard)| shard.latest.complete.as_ref()));
         }
+        let latest = state.shards.values().flat_map(|shard| [&shard.latest.complete, &shard.latest.delta]);
+        let latest = latest.flatten().chain(&state.above).cloned().collect();
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
     }
 }
