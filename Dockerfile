@@ -71,7 +71,7 @@ COPY compose/ready /usr/local/bin/cairn-ready
 COPY --from=build /out/cairn /usr/local/bin/cairn
 USER cairn
 WORKDIR /var/lib/cairn
-EXPOSE 14000
+EXPOSE 14000 4002
 HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["cairn-ready"]
 ENTRYPOINT ["cairn"]
 CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
@@ -81,7 +81,7 @@ CMD ["serve", "--config", "/etc/cairn/cairn.toml"]
 
 FROM cairn AS setup
 USER root
-RUN for volume in authority public issuer config database wfe ra va remote-va ca sa pa admin; do \
+RUN for volume in authority public issuer config database wfe ra va remote-va ca sa pa pki admin; do \
         install --directory --owner cairn --group cairn --mode 0700 "/made/$volume" || exit 1; \
     done
 COPY compose/setup /usr/local/bin/setup

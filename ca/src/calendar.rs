@@ -347,7 +347,8 @@ mod tests {
         fn crl(&self, number: u64, from: i64, days: i64) -> Crl {
             let validity = validity(from, days);
             let (this_update, next_update) = (validity.not_before, validity.not_after);
-            let inputs = CrlInputs { number, this_update, next_update, scope: None };
+            let inputs =
+                CrlInputs { number, this_update, next_update, scope: None, base: None, delta_url: None };
             crl(&self.root, self.key.algorithm(), inputs, []).unwrap().sign(&self.key).unwrap()
         }
 

@@ -13,8 +13,20 @@ pub const DEFAULT_PROFILE: &str = "default";
 
 /// Apple's platforms refuse TLS server certificates that are valid longer, private roots included.
 const LONGEST_LIFETIME: Period = Period::from_days(825);
+/// Times in CRLs are whole seconds.
+const SHORTEST_INTERVAL: Period = Period::from_secs(1);
+const LONGEST_INTERVAL: Period = Period::from_days(1);
+/// The Baseline Requirements allow no more (§4.9.7), and who keeps a CRL for longer learns too late.
+const LONGEST_VALIDITY: Period = Period::from_days(10);
 /// A clock that is wrong by more than a day breaks so much else that certificates need not care.
 const LONGEST_BACKDATE: Period = Period::from_days(1);
+
+/// Clients' clocks differ by minutes, and half of it must leave time to fetch the next.
+const SHORTEST_ANSWER: Period = Period::from_secs(60 * 60);
+/// Baseline Requirements §4.9.10.
+const LONGEST_ANSWER: Period = Period::from_days(10);
+/// What cannot be revoked must end by itself, soon.
+const LONGEST_RESPONDER: Period = Period::from_days(30);
 
 /// How certificates are issued.
 ///
@@ -48,6 +60,8 @@ pub struct Config {
     pub pki_url: Option<PkiUrl>,
     /// CRLs.
     pub crl: CrlConfig,
+    /// OCSP.
+    pub ocsp: OcspConfig,
 }
 
 impl Default for Config {
@@ -57,6 +71,7 @@ impl Default for Config {
             profiles: BTreeMap::from([(DEFAULT_PROFILE.to_owned(), ProfileConfig::default())]),
             pki_url: None,
             crl: CrlConfig::default(),
+            ocsp: OcspConfig::default(),
         }
     }
 }
@@ -68,11 +83,119 @@ pub struct CrlConfig {
     /// Among how many CRLs the certificates of an issuer are divided, so that none grows too long to be fetched, 1 to 65535. Default: 1.
     /// It can be changed at any time: a certificate stays on the CRL that it was issued for.
     pub shards: NonZeroU16,
+    /// How often a new CRL of each shard is made, from `1s` to `1d`. Default: `1h`. A certificate that is revoked because its key is in
+    /// other hands does not wait for that: then a new one is made at once.
+    pub interval: Period,
+    /// How long a CRL is good for (nextUpdate), from twice the `interval` to `10d`. Default: `3d`. If no CRL can be made for so long,
+    /// for example because the key cannot be used, relying parties that insist on a CRL refuse every certificate of the issuer. Caches
+    /// may keep one for as long.
+    pub validity: Period,
+    /// How often a delta CRL is made, which tells what was revoked since the last complete one, at least `1s` and less than `interval`.
+    /// Default: none are made; few programs look for them.
+    pub delta_interval: Option<Period>,
 }
 
 impl Default for CrlConfig {
     fn default() -> Self {
-        Self { shards: NonZeroU16::MIN }
+        Self {
+            shards: NonZeroU16::MIN,
+            interval: Period::from_secs(60 * 60),
+            validity: Period::from_days(3),
+            delta_interval: None,
+        }
+    }
+}
+
+impl CrlConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let wrong = |field: &str, problem: String| Err(ConfigError { key: format!("crl.{field}"), problem });
+        let Self { interval, validity, delta_interval, .. } = *self;
+        let is_whole = |period: Period| period.duration().subsec_nanos() == 0;
+        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) || !is_whole(interval) {
+            return wrong(
+                "interval",
+                format!(
+                    "{interval} cannot be used; write whole seconds from {SHORTEST_INTERVAL} to {LONGEST_INTERVAL}"
+                ),
+            );
+        }
+        if validity > LONGEST_VALIDITY || validity.seconds() < 2 * interval.seconds() {
+            return wrong(
+                "validity",
+                format!(
+                    "{validity} cannot be used; write at least twice the interval of {interval}, and at most {LONGEST_VALIDITY}"
+                ),
+            );
+        }
+        match delta_interval {
+            Some(delta) if delta < SHORTEST_INTERVAL || delta >= interval || !is_whole(delta) => wrong(
+                "delta_interval",
+                format!(
+                    "{delta} cannot be used; write whole seconds from {SHORTEST_INTERVAL} to less than the interval of {interval}"
+                ),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The `[ca.ocsp]` section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OcspConfig {
+    /// How long an answer is good, from its thisUpdate to its nextUpdate: 1h to 10d. Default: `24h`. Front ends ask for a new one at half of
+    /// that. Shorter makes a stolen or kept "good" useless earlier, and costs signatures.
+    pub validity: Period,
+    /// Who signs answers. `"issuer"` (default): the issuer itself. `"delegated"`: a key that is made in memory, with a certificate
+    /// that the issuer issues for that purpose alone (RFC 6960 §4.2.2.2) and that is renewed by itself: so that answers are not
+    /// signed in a hardware security module.
+    pub signer: OcspSigner,
+    /// How long the certificate of a delegated responder is valid, at most `30d`, and at least twice as long as an answer. Default: `3d`.
+    /// It cannot be revoked, so let it be short. It is renewed at half of its life.
+    pub responder_lifetime: Period,
+}
+
+/// Who signs OCSP answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OcspSigner {
+    /// The issuer.
+    #[default]
+    Issuer,
+    /// A responder that it has delegated to.
+    Delegated,
+}
+
+impl Default for OcspConfig {
+    fn default() -> Self {
+        Self {
+            validity: Period::from_days(1),
+            signer: OcspSigner::Issuer,
+            responder_lifetime: Period::from_days(3),
+        }
+    }
+}
+
+impl OcspConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let wrong = |field: &str, problem: String| Err(ConfigError { key: format!("ocsp.{field}"), problem });
+        if !(SHORTEST_ANSWER..=LONGEST_ANSWER).contains(&self.validity) {
+            return wrong(
+                "validity",
+                format!("{} is not from {SHORTEST_ANSWER} to {LONGEST_ANSWER}", self.validity),
+            );
+        }
+        let least = Period::from_secs(u32::try_from(2 * self.validity.seconds()).unwrap_or(u32::MAX));
+        if !(least..=LONGEST_RESPONDER).contains(&self.responder_lifetime) {
+            return wrong(
+                "responder_lifetime",
+                format!(
+                    "{} is not from {least}, twice the validity of an answer, to {LONGEST_RESPONDER}",
+                    self.responder_lifetime
+                ),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -92,6 +215,9 @@ pub struct ProfileConfig {
     /// Whether the certificate is also good for TLS clients (extendedKeyUsage clientAuth). Default: false. Beware when other
     /// services take any client certificate from this CA as a login: then whoever controls a name can log in.
     pub client_auth: bool,
+    /// Whether TLS servers must staple an OCSP answer (the TLS feature status_request, RFC 7633): clients that know it refuse a connection
+    /// without one. Default: false. It needs `pki_url`, and servers that staple by themselves from the first connection on.
+    pub must_staple: bool,
 }
 
 impl Default for ProfileConfig {
@@ -101,6 +227,7 @@ impl Default for ProfileConfig {
             backdate: Period::from_secs(60 * 60),
             common_name: true,
             client_auth: false,
+            must_staple: false,
         }
     }
 }
@@ -130,6 +257,18 @@ impl Config {
                 ),
             });
         }
+        self.ocsp.validate()?;
+        if let Some((name, _)) =
+            self.profiles.iter().find(|(_, profile)| profile.must_staple && self.pki_url.is_none())
+        {
+            return Err(ConfigError {
+                key: format!("profiles.{name}.must_staple"),
+                problem: "such certificates are good for nothing without a place where servers get OCSP answers; set pki_url to the \
+                          plain-HTTP URL of the front end for relying parties, for example \"http://pki.example.com\", or leave it out"
+                    .to_owned(),
+            });
+        }
+        self.crl.validate()?;
         self.profiles.iter().try_for_each(|(name, profile)| profile.validate(name))
     }
 }
@@ -194,6 +333,41 @@ mod tests {
         );
         assert!(error_of("[profiles.default]\nlifetime = \"826d\"").contains("at most 2y 95d"));
         assert!(error_of("[profiles.default]\nbackdate = \"25h\"").contains("at most 1d"));
+    }
+
+    #[test]
+    fn crls_are_made_in_time_and_are_good_for_some_time() {
+        let error_of = |text: &str| error_of(&format!("[crl]\n{text}"));
+        assert!(error_of("interval = \"2d\"").starts_with("crl.interval: 2d"));
+        assert!(error_of("interval = \"100ms\"").starts_with("crl.interval"));
+        assert!(error_of("validity = \"11d\"").contains("at most 10d"));
+        assert!(error_of("validity = \"119m\"").starts_with("crl.validity"));
+        assert!(error_of("delta_interval = \"1h\"").starts_with("crl.delta_interval"));
+        let config: Config = toml::from_str("[crl]\ninterval = \"10m\"\ndelta_interval = \"1m\"").unwrap();
+        config.validate().unwrap();
+        assert!(toml::from_str::<Config>("[crl]\nshards = 0").is_err());
+    }
+
+    #[test]
+    fn answers_and_their_responders_live_neither_too_short_nor_too_long() {
+        for validity in ["59m", "11d"] {
+            let text = format!("[ocsp]\nvalidity = \"{validity}\"\nresponder_lifetime = \"30d\"");
+            assert!(error_of(&text).starts_with("ocsp.validity: "), "{validity}");
+        }
+        assert!(error_of("[ocsp]\nresponder_lifetime = \"47h\"").contains("is not from 2d, twice"));
+        assert!(error_of("[ocsp]\nresponder_lifetime = \"31d\"").starts_with("ocsp.responder_lifetime: "));
+    }
+
+    #[test]
+    fn whoever_must_staple_must_know_where_from() {
+        let text = "[profiles.default]\nmust_staple = true";
+        let error = error_of(text);
+        assert!(
+            error.starts_with("profiles.default.must_staple: ") && error.contains("set pki_url"),
+            "{error}"
+        );
+        let config: Config = toml::from_str(&format!("pki_url = \"http://pki.test\"\n{text}")).unwrap();
+        config.validate().unwrap();
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cairn_core::api::sa::CertificateStore;
 use cairn_core::certificate::{CaCertificate, MAX_CA_CERTIFICATES};
 use cairn_core::{IssuerId, Result, Timestamp};
-use cairn_x509::Certificate;
+use cairn_x509::{Certificate, Crl};
 
 use crate::choice::Terms;
 use crate::issuer::Issuer;
 use crate::metrics::Handles;
+use crate::ocsp::{self, Responder, Voice};
 
 /// The issuers, and all CA certificates that are known besides theirs.
 #[derive(Clone, Debug, Default)]
@@ -21,11 +22,15 @@ pub struct Hierarchy {
     pub issuers: Vec<Arc<Issuer>>,
     /// Roots, cross-certificates and others, in any order; those of the issuers may be among them.
     pub authorities: Vec<Certificate>,
+    /// OCSP responders that answer for a CA whose key is not here.
+    pub responders: Vec<Arc<Responder>>,
+    /// What the CAs above have revoked.
+    pub crls: Vec<Crl>,
 }
 
 impl From<Issuer> for Hierarchy {
     fn from(issuer: Issuer) -> Self {
-        Self { issuers: vec![Arc::new(issuer)], authorities: Vec::new() }
+        Self { issuers: vec![Arc::new(issuer)], ..Self::default() }
     }
 }
 
@@ -36,29 +41,29 @@ pub(crate) struct InUse {
     certificates: Vec<Certificate>,
     /// Whether the storage has them.
     recorded: AtomicBool,
+    /// For whom OCSP can be answered.
+    pub(crate) voices: Vec<Voice>,
 }
 
 /// An issuer with its counters.
 pub(crate) struct Ready {
     pub(crate) issuer: Arc<Issuer>,
-    pub(crate) metrics: Handles,
+    pub(crate) metrics: Arc<Handles>,
 }
 
 impl InUse {
     pub(crate) fn new<'a>(hierarchy: Hierarchy, profiles: impl Iterator<Item = &'a String> + Clone) -> Self {
         let ready = |issuer: Arc<Issuer>| {
-            let metrics = Handles::new(&issuer, profiles.clone());
+            let metrics = Arc::new(Handles::new(&issuer, profiles.clone()));
             Ready { issuer, metrics }
         };
         let own = hierarchy.issuers.iter().map(|issuer| issuer.certificate().clone());
         let mut certificates: Vec<_> = own.chain(hierarchy.authorities).collect();
         let mut seen = BTreeSet::new();
         certificates.retain(|certificate| seen.insert(certificate.sha256_fingerprint()));
-        Self {
-            issuers: hierarchy.issuers.into_iter().map(ready).collect(),
-            certificates,
-            recorded: AtomicBool::new(false),
-        }
+        let issuers: Vec<_> = hierarchy.issuers.into_iter().map(ready).collect();
+        let voices = ocsp::voices(&issuers, &hierarchy.responders, &hierarchy.crls, &certificates);
+        Self { issuers, voices, certificates, recorded: AtomicBool::new(false) }
     }
 
     /// Sees that the storage has the certificates: once for each hierarchy, and again after a failure. Two that meet here both

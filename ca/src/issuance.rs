@@ -22,7 +22,7 @@ use crate::{Ca, audit, serial};
 /// Why nothing was issued: each a fault of ours or of the configuration, since whoever calls has proven and checked what a client
 /// get wrong. All become `serverInternal`.
 #[derive(Debug, thiserror::Error)]
-enum IssuanceError {
+pub(crate) enum IssuanceError {
     #[error("there is no profile named {0:?}; add it to the profiles of the CA's configuration")]
     UnknownProfile(String),
     #[error(transparent)]
@@ -165,7 +165,7 @@ fn warn_of_shortening(issuer: &Issuer, validity: Validity) {
 }
 
 /// A key that is away comes back; what else keeps one from signing does not pass by itself.
-fn unsigned(error: SignError) -> Error {
+pub(crate) fn unsigned(error: SignError) -> Error {
     match error {
         SignError::Signer(cause) if cause.is_temporary() => away(cause),
         other => IssuanceError::from(other).into(),
@@ -196,7 +196,7 @@ fn lint(tbs: &TbsCertificate, issuer: &Issuer) -> Result<Certificate, IssuanceEr
 
 /// Reads both certificates from their bytes, as a client and an auditor will, and compares what was signed. That the signature is
 /// the issuer's was proven when the issuer was loaded; to verify each one would cost three times what making it does.
-fn compare(certificate: &Certificate, recorded: &Certificate) -> Result<(), IssuanceError> {
+pub(crate) fn compare(certificate: &Certificate, recorded: &Certificate) -> Result<(), IssuanceError> {
     let certificate = Certificate::from_der(certificate.der())?;
     let recorded = Certificate::from_der(recorded.der())?;
     let same = certificate.tbs_der() == recorded.tbs_der()

@@ -178,6 +178,12 @@ impl Issuer {
         self.id
     }
 
+    /// What it is called in metrics.
+    pub(crate) fn label(&self) -> String {
+        let name = self.certificate.subject().common_name();
+        name.map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+
     /// Its certificate.
     pub const fn certificate(&self) -> &Certificate {
         &self.certificate

@@ -9,6 +9,7 @@
 
 pub mod calendar;
 pub mod config;
+pub mod crl;
 pub mod hierarchy;
 pub mod issuer;
 pub mod serial;
@@ -17,6 +18,7 @@ mod audit;
 mod choice;
 mod issuance;
 mod metrics;
+mod ocsp;
 mod profile;
 mod publication;
 mod signing;
@@ -29,16 +31,22 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use cairn_core::api::ca::{CertificateAuthority, IssuanceRequest, IssuedCertificate};
 use cairn_core::api::sa::CertificateStore;
+use cairn_core::api::{OcspAnswer, OcspResponder};
 use cairn_core::{Clock, Random, Result};
 
 pub use crate::choice::{Usage, Use};
-pub use crate::config::{Config, ConfigError, CrlConfig, DEFAULT_PROFILE, ProfileConfig};
+pub use crate::config::{
+    Config, ConfigError, CrlConfig, DEFAULT_PROFILE, OcspConfig, OcspSigner, ProfileConfig,
+};
+pub use crate::crl::Crls;
 pub use crate::hierarchy::Hierarchy;
 pub use crate::issuer::{Issuer, IssuerError};
 pub use crate::metrics::{Gauges, METRICS};
+pub use crate::ocsp::{Responder, ResponderError};
 pub use crate::serial::SerialPrefix;
 
 use crate::hierarchy::{InUse, Ready};
+use crate::ocsp::Ocsp;
 use crate::profile::Profile;
 use crate::publication::Publication;
 
@@ -46,9 +54,11 @@ use crate::publication::Publication;
 pub struct Ca {
     profiles: BTreeMap<String, Profile>,
     publication: Option<Publication>,
+    crl: CrlConfig,
     serial_prefix: SerialPrefix,
     /// Exchanged as a whole: what has begun with one set ends with it.
     hierarchy: ArcSwap<InUse>,
+    ocsp: Ocsp,
     store: Arc<dyn CertificateStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -73,8 +83,10 @@ impl Ca {
         Ok(Self {
             profiles: profiles.collect(),
             publication,
+            crl: config.crl,
             serial_prefix: config.serial_prefix,
             hierarchy: ArcSwap::from_pointee(hierarchy),
+            ocsp: Ocsp::new(config.ocsp),
             store,
             clock,
             random,
@@ -111,6 +123,13 @@ impl Ca {
             }
         }
         last
+    }
+}
+
+#[async_trait]
+impl OcspResponder for Ca {
+    async fn ocsp_response(&self, request: Vec<u8>) -> Result<OcspAnswer> {
+        self.answer_ocsp(&request).await
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use cairn_core::{Metric, Timestamp};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 
 use crate::calendar::{Entry, Kind, State};
+use crate::crl;
 use crate::issuer::Issuer;
 
 /// Every metric of the certificate authority.
@@ -19,9 +21,15 @@ pub const METRICS: &[Metric] = &[
     SIGNATURE_DURATION,
     KEY_UP,
     LINT_FAILURES,
+    OCSP_ANSWERS,
     ENDS,
     RENEW_FROM,
     RENEW_BY,
+    crl::METRICS[0],
+    crl::METRICS[1],
+    crl::METRICS[2],
+    crl::METRICS[3],
+    crl::METRICS[4],
 ];
 
 const CERTIFICATES: Metric = Metric::counter(
@@ -55,6 +63,13 @@ const LINT_FAILURES: Metric = Metric::counter(
     "Certificates that were not signed because the lints found something: each is a fault in the configuration or the program.",
 );
 
+const OCSP_ANSWERS: Metric = Metric::counter(
+    "cairn_ca_ocsp_answers_total",
+    &["result"],
+    "OCSP requests of front ends, which ask for what they have no answer to: signed, unauthorized (nothing of what was asked is known), \
+     malformed, failed.",
+);
+
 const ENDS: Metric = Metric::gauge(
     "cairn_ca_end_timestamp_seconds",
     &["kind", "part"],
@@ -70,6 +85,17 @@ const RENEW_BY: Metric = Metric::gauge(
     &["kind", "part"],
     "When the part's successor must be in use, since leaves are shortened or outlive their chain from then on; infinite if there is one.",
 );
+
+/// An OCSP request was answered so.
+pub(crate) fn ocsp(result: &'static str) {
+    static COUNTERS: LazyLock<[(&str, Counter); 4]> = LazyLock::new(|| {
+        ["signed", "unauthorized", "malformed", "failed"]
+            .map(|result| (result, counter!(OCSP_ANSWERS.name, "result" => result)))
+    });
+    if let Some((_, counter)) = COUNTERS.iter().find(|(known, _)| *known == result) {
+        counter.increment(1);
+    }
+}
 
 /// The calendar as gauges.
 #[derive(Debug, Default)]
@@ -116,8 +142,7 @@ pub(crate) struct Handles {
 impl Handles {
     /// For one issuer and these profiles.
     pub(crate) fn new<'a>(issuer: &Issuer, profiles: impl Iterator<Item = &'a String>) -> Self {
-        let name = issuer.certificate().subject().common_name();
-        let name = name.map_or_else(|| issuer.id().to_string(), str::to_owned);
+        let name = issuer.label();
         let algorithm = issuer.signer().algorithm().to_string();
         issuer.key().show_in(gauge!(KEY_UP.name, "issuer" => name.clone()));
         let certificates = |profile: &String| {

@@ -24,7 +24,7 @@ impl From<ProfileConfig> for Profile {
     fn from(config: ProfileConfig) -> Self {
         Self {
             leaf: LeafProfile {
-                must_staple: false,
+                must_staple: config.must_staple,
                 common_name: config.common_name,
                 server_auth: true,
                 client_auth: config.client_auth,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use cairn_core::{CrlShard, IssuerId, PkiUrl, Serial};
+use cairn_core::{CrlShard, IssuerId, PkiUrl, Serial, ShardId};
 
 use crate::config::Config;
 
@@ -26,6 +26,16 @@ impl Publication {
     /// `None` if there is no place where anybody could look.
     pub(crate) fn new(config: &Config) -> Option<Self> {
         Some(Self { url: config.pki_url.clone()?, shards: config.crl.shards })
+    }
+
+    /// Where the complete CRL of a shard lies.
+    pub(crate) fn crl_url(&self, shard: ShardId) -> String {
+        self.url.crl(shard.issuer, shard.shard)
+    }
+
+    /// Where its delta CRL lies.
+    pub(crate) fn delta_crl_url(&self, shard: ShardId) -> String {
+        self.url.delta_crl(shard.issuer, shard.shard)
     }
 
     /// What the certificate of `issuer` with this serial says.

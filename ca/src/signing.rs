@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use cairn_core::{Error, ErrorKind, Result};
 use cairn_x509::certificate::SignError;
-use cairn_x509::{Certificate, Signer, SignerError, TbsCertificate};
+use cairn_x509::ocsp::TbsResponse;
+use cairn_x509::{Certificate, LargeCrl, LintedCrl, Signer, SignerError, TbsCertificate};
 use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -93,6 +94,29 @@ impl SigningKey {
         let Turn(Some(permit)) = turn else { return tbs.sign(self.signer.as_ref()) };
         let tbs = tbs.clone();
         self.elsewhere(permit, move |signer| tbs.sign(signer)).await
+    }
+
+    /// Signs an OCSP response.
+    pub(crate) async fn sign_response(&self, turn: Turn, tbs: TbsResponse) -> Result<Vec<u8>, SignError> {
+        let Turn(Some(permit)) = turn else { return tbs.sign(self.signer.as_ref()) };
+        self.elsewhere(permit, move |signer| tbs.sign(signer)).await
+    }
+
+    /// Signs a CRL, on a thread for waiting: one that is long takes its time with a key in memory too.
+    ///
+    /// # Errors
+    /// `Unavailable` if the key is away.
+    pub(crate) async fn sign_crl(&self, crl: LintedCrl) -> Result<LargeCrl> {
+        let failed = |error: SignError| match error {
+            SignError::Signer(cause) if cause.is_temporary() => away(cause),
+            other => Error::internal("The CRL could not be signed.", other),
+        };
+        let Turn(Some(permit)) = self.turn().await? else {
+            let signer = Arc::clone(&self.signer);
+            let signed = tokio::task::spawn_blocking(move || crl.sign(signer.as_ref())).await;
+            return signed.unwrap_or_else(|_cancelled| Err(SignerError::Signing.into())).map_err(failed);
+        };
+        self.elsewhere(permit, move |signer| crl.sign(signer)).await.map_err(failed)
     }
 
     /// Whether it can sign, as far as is known; a key of which nothing was heard for some time is asked.

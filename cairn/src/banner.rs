@@ -17,6 +17,8 @@ pub struct Banner<'a> {
     pub made: bool,
     /// Where the API listens.
     pub api: Vec<SocketAddr>,
+    /// Where relying parties are served.
+    pub pki: Vec<SocketAddr>,
     /// Where the management listener listens.
     pub management: Vec<SocketAddr>,
     /// Where the fake DNS listens.
@@ -81,6 +83,9 @@ impl Banner<'_> {
         }
         writeln!(text, "              SHA-256 {}", fingerprint(self.root))?;
         writeln!(text, "  management  {management}  /roots/0  /intermediates/0  /readyz")?;
+        if let Some(pki) = self.pki.first() {
+            writeln!(text, "  revocation  http://{pki}, as certificates say")?;
+        }
         let ipv6 = args.default_ipv6.map(|ip| format!(" and {ip}")).unwrap_or_default();
         writeln!(text, "  fake DNS    {} says {}{ipv6} for every name", self.dns, args.default_ipv4)?;
         writeln!(text, "              unless told otherwise at http://{}", self.dns_management)?;

@@ -70,6 +70,11 @@ pub struct DevArgs {
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub management: Vec<SocketAddr>,
 
+    /// Addresses where relying parties look up revocations and issuers, over plain HTTP; the first is written into certificates
+    /// [default: 127.0.0.1:4002]
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub pki: Vec<SocketAddr>,
+
     /// Address of the fake DNS, UDP and TCP
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::new(LOOPBACK, 8053))]
     pub dns: SocketAddr,
@@ -150,7 +155,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// The roles to play, of wfe, ra, va, remote-va, ca, sa and pa [default: all but remote-va]
+    /// The roles to play, of wfe, ra, va, remote-va, ca, sa, pa and pki [default: all but remote-va]
     #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
     pub roles: Vec<Role>,
 
@@ -170,7 +175,7 @@ pub struct CheckConfigArgs {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// The roles for which it shall be good, of wfe, ra, va, remote-va, ca, sa and pa [default: all but remote-va]
+    /// The roles for which it shall be good, of wfe, ra, va, remote-va, ca, sa, pa and pki [default: all but remote-va]
     #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
     pub roles: Vec<Role>,
 }
@@ -189,6 +194,10 @@ pub struct InitArgs {
     /// The URL under which clients will reach the CA, for the configuration file
     #[arg(long, value_name = "URL", default_value = "https://localhost:14000")]
     pub base_url: String,
+
+    /// The plain-HTTP URL under which relying parties will look up revocations, for certificates [default: none]
+    #[arg(long, value_name = "URL")]
+    pub pki_url: Option<String>,
 
     /// Read the passphrase for the root's key from this file instead of making one and printing it
     #[arg(long, value_name = "FILE")]

@@ -24,6 +24,9 @@ pub struct Config {
     /// The ACME listener.
     #[serde(default)]
     pub api: Api,
+    /// The listener for relying parties.
+    #[serde(default)]
+    pub pki: Pki,
     /// The management listener.
     #[serde(default)]
     pub management: Management,
@@ -114,6 +117,27 @@ impl Default for Api {
     }
 }
 
+/// The `[pki]` section: the listener for relying parties, who look up whether certificates are revoked and who issued them. Plain HTTP;
+/// any cache may stand in front. Certificates lead there by `ca.pki_url`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pki {
+    /// The addresses to listen on, for example `["0.0.0.0:80", "[::]:80"]`: all addresses of IPv4, and all of IPv6. Default: none.
+    /// Required where the role `pki` is played by itself.
+    pub listen: Vec<SocketAddr>,
+    /// Networks of proxies and caches in front whose `X-Forwarded-For` header is believed in the log. Default: none. If it holds
+    /// addresses that clients can have, they can forge the addresses in the log.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How OCSP is answered.
+    pub ocsp: cairn_wfe::pki::OcspConfig,
+}
+
+impl From<Pki> for cairn_wfe::pki::Config {
+    fn from(Pki { listen: _, trusted_proxies, ocsp }: Pki) -> Self {
+        Self { trusted_proxies, ocsp }
+    }
+}
+
 /// The `[management]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -180,7 +204,7 @@ pub struct Admin {
 pub struct Internal {
     /// The folder of certificates by which the services know each other, as `cairn internal-pki init` makes it. A process needs
     /// `root.pem`, and for each role that it plays `<role>.pem` and `<role>-key.pem`. They are read again when they change. Required
-    /// as soon as something is set below.
+    /// as soon as something is set below. Nobody calls the role `pki`, which therefore has no section.
     pub pki: Option<PathBuf>,
     /// The front end.
     pub wfe: Place,
@@ -264,7 +288,8 @@ impl Internal {
             Role::Ca => &self.ca,
             Role::Sa => &self.sa,
             Role::Pa => &self.pa,
-            Role::Admin => &NOWHERE,
+            // Relying parties alone call the one, and nobody the other.
+            Role::Pki | Role::Admin => &NOWHERE,
         }
     }
 }

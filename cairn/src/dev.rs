@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use cairn_ca::Issuer;
 use cairn_core::time::SystemClock;
-use cairn_core::{Clock, Identifier, Period, SystemRandom};
+use cairn_core::{Clock, Identifier, Period, PkiUrl, SystemRandom};
 use cairn_sa::SqliteStorage;
 use cairn_x509::Certificate;
 use challtestsrv::{DnsServer, Zone};
@@ -32,8 +32,10 @@ use crate::server::{self, Bound, Hierarchy, ListenerTls};
 use crate::storage::Storage;
 use crate::wiring::{self, Configs, Foundation};
 
-/// The ports of the API and of the management listener, the same as Pebble's.
+/// The ports of the API and of the management listener, the same as Pebble's; and of the listener for relying parties, the same as
+/// Boulder's.
 const API_PORT: u16 = 14000;
+const PKI_PORT: u16 = 4002;
 const MANAGEMENT_PORT: u16 = 15000;
 
 /// What clients are told to wait between polls: nobody wants to wait for a test.
@@ -50,6 +52,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::or_loopback(args.listen.clone(), API_PORT)).await?,
         api_proxies: Vec::new(),
+        pki: Sockets::bind("listener for relying parties", &Bind::Addresses(pki_addresses(&args))).await?,
         management: Sockets::bind(
             "management listener",
             &Bind::or_loopback(args.management.clone(), MANAGEMENT_PORT),
@@ -73,7 +76,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
         Box::new(issuing.intermediate_key),
         SystemClock.now(),
     )?;
-    let configs = configs(&args, &names, dns.address, &hierarchy.root)?;
+    let pki = bound.pki.addresses();
+    let configs = configs(&args, &names, dns.address, &pki, &hierarchy.root)?;
     let profiles = configs.ca.profiles.clone();
     let services = wiring::wire(
         Foundation::whole(storage.authority(), issuer, hierarchy.certificates(), names.clone(), &lifecycle),
@@ -103,6 +107,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     let banner = Banner {
         made,
         api,
+        pki,
         management,
         dns: dns_addresses.0,
         dns_management: dns_addresses.1,
@@ -170,7 +175,13 @@ fn open(args: &DevArgs) -> Result<SqliteStorage> {
         .with_context(|| format!("cannot open the database {}", config.path.display()))
 }
 
-fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr, root: &Certificate) -> Result<Configs> {
+fn configs(
+    args: &DevArgs,
+    names: &[Identifier],
+    dns: SocketAddr,
+    pki: &[SocketAddr],
+    root: &Certificate,
+) -> Result<Configs> {
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     let everywhere: Vec<IpNet> = everywhere.into_iter().filter_map(|ip| IpNet::new(ip, 0).ok()).collect();
     let mut configs = Configs::default();
@@ -188,11 +199,31 @@ fn configs(args: &DevArgs, names: &[Identifier], dns: SocketAddr, root: &Certifi
     configs.va.allowed_networks.clone_from(&everywhere);
     configs.pa.single_labels = true;
     configs.pa.allowed_networks = everywhere;
+    configs.ca.pki_url = pki_url(pki);
     for profile in configs.ca.profiles.values_mut() {
         profile.lifetime = args.certificate_lifetime;
         profile.backdate = args.certificate_backdate;
     }
     Ok(configs)
+}
+
+/// One address, not one of each family: it stands in certificates, and who looks there may know no name of this machine.
+fn pki_addresses(args: &DevArgs) -> Vec<SocketAddr> {
+    match args.pki.as_slice() {
+        [] => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PKI_PORT))],
+        addresses => addresses.to_vec(),
+    }
+}
+
+/// Where certificates send relying parties: to the first address. One that means every address of this machine is no place to go to.
+fn pki_url(pki: &[SocketAddr]) -> Option<PkiUrl> {
+    let first = pki.first()?;
+    let reachable = match first.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, first.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, first.port())),
+        _ => *first,
+    };
+    format!("http://{reachable}").parse().ok()
 }
 
 /// The fake DNS and its management API, bound.
@@ -247,6 +278,7 @@ fn ready(banner: &Banner<'_>) -> Ready {
         pid: std::process::id(),
         directory: Some(banner.directory()),
         api: banner.api.clone(),
+        pki: banner.pki.clone(),
         management: banner.management.clone(),
         dns: Some(banner.dns),
         dns_management: Some(banner.dns_management),

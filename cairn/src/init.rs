@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cairn_core::SystemRandom;
 use cairn_core::time::SystemClock;
+use cairn_core::{PkiUrl, SystemRandom};
 use cairn_wfe::BaseUrl;
 
 use crate::cli::InitArgs;
@@ -20,6 +20,7 @@ const CONFIG_FILE: &str = "cairn.toml";
 /// If it exists, or cannot be written.
 pub fn run(args: &InitArgs) -> Result<()> {
     let base_url: BaseUrl = args.base_url.parse().context("--base-url")?;
+    let pki_url: Option<PkiUrl> = args.pki_url.as_deref().map(str::parse).transpose().context("--pki-url")?;
     let passphrase = args.root_passphrase_file.as_deref().map(hierarchy::read_passphrase_file).transpose()?;
     let spec = HierarchySpec {
         organization: args.name.clone(),
@@ -30,7 +31,7 @@ pub fn run(args: &InitArgs) -> Result<()> {
         alternate_roots: 0,
     };
     let made = hierarchy::init(&spec, &args.out, passphrase, &SystemClock, &SystemRandom)?;
-    made.add_file(CONFIG_FILE, &configuration(made.paths(), &base_url))?;
+    made.add_file(CONFIG_FILE, &configuration(made.paths(), &base_url, pki_url.as_ref()))?;
 
     let mut out = std::io::stdout().lock();
     if let Some(passphrase) = made.root_passphrase() {
@@ -64,8 +65,12 @@ pub fn run(args: &InitArgs) -> Result<()> {
 }
 
 /// A configuration that works as it is, on this machine alone. Paths are relative to its own folder.
-fn configuration(paths: &InitPaths, base_url: &BaseUrl) -> String {
+fn configuration(paths: &InitPaths, base_url: &BaseUrl, pki_url: Option<&PkiUrl>) -> String {
     let file = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+    let pki_url = match pki_url {
+        Some(url) => format!("pki_url = \"{url}\""),
+        None => "# pki_url = \"http://pki.example.com\"".to_owned(),
+    };
     format!(
         r#"# Cairn's configuration; docs/CONFIG.md explains every key.
 
@@ -74,6 +79,10 @@ data_dir = "data"
 [api]
 # This machine alone. For clients elsewhere: ["0.0.0.0:443", "[::]:443"]
 listen = ["127.0.0.1:14000"]
+
+[pki]
+# Where relying parties look up whether certificates are revoked, over plain HTTP. For those elsewhere: ["0.0.0.0:80", "[::]:80"]
+listen = ["127.0.0.1:4002"]
 
 [issuer]
 root = "{root}"
@@ -99,6 +108,11 @@ resolvers = []
 # Your own networks, if your hosts are in private ones, for example ["10.0.0.0/8"]. Empty: public addresses alone are dialled.
 allowed_networks = []
 
+[ca]
+# What stands in certificates of where to look that up: a plain-HTTP URL that leads to [pki] and that can stay. Without it nobody sees
+# a revocation.
+{pki_url}
+
 [ca.profiles.default]
 lifetime = "90d"
 "#,
@@ -117,8 +131,10 @@ mod tests {
     #[test]
     fn the_configuration_that_init_writes_is_one() {
         let paths = InitPaths::in_folder(Path::new("/etc/cairn"));
-        let text = configuration(&paths, &"https://ca.example.com".parse().unwrap());
+        let url = "http://pki.example.com".parse().unwrap();
+        let text = configuration(&paths, &"https://ca.example.com".parse().unwrap(), Some(&url));
         let config: Config = toml::from_str(&text).unwrap();
+        assert_eq!(config.ca.pki_url, Some(url));
         assert_eq!(config.issuer.key.as_ref().and_then(|key| key.to_str()), Some("intermediate-key.pem"));
     }
 }

@@ -4,8 +4,9 @@ use anyhow::Result;
 use cairn_proto::transport::{Health, Server};
 use cairn_proto::{
     Role, administration_server, certificate_authority_server, certificate_store_server,
-    listener_certificates_server, nonce_owner_server, policy_authority_server, registration_authority_server,
-    revocation_store_server, storage_authority_server, storage_read_servers, validation_authority_server,
+    listener_certificates_server, nonce_owner_server, ocsp_responder_server, pki_read_server,
+    policy_authority_server, registration_authority_server, revocation_store_server,
+    storage_authority_server, storage_read_servers, validation_authority_server,
 };
 
 use crate::config::Internal;
@@ -82,7 +83,9 @@ fn answering(server: Server, role: Role, services: &Services) -> Server {
             None => server,
         },
         Role::Ca => match &services.ca {
-            Some(ca) => server.add(certificate_authority_server(ca.clone()), &[Role::Ra]),
+            Some(ca) => server
+                .add(certificate_authority_server(ca.clone()), &[Role::Ra])
+                .add(ocsp_responder_server(ca.clone()), &[Role::Pki]),
             None => server,
         },
         Role::Sa => match &services.sa {
@@ -90,13 +93,14 @@ fn answering(server: Server, role: Role, services: &Services) -> Server {
                 .add(storage_read_servers(services.reads(sa), sa.clone()), &[Role::Wfe, Role::Ra])
                 .add(storage_authority_server(sa.clone()), &[Role::Ra])
                 .add(revocation_store_server(sa.clone()), &[Role::Ra])
-                .add(certificate_store_server(sa.clone()), &[Role::Ca]),
+                .add(certificate_store_server(sa.clone()), &[Role::Ca])
+                .add(pki_read_server(sa.clone()), &[Role::Pki]),
             None => server,
         },
         Role::Pa => match &services.pa {
             Some(pa) => server.add(policy_authority_server(pa.clone()), &[Role::Ra]),
             None => server,
         },
-        Role::Admin => server,
+        Role::Pki | Role::Admin => server,
     }
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Every metric there is, by whom it is about. The names, kinds and words are the rooms' own.
 pub const ROOMS: &[(&str, &[Metric])] = &[
     ("Front end", cairn_wfe::METRICS),
+    ("Front end for relying parties", cairn_wfe::pki::METRICS),
     ("Registration authority", cairn_ra::METRICS),
     ("Validation authority", cairn_va::METRICS),
     ("Certificate authority", cairn_ca::METRICS),

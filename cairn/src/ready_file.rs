@@ -17,6 +17,9 @@ pub struct Ready {
     pub directory: Option<String>,
     /// Where the ACME API listens.
     pub api: Vec<SocketAddr>,
+    /// Where relying parties are served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pki: Vec<SocketAddr>,
     /// Where the management listener listens.
     pub management: Vec<SocketAddr>,
     /// Where the services listen for those in other processes, by role.

@@ -66,7 +66,7 @@ impl fmt::Display for Roles {
 }
 
 /// Who calls whom.
-const NEEDS: [(Role, Role); 7] = [
+const NEEDS: [(Role, Role); 9] = [
     (Role::Wfe, Role::Ra),
     (Role::Wfe, Role::Sa),
     (Role::Ra, Role::Sa),
@@ -74,6 +74,8 @@ const NEEDS: [(Role, Role); 7] = [
     (Role::Ra, Role::Ca),
     (Role::Ra, Role::Pa),
     (Role::Ca, Role::Sa),
+    (Role::Pki, Role::Ca),
+    (Role::Pki, Role::Sa),
 ];
 
 #[cfg(test)]

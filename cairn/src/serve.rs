@@ -57,9 +57,11 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
     let plays_sa = roles.play(Role::Sa);
     let _lock: Option<DirectoryLock> = if plays_sa { storage::take_data_dir(&config)? } else { None };
     let api = if roles.play(Role::Wfe) { config.api.listen.clone() } else { Vec::new() };
+    let pki = if roles.play(Role::Pki) { config.pki.listen.clone() } else { Vec::new() };
     let bound = Bound {
         api: Sockets::bind("ACME API", &Bind::Addresses(api)).await?,
         api_proxies: config.api.proxy_protocol.clone(),
+        pki: Sockets::bind("listener for relying parties", &Bind::Addresses(pki)).await?,
         management: Sockets::bind("management listener", &Bind::Addresses(config.management.listen.clone()))
             .await?,
         internal: internal::Bound::bind(&roles, &config.internal).await?,
@@ -102,7 +104,7 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<()> {
     if let Some(storage) = &storage {
         storage.keep_pruned(config.sa.keep, &lifecycle);
     }
-    info!(%roles, directory = ready.directory, api = ?ready.api, management = ?ready.management, "ready");
+    info!(%roles, directory = ready.directory, api = ?ready.api, pki = ?ready.pki, management = ?ready.management, "ready");
     if let Some(file) = &args.ready_file {
         ready.write(file)?;
     }
@@ -156,6 +158,7 @@ fn configs(config: &Config) -> Configs {
         va: config.va.clone(),
         ca: config.ca.clone(),
         pa: config.pa.clone(),
+        pki: config.pki.clone().into(),
     }
 }
 
@@ -166,6 +169,7 @@ fn ready(config: &Config, bound: &Bound, hierarchy: Option<&Hierarchy>, plays_wf
         pid: std::process::id(),
         directory: base_url.map(|url| format!("{url}/dir")),
         api: bound.api.addresses(),
+        pki: bound.pki.addresses(),
         management: bound.management.addresses(),
         internal: internal.map(|(role, addresses)| (role.to_string(), addresses)).collect(),
         dns: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use axum::Router;
 use cairn_core::api::ListenerCertificates;
 use cairn_core::{Clock, ErrorKind, Timestamp};
 use cairn_ra::Orphans;
@@ -80,6 +81,8 @@ pub struct Bound {
     pub api: Sockets,
     /// From whom connections to the API begin with a PROXY header.
     pub api_proxies: Vec<IpNet>,
+    /// For relying parties.
+    pub pki: Sockets,
     /// For the management listener.
     pub management: Sockets,
     /// For the services in other processes.
@@ -113,6 +116,9 @@ pub async fn start(
     let (roots, intermediates) = hierarchy.map(Hierarchy::published).unwrap_or_default();
     let management = management::router(Management { roots, intermediates, readiness });
     let mut listeners = vec![(bound.management, Vec::new(), management)];
+    if let Some(pki) = services.pki {
+        listen(pki, bound.pki, None, Vec::new(), lifecycle);
+    }
     let mut acceptor = None;
     if let Some(wfe) = services.wfe {
         let FrontEnd { acme, listener_certificates, chains, .. } = wfe;
@@ -120,17 +126,28 @@ pub async fn start(
         listeners.push((bound.api, bound.api_proxies, acme));
     }
     for (sockets, proxies, router) in listeners {
-        let listener = Listener {
-            router,
-            tls: acceptor.clone(),
-            proxies: proxies.into(),
-            leaving: lifecycle.leaving.clone(),
-            shutdown: lifecycle.stopping.clone(),
-            tracker: lifecycle.work.clone(),
-        };
-        listener.start(sockets);
+        listen(router, sockets, acceptor.clone(), proxies, lifecycle);
     }
     Ok(())
+}
+
+/// Accepts, until the process stops.
+fn listen(
+    router: Router,
+    sockets: Sockets,
+    tls: Option<TlsAcceptor>,
+    proxies: Vec<IpNet>,
+    lifecycle: &Lifecycle,
+) {
+    let listener = Listener {
+        router,
+        tls,
+        proxies: proxies.into(),
+        leaving: lifecycle.leaving.clone(),
+        shutdown: lifecycle.stopping.clone(),
+        tracker: lifecycle.work.clone(),
+    };
+    listener.start(sockets);
 }
 
 async fn accepting(

@@ -2,25 +2,30 @@
 //! those that need it as it is; one that it does not play is a [`Peers`] channel to those that do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
 use cairn_ca::{Ca, Issuer};
 use cairn_core::api::{
-    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, PolicyAuthority,
-    RegistrationAuthority, Storage, StorageAuthority, StorageRead, ValidationAuthority,
+    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, OcspResponder,
+    PkiRead, PolicyAuthority, RegistrationAuthority, Storage, StorageAuthority, StorageRead,
+    ValidationAuthority,
 };
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Random, SystemRandom};
 use cairn_pa::Pa;
 use cairn_proto::{
-    RemoteCertificateAuthority, RemoteCertificateStore, RemoteListenerCertificates, RemotePolicyAuthority,
-    RemoteRegistrationAuthority, RemoteStorageAuthority, RemoteStorageRead, RemoteValidationAuthority, Role,
+    RemoteCertificateAuthority, RemoteCertificateStore, RemoteListenerCertificates, RemoteOcspResponder,
+    RemotePkiRead, RemotePolicyAuthority, RemoteRegistrationAuthority, RemoteStorageAuthority,
+    RemoteStorageRead, RemoteValidationAuthority, Role,
 };
 use cairn_ra::Ra;
 use cairn_va::{Perspective, Va};
+use cairn_wfe::pki::{self, Pki};
 use cairn_wfe::{Chains, Nonces, RoutedNonces};
 use cairn_x509::Certificate;
+use tracing::warn;
 
 use crate::lifecycle::Lifecycle;
 use crate::peers::Peers;
@@ -40,6 +45,8 @@ pub struct Configs {
     pub ca: cairn_ca::Config,
     /// The policy authority.
     pub pa: cairn_pa::Config,
+    /// The front end for relying parties.
+    pub pki: pki::Config,
 }
 
 /// What the services stand on.
@@ -94,6 +101,8 @@ impl Foundation {
 pub struct Services {
     /// The ACME API, and the nonces that it gave out.
     pub wfe: Option<FrontEnd>,
+    /// Serves relying parties.
+    pub pki: Option<Router>,
     /// Decides; takes up what a process left unfinished.
     pub ra: Option<Arc<Ra>>,
     /// Validates.
@@ -188,8 +197,22 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .play(Role::Wfe)
         .then(|| wiring.front_end(configs.wfe, ra.as_ref(), certificates))
         .transpose()?;
+    let pki = roles.play(Role::Pki).then(|| wiring.relying_parties(configs.pki, ca.as_ref())).transpose()?;
     let Wiring { sa, near, peers, clock, .. } = wiring;
-    Ok(Services { wfe, ra, va, remote_va, ca, sa, near, pa, peers, clock, notices: Arc::default() })
+    Ok(Services { wfe, pki, ra, va, remote_va, ca, sa, near, pa, peers, clock, notices: Arc::default() })
+}
+
+/// How often it is looked whether an OCSP responder is due: far more often than one ever is.
+const LOOK_AT_RESPONDERS: Duration = Duration::from_secs(60);
+
+/// Keeps delegated OCSP responders in time, also while nobody asks for anything.
+async fn keep_responders(ca: &Ca) {
+    loop {
+        if let Err(error) = ca.renew_responders().await {
+            warn!(%error, "an OCSP responder cannot be made; trying again");
+        }
+        tokio::time::sleep(LOOK_AT_RESPONDERS).await;
+    }
 }
 
 /// A service of this process, or else a peer.
@@ -238,7 +261,12 @@ impl Wiring<'_> {
             None => Arc::new(RemoteCertificateStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
         };
         let ca = Ca::new(config, issuers, store, Arc::clone(&self.clock), Arc::clone(&self.random));
-        Ok(Arc::new(ca.context("[ca]")?))
+        let ca = Arc::new(ca.context("[ca]")?);
+        let (current, stopping) = (Arc::clone(&ca), self.lifecycle.stopping.clone());
+        self.lifecycle
+            .work
+            .spawn(async move { stopping.run_until_cancelled(keep_responders(&current)).await });
+        Ok(ca)
     }
 
     /// Nonces of this front end and of those beside it.
@@ -285,6 +313,24 @@ impl Wiring<'_> {
             chains: Arc::clone(&chains),
         };
         Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates, chains })
+    }
+
+    /// The front end for relying parties, kept current for as long as it answers.
+    fn relying_parties(&self, config: pki::Config, ca: Option<&Arc<Ca>>) -> Result<Router> {
+        config.validate().context("[pki]")?;
+        let published: Arc<dyn PkiRead> = match &self.sa {
+            Some(sa) => sa.clone(),
+            None => Arc::new(RemotePkiRead::new(self.peers.channel(Role::Pki, Role::Sa)?)),
+        };
+        let ocsp: Arc<dyn OcspResponder> = match ca {
+            Some(ca) => ca.clone(),
+            None => Arc::new(RemoteOcspResponder::new(self.peers.channel(Role::Pki, Role::Ca)?)),
+        };
+        let deps = pki::Deps { published, ocsp, clock: Arc::clone(&self.clock) };
+        let front_end = Arc::new(Pki::new(deps, config));
+        let (current, ended) = (Arc::clone(&front_end), self.lifecycle.ended.clone());
+        self.lifecycle.support.spawn(async move { ended.run_until_cancelled(current.keep_current()).await });
+        Ok(pki::router(front_end))
     }
 
     /// The chains that the front end sends along, kept current for as long as it answers.

@@ -188,7 +188,8 @@ pub fn rehearse_crl(plan: &CrlPlan, signer: &dyn Signer) -> Result<Crl> {
 pub fn build_crl(plan: &CrlPlan, algorithm: SignatureAlgorithm) -> Result<TbsCrl> {
     let scope = CrlScope { contents: CrlContents::CaCertificates, ..CrlScope::default() };
     let CrlPlan { this_update, next_update, number, .. } = *plan;
-    let inputs = CrlInputs { this_update, next_update, number, scope: Some(&scope) };
+    let inputs =
+        CrlInputs { this_update, next_update, number, scope: Some(&scope), base: None, delta_url: None };
     let entries = plan.entries.iter().map(|Entry { serial, at, reason }| RevokedEntry {
         serial,
         revoked_at: *at,

@@ -81,6 +81,14 @@ impl fmt::Display for IssuerId {
     }
 }
 
+impl FromStr for IssuerId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        crate::id::parse_hex(text).map(Self)
+    }
+}
+
 impl fmt::Debug for IssuerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IssuerId({self})")
@@ -127,6 +135,15 @@ pub struct CertificateRecord {
     pub der: Vec<u8>,
     /// When it ends.
     pub not_after: Timestamp,
+    /// Whether, when and why it was revoked.
+    pub revocation: Option<Revocation>,
+}
+
+/// What has become of a certificate, for whoever says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateStatus {
+    /// Who signed it.
+    pub issuer: IssuerId,
     /// Whether, when and why it was revoked.
     pub revocation: Option<Revocation>,
 }

@@ -10,6 +10,7 @@ pub mod account;
 pub mod authorization;
 pub mod certificate;
 pub mod challenge;
+pub mod crl;
 pub mod id;
 pub mod order;
 pub mod renewal;
@@ -33,9 +34,11 @@ pub use account::{Account, AccountStatus};
 pub use authorization::{Authorization, AuthorizationProgress, AuthorizationStatus};
 pub use cairn_jose::{Jwk, Thumbprint};
 pub use certificate::{
-    CaCertificate, CertificateRecord, CrlShard, IssuerId, Revocation, RevocationReason, Serial,
+    CaCertificate, CertificateRecord, CertificateStatus, CrlShard, IssuerId, Revocation, RevocationReason,
+    Serial,
 };
 pub use challenge::{ChallengeType, KeyAuthorization, Token, ValidationRecord};
+pub use crl::{CrlHead, CrlId, CrlKind, RevokedCertificate, ShardId};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{AccountId, AuthorizationId, IncidentId, OrderId, WorkerId};
 pub use identifier::{DnsName, Identifier};

@@ -17,6 +17,7 @@ mod sa;
 mod va;
 
 mod ca;
+mod ocsp;
 
 mod client;
 mod server;
@@ -42,6 +43,7 @@ pub use admin::{RemoteAdministration, administration_server};
 pub use ca::{RemoteCertificateAuthority, certificate_authority_server};
 pub use client::Carrier;
 pub use nonce::{RemoteNonceOwner, nonce_owner_server};
+pub use ocsp::{RemoteOcspResponder, ocsp_responder_server};
 pub use pa::{RemotePolicyAuthority, policy_authority_server};
 pub use ra::{
     RemoteListenerCertificates, RemoteRegistrationAuthority, listener_certificates_server,
@@ -49,9 +51,9 @@ pub use ra::{
 };
 pub use role::{Role, UnknownRole};
 pub use sa::{
-    RemoteCertificateStore, RemotePkiRead, RemoteStorageAuthority, RemoteStorageRead,
-    certificate_store_server, pki_read_server, revocation_store_server, storage_authority_server,
-    storage_read_server, storage_read_servers,
+    RemoteCertificateStore, RemoteCrlStore, RemotePkiRead, RemoteStorageAuthority, RemoteStorageRead,
+    certificate_store_server, crl_store_server, pki_read_server, revocation_store_server,
+    storage_authority_server, storage_read_server, storage_read_servers,
 };
 pub use server::Servable;
 pub use va::{RemoteValidationAuthority, validation_authority_server};

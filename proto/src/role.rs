@@ -24,18 +24,20 @@ pub enum Role {
     Sa,
     /// The Policy Authority.
     Pa,
+    /// The front end for relying parties: OCSP, CRLs and issuers' certificates over plain HTTP.
+    Pki,
     /// An operator with `cairn admin`. Nothing runs in this role; it only calls.
     Admin,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 8] =
-        [Self::Wfe, Self::Ra, Self::Va, Self::RemoteVa, Self::Ca, Self::Sa, Self::Pa, Self::Admin];
+    pub const ALL: [Self; 9] =
+        [Self::Wfe, Self::Ra, Self::Va, Self::RemoteVa, Self::Ca, Self::Sa, Self::Pa, Self::Pki, Self::Admin];
 
     /// Every role that a process can run in.
-    pub const SERVERS: [Self; 7] =
-        [Self::Wfe, Self::Ra, Self::Va, Self::RemoteVa, Self::Ca, Self::Sa, Self::Pa];
+    pub const SERVERS: [Self; 8] =
+        [Self::Wfe, Self::Ra, Self::Va, Self::RemoteVa, Self::Ca, Self::Sa, Self::Pa, Self::Pki];
 
     /// As it is written on the command line and in configurations.
     #[must_use]
@@ -48,6 +50,7 @@ impl Role {
             Self::Ca => "ca",
             Self::Sa => "sa",
             Self::Pa => "pa",
+            Self::Pki => "pki",
             Self::Admin => "admin",
         }
     }
@@ -76,7 +79,7 @@ impl fmt::Display for Role {
 
 /// A text that names no role that a process can run in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no role \"{0}\"; the roles are wfe, ra, va, remote-va, ca, sa and pa")]
+#[error("there is no role \"{0}\"; the roles are wfe, ra, va, remote-va, ca, sa, pa and pki")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {

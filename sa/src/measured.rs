@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use cairn_core::api::RevocationStore;
+use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
 use cairn_core::api::revocations::{IncidentCertificate, IncidentEntry, KeyToSweep, StoredCertificate};
 use cairn_core::api::sa::{
@@ -13,9 +14,9 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, Identifier, Incident, IncidentEnd, IncidentId, IncidentStatus,
-    IssuerId, OrderId, OrderWithAuthorizations, Problem, Renewal, Result, Serial, Thumbprint, Timestamp,
-    WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Identifier, Incident,
+    IncidentEnd, IncidentId, IncidentStatus, IssuerId, OrderId, OrderWithAuthorizations, Problem, Renewal,
+    Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp, WorkerId,
 };
 
 use tracing::{Instrument, debug_span};
@@ -64,10 +65,28 @@ measured! {
         fn record_intent(intent: Intent) -> ();
         fn add_certificate(certificate: NewCertificate) -> bool;
         fn record_ca_certificates(certificates: Vec<CaCertificate>) -> ();
+        fn certificate_statuses(serials: &[Serial]) -> Vec<Option<CertificateStatus>>;
     }
     impl PkiRead {
         fn revocation_position() -> RevocationPosition;
         fn revocations_after(position: RevocationPosition, limit: usize) -> Vec<RevocationEvent>;
+        fn published_ca_certificates() -> Vec<CaCertificate>;
+        fn crl(shard: ShardId, kind: CrlKind) -> Option<CrlHead>;
+        fn crl_chunk(crl: CrlId, place: u32) -> Option<Vec<u8>>;
+    }
+    impl CrlStore {
+        fn hold_crl_shard(shard: ShardId, holder: WorkerId, now: Timestamp, until: Timestamp) -> bool;
+        fn release_crl_shard(shard: ShardId, holder: WorkerId) -> ();
+        fn crls(issuer: IssuerId, after: Option<CrlId>, limit: usize) -> Vec<CrlHead>;
+        fn latest_crl(shard: ShardId, kind: CrlKind) -> Option<CrlHead>;
+        fn latest_change() -> RevocationPosition;
+        fn changes_after(position: RevocationPosition, limit: usize) -> Vec<ShardChange>;
+        fn revoked(shard: ShardId, after: Option<Serial>, limit: usize) -> Vec<RevokedCertificate>;
+        fn revoked_lengths(shard: ShardId, after: Option<Serial>) -> RevokedLengths;
+        fn add_crl_chunk(crl: CrlId, holder: WorkerId, place: u32, octets: Vec<u8>) -> ();
+        fn publish_crl(crl: CrlHead, holder: WorkerId) -> ();
+        fn remove_crls(first: CrlId, end: u64, holder: WorkerId) -> bool;
+        fn forget_revocations(serials: Vec<Serial>, ended: Timestamp) -> ();
     }
     impl RevocationStore {
         fn correct_revocation(serial: &Serial, blocked_key: Option<[u8; 32]>, at: Timestamp) -> bool;

@@ -6,12 +6,13 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
-use cairn_core::api::sa::NewOrder;
+use cairn_core::api::sa::{MAX_CERTIFICATE_STATUSES, NewOrder};
 use cairn_core::certificate::MAX_CA_CERTIFICATES;
 use cairn_core::{
     Account, AccountId, AccountStatus, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateId, CertificateRecord, Identifier, IssuerId, Order, OrderId, OrderProgress, Revocation,
-    RevocationReason, Serial, Timestamp, Token,
+    CertificateId, CertificateRecord, CertificateStatus, CrlHead, CrlId, CrlKind, CrlShard, Identifier,
+    IssuerId, Order, OrderId, OrderProgress, Revocation, RevocationReason, RevokedCertificate, Serial,
+    ShardId, Timestamp, Token,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,8 @@ use crate::error::{DbError, Inconsistency};
 mod incidents;
 
 pub(crate) use incidents::{IncidentRow, entry_id, last_entry_id, octets_of};
+/// How many pieces of CRLs are removed at once: a few megabytes, which SQLite's one writer gives back in milliseconds.
+pub(crate) const REMOVED_CHUNKS: i64 = 16;
 
 /// Octets in an id.
 const ID: usize = 16;
@@ -377,6 +380,33 @@ impl TryFrom<CertificateRow> for CertificateRecord {
     }
 }
 
+/// What has become of a certificate: some columns of its row.
+pub(crate) struct StatusRow {
+    pub(crate) issuer: [u8; 20],
+    pub(crate) revoked_at: Option<i64>,
+    pub(crate) revocation_reason: Option<u8>,
+}
+
+impl TryFrom<StatusRow> for CertificateStatus {
+    type Error = Inconsistency;
+
+    fn try_from(row: StatusRow) -> Result<Self, Inconsistency> {
+        let unknown = || Inconsistency::on("certificates", "revocation_reason");
+        let reason = row.revocation_reason.map(|code| RevocationReason::from_code(code).ok_or_else(unknown));
+        let reason = reason.transpose()?;
+        let revocation = row.revoked_at.map(|at| Revocation { at: Timestamp::from_unix(at), reason });
+        Ok(Self { issuer: IssuerId::from_bytes(row.issuer), revocation })
+    }
+}
+
+/// Refuses to look up more certificates than are ever asked about.
+pub(crate) fn ensure_askable(serials: &[Serial]) -> Result<(), DbError> {
+    if serials.len() > MAX_CERTIFICATE_STATUSES {
+        return Err(DbError::Misuse("more certificates at once than are ever asked about"));
+    }
+    Ok(())
+}
+
 /// A row of `revocations`, without what only lists need.
 pub(crate) struct RevocationRow {
     pub(crate) serial: Vec<u8>,
@@ -405,6 +435,131 @@ impl TryFrom<RevocationRow> for RevocationEvent {
             serial,
         })
     }
+}
+
+/// The key of a shard: its issuer, and its number in 4 octets.
+pub(crate) fn shard_key(shard: ShardId) -> [u8; SHARD_KEY] {
+    let mut key = [0; SHARD_KEY];
+    let number = u32::from(shard.shard.number()).to_be_bytes();
+    key.iter_mut().zip(shard.issuer.as_bytes().iter().chain(&number)).for_each(|(to, from)| *to = *from);
+    key
+}
+
+/// The key of a CRL: its shard's, its kind in 1 octet, and its number in 8.
+pub(crate) fn crl_key(crl: CrlId) -> [u8; CRL_KEY] {
+    let kind = [match crl.kind {
+        CrlKind::Complete => 0,
+        CrlKind::Delta => 1,
+    }];
+    let mut key = [0; CRL_KEY];
+    let parts = shard_key(crl.shard).into_iter().chain(kind).chain(crl.number.to_be_bytes());
+    key.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+    key
+}
+
+/// The key of a piece of a CRL: the CRL's, and the place in 4 octets.
+pub(crate) fn chunk_key(crl: CrlId, place: u32) -> [u8; CHUNK_KEY] {
+    let mut key = [0; CHUNK_KEY];
+    let parts = crl_key(crl).into_iter().chain(place.to_be_bytes());
+    key.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+    key
+}
+
+/// The last key that a CRL of this shard and kind can have: no number is so great.
+pub(crate) fn last_crl_key(shard: ShardId, kind: CrlKind) -> [u8; CRL_KEY] {
+    crl_key(CrlId { shard, kind, number: u64::MAX })
+}
+
+const SHARD_KEY: usize = 24;
+const CRL_KEY: usize = SHARD_KEY + 9;
+const CHUNK_KEY: usize = CRL_KEY + 4;
+
+/// A row of `crls`.
+pub(crate) struct CrlRow {
+    pub(crate) id: [u8; CRL_KEY],
+    pub(crate) this_update: i64,
+    pub(crate) next_update: i64,
+    /// Numbers have 64 bits, of which the first is never used.
+    pub(crate) base: Option<i64>,
+    pub(crate) position: i64,
+    pub(crate) entries: i64,
+    pub(crate) length: i64,
+    pub(crate) sha256: [u8; 32],
+}
+
+impl CrlRow {
+    /// `None` if a number is too great for the database.
+    pub(crate) fn of(head: &CrlHead) -> Option<Self> {
+        Some(Self {
+            id: crl_key(head.id),
+            this_update: head.this_update.unix(),
+            next_update: head.next_update.unix(),
+            base: head.base.map(i64::try_from).transpose().ok()?,
+            position: head.position.number(),
+            entries: i64::try_from(head.entries).ok()?,
+            length: i64::try_from(head.length).ok()?,
+            sha256: head.sha256,
+        })
+    }
+}
+
+impl TryFrom<CrlRow> for CrlHead {
+    type Error = Inconsistency;
+
+    fn try_from(row: CrlRow) -> Result<Self, Inconsistency> {
+        let wrong = |column| Inconsistency::on("crls", column);
+        let count = |column, number| u64::try_from(number).map_err(|_| wrong(column));
+        Ok(Self {
+            id: read_crl_key(&row.id).ok_or_else(|| wrong("id"))?,
+            this_update: Timestamp::from_unix(row.this_update),
+            next_update: Timestamp::from_unix(row.next_update),
+            base: row.base.map(|base| count("base", base)).transpose()?,
+            position: RevocationPosition::from_number(row.position),
+            entries: count("entries", row.entries)?,
+            length: count("length", row.length)?,
+            sha256: row.sha256,
+        })
+    }
+}
+
+fn read_crl_key(key: &[u8; CRL_KEY]) -> Option<CrlId> {
+    let (issuer, rest) = key.split_first_chunk::<20>()?;
+    let (shard, rest) = rest.split_first_chunk::<4>()?;
+    let (kind, number) = rest.split_first_chunk::<1>()?;
+    let kind = match kind {
+        [0] => CrlKind::Complete,
+        [1] => CrlKind::Delta,
+        _ => return None,
+    };
+    let shard = CrlShard::new(u16::try_from(u32::from_be_bytes(*shard)).ok()?);
+    let shard = ShardId { issuer: IssuerId::from_bytes(*issuer), shard };
+    Some(CrlId { shard, kind, number: u64::from_be_bytes(number.try_into().ok()?) })
+}
+
+/// A row of `revocations` as a list needs it.
+pub(crate) struct RevokedRow {
+    pub(crate) serial: Vec<u8>,
+    pub(crate) not_after: i64,
+    pub(crate) at: i64,
+    pub(crate) reason: Option<i64>,
+    pub(crate) position: i64,
+}
+
+impl TryFrom<RevokedRow> for RevokedCertificate {
+    type Error = Inconsistency;
+
+    fn try_from(row: RevokedRow) -> Result<Self, Inconsistency> {
+        let RevokedRow { serial, not_after, at, reason, position } = row;
+        let event = RevocationRow { serial, issuer: [0; 20], at, reason, position };
+        let RevocationEvent { position, serial, revocation, .. } = event.try_into()?;
+        Ok(Self { serial, not_after: Timestamp::from_unix(not_after), revocation, position })
+    }
+}
+
+/// The shard of a row of `revocations`.
+pub(crate) fn shard_of(issuer: [u8; 20], shard: i64) -> Result<ShardId, Inconsistency> {
+    let shard = u16::try_from(shard).map_err(|_| Inconsistency::on("revocations", "crl_shard"))?;
+    Ok(ShardId { issuer: IssuerId::from_bytes(issuer), shard: CrlShard::new(shard) })
 }
 
 /// A row of `ca_certificates`; its key follows from the certificate.

@@ -16,6 +16,7 @@ pub mod port;
 pub mod postgres;
 pub mod program;
 pub mod relay;
+pub mod relying_party;
 pub mod site;
 pub mod split;
 pub mod wait;

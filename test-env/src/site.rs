@@ -112,6 +112,8 @@ impl Site {
     pub fn settle(&self, further: &str) -> Result<()> {
         self.replace("127.0.0.1:14000", &format!("127.0.0.1:{}", self.port))?;
         let mut text = fs::read_to_string(self.config())?;
+        // A program of before serves no relying parties.
+        text = text.replace("127.0.0.1:4002", "127.0.0.1:0");
         write!(text, "\n[management]\nlisten = [\"127.0.0.1:0\"]\n{further}")?;
         Ok(fs::write(self.config(), text)?)
     }

@@ -17,6 +17,8 @@
 //! | certificate, with its default chain or another | `/certificate/{serial}`, `/certificate/{serial}/{chain}` | POST-as-GET |
 //! | renewal information | `/renewal-info/{key identifier and serial}` | GET |
 //!
+//! Beside ACME it serves relying parties, in a router of its own ([`pki`]), which may run in a process of its own.
+//!
 //! Key change, pre-authorization, external account binding and lists of orders are not offered, and not advertised.
 
 mod acme;
@@ -29,6 +31,8 @@ mod site;
 mod edge;
 mod places;
 mod problem;
+
+pub mod pki;
 
 mod chains;
 mod client;

@@ -109,13 +109,17 @@ pub(crate) fn crl_distribution_point(urls: &[&str]) -> der::Result<Option<Extens
     if urls.is_empty() {
         return Ok(None);
     }
+    extension(oid::CRL_DISTRIBUTION_POINTS, false, &distribution_points(urls)?).map(Some)
+}
+
+fn distribution_points(urls: &[&str]) -> der::Result<CrlDistributionPoints> {
     let names = urls.iter().map(|url| uri(url)).collect::<der::Result<Vec<_>>>()?;
     let point = DistributionPoint {
         distribution_point: Some(DistributionPointName::FullName(names)),
         reasons: None,
         crl_issuer: None,
     };
-    extension(oid::CRL_DISTRIBUTION_POINTS, false, &CrlDistributionPoints(vec![point])).map(Some)
+    Ok(CrlDistributionPoints(vec![point]))
 }
 
 /// nameConstraints (RFC 5280 §4.2.1.10), always critical: who does not know them must not go on.
@@ -131,6 +135,16 @@ pub(crate) fn certificate_policies(policies: Vec<PolicyInformation>) -> der::Res
 /// cRLNumber (RFC 5280 §5.2.3), not critical.
 pub(crate) fn crl_number(number: u64) -> der::Result<Extension> {
     extension(oid::CRL_NUMBER, false, &number)
+}
+
+/// deltaCRLIndicator (RFC 5280 §5.2.4), always critical: who does not know it would take the changes for the whole.
+pub(crate) fn delta_crl_indicator(base: u64) -> der::Result<Extension> {
+    extension(oid::DELTA_CRL_INDICATOR, true, &base)
+}
+
+/// freshestCRL (RFC 5280 §5.2.6): where the delta CRL lies, not critical.
+pub(crate) fn freshest_crl(url: &str) -> der::Result<Extension> {
+    extension(oid::FRESHEST_CRL, false, &distribution_points(&[url])?)
 }
 
 /// issuingDistributionPoint (RFC 5280 §5.2.5), always critical: who does not know it would take a part of the

@@ -62,6 +62,7 @@ pub mod crl;
 pub mod csr;
 pub mod description;
 mod extension;
+pub mod hashed;
 pub mod lint;
 pub mod name;
 pub mod ocsp;
@@ -83,9 +84,13 @@ pub use crate::{
     ca_csr::{CaCsr, CaCsrError, CaRequest, CsrRequest},
     certificate::{Certificate, CertificateError, VerifyError},
     constraints::{NameConstraints, Subnet, Subtree},
-    crl::{Crl, CrlContents, CrlError, CrlInputs, CrlReason, CrlScope, RevokedEntry, TbsCrl, crl},
+    crl::{
+        Crl, CrlContents, CrlError, CrlInputs, CrlReason, CrlScope, CrlWriter, EntriesLength, LargeCrl,
+        LargeCrlError, LintedCrl, RevokedEntry, TbsCrl, UnsignedCrl, crl,
+    },
     csr::{Csr, CsrError},
     description::Description,
+    hashed::HashedMessage,
     lint::{
         Finding, lint_ca, lint_crl, lint_cross_certificate, lint_intermediate, lint_leaf,
         lint_ocsp_responder, lint_root,

@@ -65,6 +65,7 @@ pub(crate) const OCSP_NO_CHECK: Oid = Oid::new_unwrap("1.3.6.1.5.5.7.48.1.5");
 pub(crate) const CRL_NUMBER: Oid = Oid::new_unwrap("2.5.29.20");
 pub(crate) const CRL_REASON: Oid = Oid::new_unwrap("2.5.29.21");
 pub(crate) const INVALIDITY_DATE: Oid = Oid::new_unwrap("2.5.29.24");
+pub(crate) const FRESHEST_CRL: Oid = Oid::new_unwrap("2.5.29.46");
 pub(crate) const DELTA_CRL_INDICATOR: Oid = Oid::new_unwrap("2.5.29.27");
 pub(crate) const ISSUING_DISTRIBUTION_POINT: Oid = Oid::new_unwrap("2.5.29.28");
 

@@ -17,6 +17,7 @@ use spki::SubjectPublicKeyInfoRef;
 
 use crate::{
     algorithm::SignatureAlgorithm,
+    hashed::HashedMessage,
     oid,
     pem::{Form, PemError},
     wire::{RsaPublicKeyFields, bit_length},
@@ -211,6 +212,23 @@ impl PublicKey {
             verifier(self.kind, algorithm).ok_or(SignatureError::Unfit { key: self.kind, algorithm })?;
         UnparsedPublicKey::new(verifier, self.bits())
             .verify(message, signature)
+            .map_err(|_unspecified| SignatureError::Wrong)
+    }
+
+    /// The same of a message whose hash is known already.
+    pub fn verify_hashed(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &HashedMessage<'_>,
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        let Some(hash) = message.hash(algorithm) else {
+            return self.verify(algorithm, message.octets(), signature);
+        };
+        let verifier =
+            verifier(self.kind, algorithm).ok_or(SignatureError::Unfit { key: self.kind, algorithm })?;
+        UnparsedPublicKey::new(verifier, self.bits())
+            .verify_digest(hash, signature)
             .map_err(|_unspecified| SignatureError::Wrong)
     }
 

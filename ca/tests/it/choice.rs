@@ -117,7 +117,8 @@ async fn the_certificates_of_a_hierarchy_are_recorded_once_and_before_anything_i
     let new = Hierarchy::new(KeySpec::P256, 1825);
     let (root, intermediate) = (new.root.clone(), new.intermediate.clone());
     let issuers = vec![Arc::new(new.issuer())];
-    world.ca.exchange(cairn_ca::Hierarchy { issuers, authorities: vec![root.clone(), intermediate.clone()] });
+    let authorities = vec![root.clone(), intermediate.clone()];
+    world.ca.exchange(cairn_ca::Hierarchy { issuers, authorities, ..Default::default() });
     let before = world.journal.letters();
     let refused = world.issue(IssuanceRequest { order: None, ..request(NAME) }).await;
     assert_eq!(

@@ -5,8 +5,10 @@
 
 mod audit;
 mod choice;
+mod crls;
 mod issuance;
 mod issuers;
+mod ocsp;
 mod refusals;
 mod storage;
 mod world;

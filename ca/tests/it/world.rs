@@ -1,5 +1,6 @@
 //! A certificate authority with a hierarchy, a storage that keeps a journal, and a key that writes into the same journal.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -8,7 +9,10 @@ use cairn_core::api::ca::{CertificateAuthority, IssuanceRequest, IssuedCertifica
 use cairn_core::api::sa::{CertificateStore, Intent, NewCertificate};
 use cairn_core::random::SeededRandom;
 use cairn_core::time::FakeClock;
-use cairn_core::{AccountId, CaCertificate, Error, ErrorKind, Identifier, OrderId, Result, Timestamp};
+use cairn_core::{
+    AccountId, CaCertificate, CertificateStatus, Error, ErrorKind, Identifier, OrderId, Result, Revocation,
+    Serial, Timestamp,
+};
 use cairn_x509::{
     CaProfile, Certificate, FileSigner, IntermediateInputs, KeySpec, Name, PublicKey, RootInputs,
     SignatureAlgorithm, Signer, SignerError, Urls, Validity, intermediate, root,
@@ -52,6 +56,14 @@ impl Journal {
         };
         self.events().iter().filter_map(intent).collect()
     }
+
+    pub(crate) fn certificates(&self) -> Vec<NewCertificate> {
+        let certificate = |event: &Event| match event {
+            Event::Certificate(certificate) => Some(certificate.clone()),
+            _ => None,
+        };
+        self.events().iter().filter_map(certificate).collect()
+    }
 }
 
 /// Keeps the contract of [`CertificateStore`], and fails when told to.
@@ -64,6 +76,8 @@ pub(crate) struct FakeStore {
     /// What was recorded at a time.
     pub(crate) ca_certificates: Mutex<Vec<Vec<CaCertificate>>>,
     pub(crate) ca_certificates_fail: Mutex<Option<Error>>,
+    pub(crate) revoked: Mutex<BTreeMap<Serial, Revocation>>,
+    pub(crate) statuses_fail: Mutex<Option<Error>>,
 }
 
 fn conflict() -> Error {
@@ -106,6 +120,21 @@ impl CertificateStore for FakeStore {
         }
         self.ca_certificates.lock().unwrap().push(certificates);
         Ok(())
+    }
+
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        if let Some(error) = self.statuses_fail.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let revoked = self.revoked.lock().unwrap();
+        let intents = self.journal.intents();
+        let certificates = self.journal.certificates();
+        let status = |serial: &Serial| {
+            certificates.iter().find(|certificate| certificate.serial == *serial)?;
+            let intent = intents.iter().find(|intent| intent.serial == *serial)?;
+            Some(CertificateStatus { issuer: intent.issuer, revocation: revoked.get(serial).copied() })
+        };
+        Ok(serials.iter().map(status).collect())
     }
 }
 
@@ -218,10 +247,10 @@ impl World {
 
     pub(crate) fn exchange(&self, issuers: Vec<Issuer>) {
         let issuers = issuers.into_iter().map(Arc::new).collect();
-        self.ca.exchange(cairn_ca::Hierarchy { issuers, authorities: Vec::new() });
+        self.ca.exchange(cairn_ca::Hierarchy { issuers, ..Default::default() });
     }
 
-    fn with(config: Config, hierarchy: Hierarchy) -> Self {
+    pub(crate) fn with(config: Config, hierarchy: Hierarchy) -> Self {
         let Hierarchy { root, intermediate, intermediate_key, .. } = hierarchy;
         let journal = Arc::new(Journal::default());
         let key_fails = Arc::new(Mutex::new(false));

@@ -53,6 +53,8 @@ pub struct ResponderEntry {
     pub certificate: Certificate,
     /// Where its key is.
     pub key: KeyPlace,
+    /// What its files look like from outside.
+    pub stamp: Stamp,
 }
 
 /// Names, dates and lengths of files.
@@ -215,6 +217,7 @@ fn issuer(folder: &Path) -> Result<IssuerEntry> {
 }
 
 fn responder(folder: &Path) -> Result<ResponderEntry> {
+    let stamp = stamp_of(folder);
     let path = folder.join("responder.toml");
     let file: ResponderFile =
         toml::from_str(&read_text(&path)?).with_context(|| format!("{} cannot be used", path.display()))?;
@@ -223,6 +226,7 @@ fn responder(folder: &Path) -> Result<ResponderEntry> {
         name: name(folder)?,
         certificate: read_certificate(&folder.join("certificate.pem"))?,
         key: KeyPlace { key, passphrase_file, pkcs11 }.anchored(folder),
+        stamp,
     })
 }
 

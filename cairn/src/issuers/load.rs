@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use cairn_ca::{Hierarchy, Issuer};
+use cairn_ca::{Hierarchy, Issuer, Responder};
 use cairn_core::Clock;
 use cairn_x509::Certificate;
 
 use super::CONFIGURED;
-use super::folder::{Inventory, IssuerEntry, Stamp};
+use super::folder::{Inventory, IssuerEntry, ResponderEntry, Stamp};
 use crate::hierarchy;
 
 /// Loads issuers, and again when their files have changed: an issuer whose files have not is kept with its open key.
 #[derive(Debug, Default)]
 pub struct Loader {
     open: BTreeMap<String, (Stamp, Arc<Issuer>)>,
+    responders: BTreeMap<String, (Stamp, Arc<Responder>)>,
     /// Names of the CA's profiles.
     profiles: BTreeSet<String>,
 }
@@ -41,7 +42,7 @@ pub struct Refusal {
 impl Loader {
     /// For a CA with these profiles.
     pub fn new<'a>(profiles: impl IntoIterator<Item = &'a String>) -> Self {
-        Self { open: BTreeMap::new(), profiles: profiles.into_iter().cloned().collect() }
+        Self { profiles: profiles.into_iter().cloned().collect(), ..Self::default() }
     }
 
     /// Opens and judges the issuers.
@@ -64,8 +65,56 @@ impl Loader {
             }
         }
         self.open = open;
+        let responders = self.load_responders(inventory, &mut refused, clock);
         let authorities = inventory.authorities().cloned().collect();
-        Loaded { hierarchy: Hierarchy { issuers, authorities }, refused }
+        let crls = inventory.crls.iter().map(|(_, crl)| crl.clone()).collect();
+        Loaded { hierarchy: Hierarchy { issuers, authorities, responders, crls }, refused }
+    }
+
+    /// Opens and judges the responders.
+    fn load_responders(
+        &mut self,
+        inventory: &Inventory,
+        refused: &mut Vec<Refusal>,
+        clock: &dyn Clock,
+    ) -> Vec<Arc<Responder>> {
+        let mut open = BTreeMap::new();
+        for entry in &inventory.responders {
+            match self.responder(entry, inventory, clock) {
+                Ok(responder) => {
+                    open.insert(entry.name.clone(), (entry.stamp.clone(), responder));
+                }
+                Err(error) => {
+                    let what = format!("responder {}", entry.name);
+                    refused.push(Refusal { what, why: format!("{error:#}") });
+                }
+            }
+        }
+        self.responders = open;
+        self.responders.values().map(|(_, responder)| Arc::clone(responder)).collect()
+    }
+
+    fn responder(
+        &self,
+        entry: &ResponderEntry,
+        inventory: &Inventory,
+        clock: &dyn Clock,
+    ) -> Result<Arc<Responder>> {
+        let kept = self.responders.get(&entry.name).filter(|(stamp, responder)| {
+            *stamp == entry.stamp && *responder.certificate() == entry.certificate
+        });
+        if let Some((_, responder)) = kept {
+            return Ok(Arc::clone(responder));
+        }
+        let certificate = &entry.certificate;
+        let authority = inventory.above(certificate).with_context(|| {
+            format!(
+                "the certificate of the CA that issued it ({}) is not known; put it into certificates/ of the hierarchy folder",
+                certificate.issuer()
+            )
+        })?;
+        let key = entry.key.open(Some(certificate.public_key())).context("its key")?;
+        Ok(Arc::new(Responder::load(certificate.clone(), authority.clone(), key, clock.now())?))
     }
 
     fn issuer(

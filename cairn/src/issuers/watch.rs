@@ -94,7 +94,11 @@ fn stamp(config: &config::Issuer) -> Stamp {
 
 fn is_same(before: &Loaded, after: &Loaded) -> bool {
     let (old, new) = (&before.hierarchy, &after.hierarchy);
-    old.authorities == new.authorities
+    let same_responders = old.responders.len() == new.responders.len()
+        && old.responders.iter().zip(&new.responders).all(|(old, new)| Arc::ptr_eq(old, new));
+    same_responders
+        && old.crls == new.crls
+        && old.authorities == new.authorities
         && old.issuers.len() == new.issuers.len()
         && old.issuers.iter().zip(&new.issuers).all(|(old, new)| Arc::ptr_eq(old, new))
 }
@@ -258,7 +262,7 @@ mod tests {
         world.install("rsa", &rsa, "use = \"now\"\nprofiles = [\"short\"]\n");
         let first = Arc::clone(&watch.loaded.hierarchy.issuers[0]);
         assert!(watch.look());
-        let cairn_ca::Hierarchy { issuers, authorities } = watch.loaded.hierarchy.clone();
+        let cairn_ca::Hierarchy { issuers, authorities, .. } = watch.loaded.hierarchy.clone();
         assert_eq!(issuers.len(), 2, "{:?}", watch.loaded.refused);
         assert!(Arc::ptr_eq(&issuers[0], &first), "its key is not opened again");
         assert_eq!(issuers[1].certificate(), &rsa.intermediate);

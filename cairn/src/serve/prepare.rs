@@ -112,6 +112,16 @@ fn judge_services(config: &Config, roles: &Roles, complaints: &mut Complaints) {
     if roles.play(Role::Pa) {
         complaints.note("[pa]", config.pa.validate());
     }
+    if roles.play(Role::Pki) {
+        complaints.note("[pki]", cairn_wfe::pki::Config::from(config.pki.clone()).validate());
+        let plays_nothing_else = roles.iter().all(|role| role == Role::Pki);
+        if plays_nothing_else && config.pki.listen.is_empty() {
+            complaints.add(
+                "pki.listen",
+                "is empty, so that nobody could connect; write for example [\"0.0.0.0:80\", \"[::]:80\"]",
+            );
+        }
+    }
     if roles.play(Role::Ra) && roles.play(Role::Ca) && !config.ca.profiles.contains_key(&config.ra.profile) {
         complaints.add(
             "ra.profile",

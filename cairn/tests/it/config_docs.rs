@@ -12,6 +12,8 @@ use crate::written::{assert_written, root};
 const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "cairn/src/config.rs", "Config"),
     ("[api]", "cairn/src/config.rs", "Api"),
+    ("[pki]", "cairn/src/config.rs", "Pki"),
+    ("[pki.ocsp]", "wfe/src/pki/config.rs", "Ocsp"),
     ("[management]", "cairn/src/config.rs", "Management"),
     ("[admin]", "cairn/src/config.rs", "Admin"),
     ("[internal]", "cairn/src/config.rs", "Internal"),
@@ -30,6 +32,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[ca]", "ca/src/config.rs", "Config"),
     ("[ca.profiles.NAME]", "ca/src/config.rs", "ProfileConfig"),
     ("[ca.crl]", "ca/src/config.rs", "CrlConfig"),
+    ("[ca.ocsp]", "ca/src/config.rs", "OcspConfig"),
     ("[sa]", "sa/src/config.rs", "Config"),
     ("[sa.keep]", "sa/src/config.rs", "Keep"),
     ("[sa.postgres]", "sa/src/config.rs", "Postgres"),
@@ -39,6 +42,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
 /// Fields that are tables of their own, at the top and in `[internal]`.
 const TABLES: &[&str] = &[
     "api",
+    "pki",
     "management",
     "admin",
     "internal",
@@ -90,7 +94,9 @@ fn reference() -> String {
         writeln!(text, "\n## {title}\n").unwrap();
         for (field, documentation) in fields(&source, name) {
             let holds_tables = table.is_empty() || *table == "[internal]";
-            if !holds_tables || !TABLES.contains(&field.as_str()) {
+            // There it is a folder.
+            let is_folder = *table == "[internal]" && field == "pki";
+            if !holds_tables || is_folder || !TABLES.contains(&field.as_str()) {
                 writeln!(text, "- **`{field}`**: {documentation}").unwrap();
             }
         }

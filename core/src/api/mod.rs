@@ -21,7 +21,9 @@
 
 pub mod admin;
 pub mod ca;
+pub mod crl;
 pub mod nonce;
+pub mod ocsp;
 pub mod pa;
 pub mod pki;
 pub mod ra;
@@ -31,7 +33,9 @@ pub mod va;
 
 pub use admin::Administration;
 pub use ca::{CertificateAuthority, IssuanceRequest};
+pub use crl::CrlStore;
 pub use nonce::{NonceOwner, NoncePeer, NoncePeers, NoncePrefix, NonceService};
+pub use ocsp::{OcspAnswer, OcspResponder, OcspResponse};
 pub use pa::{KeyUse, PolicyAuthority};
 pub use pki::PkiRead;
 pub use ra::{ListenerCertificates, RegistrationAuthority};

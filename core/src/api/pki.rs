@@ -1,8 +1,10 @@
-//! What a front end for relying parties reads of the storage: which certificates are revoked, in the order in which that happened.
+//! What a front end for relying parties reads of the storage: which certificates are revoked, in the order in which that
+//! happened, and the CRLs.
 
 use async_trait::async_trait;
 
-use crate::certificate::{IssuerId, Revocation, Serial};
+use crate::certificate::{CaCertificate, IssuerId, Revocation, Serial};
+use crate::crl::{CrlHead, CrlId, CrlKind, ShardId};
 use crate::error::Result;
 
 /// A place in the order of revocations. Every revocation, and every later change of one, has its own, higher than that of all that were
@@ -53,4 +55,15 @@ pub trait PkiRead: Send + Sync {
         position: RevocationPosition,
         limit: usize,
     ) -> Result<Vec<RevocationEvent>>;
+
+    /// The CA certificates that were recorded, as [`StorageRead::ca_certificates`](super::StorageRead::ca_certificates) tells them: those
+    /// of the issuers are among them.
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>>;
+
+    /// The latest CRL of this shard and kind.
+    async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>>;
+
+    /// A piece of a CRL, by its place from 0 on. `None` if there is no such CRL any more: one that is no longer the latest is kept for a
+    /// while.
+    async fn crl_chunk(&self, crl: CrlId, place: u32) -> Result<Option<Vec<u8>>>;
 }

@@ -10,9 +10,12 @@ use cairn_jose::Thumbprint;
 
 use super::revocations::RevocationStore;
 use crate::account::Account;
+use crate::api::crl::CrlStore;
 use crate::api::pki::PkiRead;
 use crate::authorization::{Authorization, AuthorizationProgress};
-use crate::certificate::{CaCertificate, CertificateRecord, CrlShard, IssuerId, Revocation, Serial};
+use crate::certificate::{
+    CaCertificate, CertificateRecord, CertificateStatus, CrlShard, IssuerId, Revocation, Serial,
+};
 use crate::challenge::ChallengeType;
 use crate::error::Result;
 use crate::id::{AccountId, AuthorizationId, OrderId, WorkerId};
@@ -113,7 +116,10 @@ pub struct NewCertificate {
     pub at: Timestamp,
 }
 
-/// What the CA may do: record what it signs, and nothing else.
+/// How many certificates are asked about at once, at most: as many as an OCSP request may name.
+pub const MAX_CERTIFICATE_STATUSES: usize = 32;
+
+/// What the CA may do: record what it signs and look up what has become of it, and nothing else.
 #[async_trait]
 pub trait CertificateStore: Send + Sync {
     /// Stores the intent to sign.
@@ -136,6 +142,13 @@ pub trait CertificateStore: Send + Sync {
     /// # Errors
     /// `Internal` for more than [`MAX_CA_CERTIFICATES`](crate::certificate::MAX_CA_CERTIFICATES) at once.
     async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()>;
+
+    /// For each serial, in the same order, what has become of the certificate; `None` if there is none: a serial that was only intended
+    /// is no certificate's. It says what is so now: a revocation that was acknowledged is in it.
+    ///
+    /// # Errors
+    /// `Internal` for more than [`MAX_CERTIFICATE_STATUSES`] at once.
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>>;
 }
 
 /// A new order and those of its authorizations that are new too; the others exist already.
@@ -304,6 +317,6 @@ pub trait StorageAuthority: StorageRead + RevocationStore {
 }
 
 /// All that a storage does. Nobody holds this but the process that opened one, which hands out the narrower traits.
-pub trait Storage: StorageAuthority + CertificateStore + PkiRead {}
+pub trait Storage: StorageAuthority + CertificateStore + PkiRead + CrlStore {}
 
-impl<T: StorageAuthority + CertificateStore + PkiRead> Storage for T {}
+impl<T: StorageAuthority + CertificateStore + PkiRead + CrlStore> Storage for T {}

@@ -3527,6 +3527,28 @@ pub mod admin_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OcspRequest {
+    /// An OCSPRequest.
+    #[prost(bytes = "vec", tag = "1")]
+    pub der: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OcspAnswer {
+    /// Absent if the responder may not say anything of what is asked.
+    #[prost(message, optional, tag = "1")]
+    pub signed: ::core::option::Option<OcspResponse>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OcspResponse {
+    /// The whole OCSPResponse.
+    #[prost(bytes = "vec", tag = "1")]
+    pub der: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub this_update: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "3")]
+    pub next_update: ::core::option::Option<i64>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct IssuanceRequest {
     /// Absent, as `account`, for the CA's own listeners.
@@ -3727,6 +3749,186 @@ pub mod certificate_authority_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "cairn.v1.CertificateAuthority";
     impl<T> tonic::server::NamedService for CertificateAuthorityServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod ocsp_responder_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with OcspResponderServer.
+    #[async_trait]
+    pub trait OcspResponder: std::marker::Send + std::marker::Sync + 'static {
+        async fn ocsp_response(
+            &self,
+            request: tonic::Request<super::OcspRequest>,
+        ) -> std::result::Result<tonic::Response<super::OcspAnswer>, tonic::Status>;
+    }
+    /// For the front end of relying parties.
+    #[derive(Debug)]
+    pub struct OcspResponderServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> OcspResponderServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for OcspResponderServer<T>
+    where
+        T: OcspResponder,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cairn.v1.OcspResponder/OcspResponse" => {
+                    #[allow(non_camel_case_types)]
+                    struct OcspResponseSvc<T: OcspResponder>(pub Arc<T>);
+                    impl<
+                        T: OcspResponder,
+                    > tonic::server::UnaryService<super::OcspRequest>
+                    for OcspResponseSvc<T> {
+                        type Response = super::OcspAnswer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OcspRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OcspResponder>::ocsp_response(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OcspResponseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for OcspResponderServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cairn.v1.OcspResponder";
+    impl<T> tonic::server::NamedService for OcspResponderServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
@@ -5360,6 +5562,210 @@ pub struct RevocationEvent {
     #[prost(message, optional, tag = "4")]
     pub revocation: ::core::option::Option<Revocation>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShardId {
+    /// The issuer's subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, optional, tag = "2")]
+    pub shard: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrlId {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<ShardId>,
+    #[prost(enumeration = "CrlKind", tag = "2")]
+    pub kind: i32,
+    #[prost(uint64, optional, tag = "3")]
+    pub number: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrlHead {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<CrlId>,
+    #[prost(int64, optional, tag = "2")]
+    pub this_update: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "3")]
+    pub next_update: ::core::option::Option<i64>,
+    /// Of a delta CRL.
+    #[prost(uint64, optional, tag = "4")]
+    pub base: ::core::option::Option<u64>,
+    #[prost(int64, optional, tag = "5")]
+    pub position: ::core::option::Option<i64>,
+    #[prost(uint64, optional, tag = "6")]
+    pub entries: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "7")]
+    pub length: ::core::option::Option<u64>,
+    /// 32 octets.
+    #[prost(bytes = "vec", tag = "8")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrlRequest {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<ShardId>,
+    #[prost(enumeration = "CrlKind", tag = "2")]
+    pub kind: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrlResponse {
+    /// Absent if there is none.
+    #[prost(message, optional, tag = "1")]
+    pub crl: ::core::option::Option<CrlHead>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrlChunkRequest {
+    #[prost(message, optional, tag = "1")]
+    pub crl: ::core::option::Option<CrlId>,
+    #[prost(uint32, optional, tag = "2")]
+    pub place: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrlChunkResponse {
+    /// Absent if there is none.
+    #[prost(bytes = "vec", optional, tag = "1")]
+    pub octets: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HoldCrlShardRequest {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<ShardId>,
+    /// 16 octets.
+    #[prost(bytes = "vec", tag = "2")]
+    pub holder: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "3")]
+    pub now: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "4")]
+    pub until: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HoldCrlShardResponse {
+    #[prost(bool, optional, tag = "1")]
+    pub held: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseCrlShardRequest {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<ShardId>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub holder: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrlsRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    /// Absent for those from the first on.
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<CrlId>,
+    #[prost(uint32, optional, tag = "3")]
+    pub limit: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CrlList {
+    /// At most 1000.
+    #[prost(message, repeated, tag = "1")]
+    pub crls: ::prost::alloc::vec::Vec<CrlHead>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokedCertificate {
+    #[prost(bytes = "vec", tag = "1")]
+    pub serial: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "2")]
+    pub not_after: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "3")]
+    pub revocation: ::core::option::Option<Revocation>,
+    #[prost(int64, optional, tag = "4")]
+    pub position: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShardChange {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<ShardId>,
+    #[prost(message, optional, tag = "2")]
+    pub certificate: ::core::option::Option<RevokedCertificate>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShardChangeList {
+    /// At most 1000.
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<ShardChange>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokedRequest {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<ShardId>,
+    /// Absent for those from the first on.
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub after: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint32, optional, tag = "3")]
+    pub limit: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevokedList {
+    /// At most 1000.
+    #[prost(message, repeated, tag = "1")]
+    pub certificates: ::prost::alloc::vec::Vec<RevokedCertificate>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokedLengthsRequest {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<ShardId>,
+    /// Absent for those from the first on.
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub after: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokedLengthsResponse {
+    #[prost(uint64, optional, tag = "1")]
+    pub count: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub serial_octets: ::core::option::Option<u64>,
+    /// Absent if that is all.
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub next: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddCrlChunkRequest {
+    #[prost(message, optional, tag = "1")]
+    pub crl: ::core::option::Option<CrlId>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub holder: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, optional, tag = "3")]
+    pub place: ::core::option::Option<u32>,
+    /// 256 KiB, or what is left.
+    #[prost(bytes = "vec", tag = "4")]
+    pub octets: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishCrlRequest {
+    #[prost(message, optional, tag = "1")]
+    pub crl: ::core::option::Option<CrlHead>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub holder: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveCrlsRequest {
+    #[prost(message, optional, tag = "1")]
+    pub first: ::core::option::Option<CrlId>,
+    /// The number of the first that stays.
+    #[prost(uint64, optional, tag = "2")]
+    pub end: ::core::option::Option<u64>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub holder: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveCrlsResponse {
+    #[prost(bool, optional, tag = "1")]
+    pub more: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetRevocationsRequest {
+    /// At most 1000.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub serials: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(int64, optional, tag = "2")]
+    pub ended: ::core::option::Option<i64>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RevocationList {
     /// At most 1000.
@@ -5387,6 +5793,32 @@ pub struct AddCertificateResponse {
     /// Whether its order has ended with it.
     #[prost(bool, optional, tag = "1")]
     pub ended_order: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificateStatusesRequest {
+    /// At most 32.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub serials: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CertificateStatusesResponse {
+    /// One for each serial.
+    #[prost(message, repeated, tag = "1")]
+    pub statuses: ::prost::alloc::vec::Vec<MaybeCertificateStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MaybeCertificateStatus {
+    /// Absent if there is no such certificate.
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<CertificateStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CertificateStatus {
+    /// The issuer's subject key identifier, 20 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub revocation: ::core::option::Option<Revocation>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StorageNewAccountRequest {
@@ -5577,6 +6009,35 @@ pub struct BlockKeyRequest {
     pub spki_sha256: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, optional, tag = "2")]
     pub at: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CrlKind {
+    Unspecified = 0,
+    Complete = 1,
+    Delta = 2,
+}
+impl CrlKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CRL_KIND_UNSPECIFIED",
+            Self::Complete => "CRL_KIND_COMPLETE",
+            Self::Delta => "CRL_KIND_DELTA",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CRL_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "CRL_KIND_COMPLETE" => Some(Self::Complete),
+            "CRL_KIND_DELTA" => Some(Self::Delta),
+            _ => None,
+        }
+    }
 }
 /// Generated server implementations.
 pub mod storage_read_server {
@@ -6297,8 +6758,15 @@ pub mod certificate_store_server {
             &self,
             request: tonic::Request<super::CaCertificateList>,
         ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn certificate_statuses(
+            &self,
+            request: tonic::Request<super::CertificateStatusesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CertificateStatusesResponse>,
+            tonic::Status,
+        >;
     }
-    /// Record what is signed: for the certificate authority, which may do nothing else.
+    /// Record what is signed, and look up what has become of it: for the certificate authority, which may do nothing else.
     #[derive(Debug)]
     pub struct CertificateStoreServer<T> {
         inner: Arc<T>,
@@ -6514,6 +6982,55 @@ pub mod certificate_store_server {
                     };
                     Box::pin(fut)
                 }
+                "/cairn.v1.CertificateStore/CertificateStatuses" => {
+                    #[allow(non_camel_case_types)]
+                    struct CertificateStatusesSvc<T: CertificateStore>(pub Arc<T>);
+                    impl<
+                        T: CertificateStore,
+                    > tonic::server::UnaryService<super::CertificateStatusesRequest>
+                    for CertificateStatusesSvc<T> {
+                        type Response = super::CertificateStatusesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CertificateStatusesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateStore>::certificate_statuses(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CertificateStatusesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -6578,6 +7095,24 @@ pub mod pki_read_server {
             &self,
             request: tonic::Request<super::RevocationsAfterRequest>,
         ) -> std::result::Result<tonic::Response<super::RevocationList>, tonic::Status>;
+        async fn published_ca_certificates(
+            &self,
+            request: tonic::Request<super::Nothing>,
+        ) -> std::result::Result<
+            tonic::Response<super::CaCertificateList>,
+            tonic::Status,
+        >;
+        async fn crl(
+            &self,
+            request: tonic::Request<super::CrlRequest>,
+        ) -> std::result::Result<tonic::Response<super::CrlResponse>, tonic::Status>;
+        async fn crl_chunk(
+            &self,
+            request: tonic::Request<super::CrlChunkRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CrlChunkResponse>,
+            tonic::Status,
+        >;
     }
     /// What relying parties are told. core/src/api/pki.rs.
     #[derive(Debug)]
@@ -6744,6 +7279,136 @@ pub mod pki_read_server {
                     };
                     Box::pin(fut)
                 }
+                "/cairn.v1.PkiRead/PublishedCaCertificates" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishedCaCertificatesSvc<T: PkiRead>(pub Arc<T>);
+                    impl<T: PkiRead> tonic::server::UnaryService<super::Nothing>
+                    for PublishedCaCertificatesSvc<T> {
+                        type Response = super::CaCertificateList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Nothing>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PkiRead>::published_ca_certificates(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishedCaCertificatesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.PkiRead/Crl" => {
+                    #[allow(non_camel_case_types)]
+                    struct CrlSvc<T: PkiRead>(pub Arc<T>);
+                    impl<T: PkiRead> tonic::server::UnaryService<super::CrlRequest>
+                    for CrlSvc<T> {
+                        type Response = super::CrlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CrlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PkiRead>::crl(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CrlSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.PkiRead/CrlChunk" => {
+                    #[allow(non_camel_case_types)]
+                    struct CrlChunkSvc<T: PkiRead>(pub Arc<T>);
+                    impl<T: PkiRead> tonic::server::UnaryService<super::CrlChunkRequest>
+                    for CrlChunkSvc<T> {
+                        type Response = super::CrlChunkResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CrlChunkRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PkiRead>::crl_chunk(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CrlChunkSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -6781,6 +7446,729 @@ pub mod pki_read_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "cairn.v1.PkiRead";
     impl<T> tonic::server::NamedService for PkiReadServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod crl_store_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with CrlStoreServer.
+    #[async_trait]
+    pub trait CrlStore: std::marker::Send + std::marker::Sync + 'static {
+        async fn hold_crl_shard(
+            &self,
+            request: tonic::Request<super::HoldCrlShardRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::HoldCrlShardResponse>,
+            tonic::Status,
+        >;
+        async fn release_crl_shard(
+            &self,
+            request: tonic::Request<super::ReleaseCrlShardRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn crls(
+            &self,
+            request: tonic::Request<super::CrlsRequest>,
+        ) -> std::result::Result<tonic::Response<super::CrlList>, tonic::Status>;
+        async fn latest_crl(
+            &self,
+            request: tonic::Request<super::CrlRequest>,
+        ) -> std::result::Result<tonic::Response<super::CrlResponse>, tonic::Status>;
+        async fn latest_change(
+            &self,
+            request: tonic::Request<super::Nothing>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevocationPosition>,
+            tonic::Status,
+        >;
+        async fn changes_after(
+            &self,
+            request: tonic::Request<super::RevocationsAfterRequest>,
+        ) -> std::result::Result<tonic::Response<super::ShardChangeList>, tonic::Status>;
+        async fn revoked(
+            &self,
+            request: tonic::Request<super::RevokedRequest>,
+        ) -> std::result::Result<tonic::Response<super::RevokedList>, tonic::Status>;
+        async fn revoked_lengths(
+            &self,
+            request: tonic::Request<super::RevokedLengthsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokedLengthsResponse>,
+            tonic::Status,
+        >;
+        async fn add_crl_chunk(
+            &self,
+            request: tonic::Request<super::AddCrlChunkRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn publish_crl(
+            &self,
+            request: tonic::Request<super::PublishCrlRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+        async fn remove_crls(
+            &self,
+            request: tonic::Request<super::RemoveCrlsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveCrlsResponse>,
+            tonic::Status,
+        >;
+        async fn forget_revocations(
+            &self,
+            request: tonic::Request<super::ForgetRevocationsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Nothing>, tonic::Status>;
+    }
+    /// What the CA needs to make CRLs. core/src/api/crl.rs.
+    #[derive(Debug)]
+    pub struct CrlStoreServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> CrlStoreServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for CrlStoreServer<T>
+    where
+        T: CrlStore,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/cairn.v1.CrlStore/HoldCrlShard" => {
+                    #[allow(non_camel_case_types)]
+                    struct HoldCrlShardSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::HoldCrlShardRequest>
+                    for HoldCrlShardSvc<T> {
+                        type Response = super::HoldCrlShardResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HoldCrlShardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::hold_crl_shard(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HoldCrlShardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/ReleaseCrlShard" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseCrlShardSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::ReleaseCrlShardRequest>
+                    for ReleaseCrlShardSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseCrlShardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::release_crl_shard(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseCrlShardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/Crls" => {
+                    #[allow(non_camel_case_types)]
+                    struct CrlsSvc<T: CrlStore>(pub Arc<T>);
+                    impl<T: CrlStore> tonic::server::UnaryService<super::CrlsRequest>
+                    for CrlsSvc<T> {
+                        type Response = super::CrlList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CrlsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::crls(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CrlsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/LatestCrl" => {
+                    #[allow(non_camel_case_types)]
+                    struct LatestCrlSvc<T: CrlStore>(pub Arc<T>);
+                    impl<T: CrlStore> tonic::server::UnaryService<super::CrlRequest>
+                    for LatestCrlSvc<T> {
+                        type Response = super::CrlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CrlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::latest_crl(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LatestCrlSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/LatestChange" => {
+                    #[allow(non_camel_case_types)]
+                    struct LatestChangeSvc<T: CrlStore>(pub Arc<T>);
+                    impl<T: CrlStore> tonic::server::UnaryService<super::Nothing>
+                    for LatestChangeSvc<T> {
+                        type Response = super::RevocationPosition;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Nothing>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::latest_change(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LatestChangeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/ChangesAfter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangesAfterSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::RevocationsAfterRequest>
+                    for ChangesAfterSvc<T> {
+                        type Response = super::ShardChangeList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevocationsAfterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::changes_after(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangesAfterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/Revoked" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokedSvc<T: CrlStore>(pub Arc<T>);
+                    impl<T: CrlStore> tonic::server::UnaryService<super::RevokedRequest>
+                    for RevokedSvc<T> {
+                        type Response = super::RevokedList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::revoked(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/RevokedLengths" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokedLengthsSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::RevokedLengthsRequest>
+                    for RevokedLengthsSvc<T> {
+                        type Response = super::RevokedLengthsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokedLengthsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::revoked_lengths(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokedLengthsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/AddCrlChunk" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddCrlChunkSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::AddCrlChunkRequest>
+                    for AddCrlChunkSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddCrlChunkRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::add_crl_chunk(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddCrlChunkSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/PublishCrl" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishCrlSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::PublishCrlRequest>
+                    for PublishCrlSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PublishCrlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::publish_crl(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishCrlSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/RemoveCrls" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveCrlsSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::RemoveCrlsRequest>
+                    for RemoveCrlsSvc<T> {
+                        type Response = super::RemoveCrlsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveCrlsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::remove_crls(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveCrlsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/cairn.v1.CrlStore/ForgetRevocations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ForgetRevocationsSvc<T: CrlStore>(pub Arc<T>);
+                    impl<
+                        T: CrlStore,
+                    > tonic::server::UnaryService<super::ForgetRevocationsRequest>
+                    for ForgetRevocationsSvc<T> {
+                        type Response = super::Nothing;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ForgetRevocationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrlStore>::forget_revocations(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ForgetRevocationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for CrlStoreServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "cairn.v1.CrlStore";
+    impl<T> tonic::server::NamedService for CrlStoreServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

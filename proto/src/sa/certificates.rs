@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cairn_core::api::CertificateStore;
-use cairn_core::api::sa::{Intent, NewCertificate};
-use cairn_core::{CaCertificate, Result};
+use cairn_core::api::sa::{Intent, MAX_CERTIFICATE_STATUSES, NewCertificate};
+use cairn_core::{CaCertificate, CertificateStatus, Result, Serial};
 use tonic::{Request, Response, Status};
 
 use crate::client::{Carrier, Client};
-use crate::reading::present;
+use crate::reading::{BadMessage, Read, maybe, one_for_each, present};
 use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::certificate_store_server as generated;
+use crate::vocabulary::{issuer_id, serial};
 
 /// A storage elsewhere, to record there what is signed.
 #[derive(Clone, Debug)]
@@ -46,9 +47,18 @@ impl<T: Carrier> CertificateStore for RemoteCertificateStore<T> {
             self.0.call("/cairn.v1.CertificateStore/RecordCaCertificates", certificates).await?;
         Ok(())
     }
+
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        let asked = serials.iter().map(|serial| serial.as_bytes().to_vec()).collect();
+        let request = v1::CertificateStatusesRequest { serials: asked };
+        let found: v1::CertificateStatusesResponse =
+            self.0.call("/cairn.v1.CertificateStore/CertificateStatuses", request).await?;
+        let statuses = one_for_each("CertificateStatusesResponse.statuses", serials, found.statuses)?;
+        Ok(statuses.into_iter().map(|it| maybe(it.status)).collect::<Read<_>>()?)
+    }
 }
 
-/// Lets others record in `store`.
+/// Lets others record in `store`, and look up there.
 pub fn certificate_store_server(store: Arc<dyn CertificateStore>) -> impl Servable {
     serve!(generated::CertificateStoreServer<_>, store)
 }
@@ -83,5 +93,41 @@ impl generated::CertificateStore for Served<dyn CertificateStore> {
             Ok(v1::Nothing {})
         })
         .await
+    }
+
+    async fn certificate_statuses(
+        &self,
+        request: Request<v1::CertificateStatusesRequest>,
+    ) -> Result<Response<v1::CertificateStatusesResponse>, Status> {
+        answer(async {
+            let asked = request.into_inner().serials;
+            if asked.len() > MAX_CERTIFICATE_STATUSES {
+                return Err(BadMessage::new("CertificateStatusesRequest.serials", "are too many").into());
+            }
+            let read = |octets: &Vec<u8>| serial("CertificateStatusesRequest.serials", octets);
+            let serials = asked.iter().map(read).collect::<Read<Vec<_>>>()?;
+            let statuses = self.0.certificate_statuses(&serials).await?.into_iter();
+            let statuses = statuses.map(|it| v1::MaybeCertificateStatus { status: it.map(Into::into) });
+            Ok(v1::CertificateStatusesResponse { statuses: statuses.collect() })
+        })
+        .await
+    }
+}
+
+impl From<CertificateStatus> for v1::CertificateStatus {
+    fn from(status: CertificateStatus) -> Self {
+        let CertificateStatus { issuer, revocation } = status;
+        Self { issuer: issuer.as_bytes().to_vec(), revocation: revocation.map(Into::into) }
+    }
+}
+
+impl TryFrom<v1::CertificateStatus> for CertificateStatus {
+    type Error = BadMessage;
+
+    fn try_from(it: v1::CertificateStatus) -> Read<Self> {
+        Ok(Self {
+            issuer: issuer_id("CertificateStatus.issuer", &it.issuer)?,
+            revocation: maybe(it.revocation)?,
+        })
     }
 }

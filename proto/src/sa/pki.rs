@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cairn_core::Result;
 use cairn_core::api::PkiRead;
 use cairn_core::api::pki::{MAX_REVOCATION_EVENTS, RevocationEvent, RevocationPosition};
+use cairn_core::{CaCertificate, CrlHead, CrlId, CrlKind, Result, ShardId};
 use tonic::{Request, Response, Status};
 
+use super::crl::{crl_request, read_crl_request};
 use crate::client::{Carrier, Client};
-use crate::reading::{BadMessage, Read, list, present, read, wire};
+use crate::reading::{BadMessage, Read, list, maybe, present, read, wire};
 use crate::server::{Servable, Served, answer, serve};
 use crate::v1;
 use crate::v1::pki_read_server as generated;
@@ -47,6 +48,23 @@ impl<T: Carrier> PkiRead for RemotePkiRead<T> {
         }
         Ok(list(found.events)?)
     }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        let found: v1::CaCertificateList =
+            self.0.call("/cairn.v1.PkiRead/PublishedCaCertificates", v1::Nothing {}).await?;
+        Ok(found.try_into()?)
+    }
+
+    async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        let found: v1::CrlResponse = self.0.call("/cairn.v1.PkiRead/Crl", crl_request(shard, kind)).await?;
+        Ok(maybe(found.crl)?)
+    }
+
+    async fn crl_chunk(&self, crl: CrlId, place: u32) -> Result<Option<Vec<u8>>> {
+        let request = v1::CrlChunkRequest { crl: Some(crl.into()), place: Some(place) };
+        let found: v1::CrlChunkResponse = self.0.call("/cairn.v1.PkiRead/CrlChunk", request).await?;
+        Ok(found.octets)
+    }
 }
 
 /// Lets others read from `storage` what relying parties are told.
@@ -80,6 +98,34 @@ impl generated::PkiRead for Served<dyn PkiRead> {
         })
         .await
     }
+
+    async fn published_ca_certificates(
+        &self,
+        _: Request<v1::Nothing>,
+    ) -> Result<Response<v1::CaCertificateList>, Status> {
+        answer(async { Ok(self.0.published_ca_certificates().await?.into()) }).await
+    }
+
+    async fn crl(&self, request: Request<v1::CrlRequest>) -> Result<Response<v1::CrlResponse>, Status> {
+        answer(async {
+            let (shard, kind) = read_crl_request(request.into_inner())?;
+            Ok(v1::CrlResponse { crl: self.0.crl(shard, kind).await?.map(Into::into) })
+        })
+        .await
+    }
+
+    async fn crl_chunk(
+        &self,
+        request: Request<v1::CrlChunkRequest>,
+    ) -> Result<Response<v1::CrlChunkResponse>, Status> {
+        answer(async {
+            let it = request.into_inner();
+            let crl = read("CrlChunkRequest.crl", it.crl)?;
+            let place = present("CrlChunkRequest.place", it.place)?;
+            Ok(v1::CrlChunkResponse { octets: self.0.crl_chunk(crl, place).await? })
+        })
+        .await
+    }
 }
 
 impl From<RevocationEvent> for v1::RevocationEvent {
@@ -107,7 +153,7 @@ impl TryFrom<v1::RevocationEvent> for RevocationEvent {
     }
 }
 
-fn position(field: &'static str, number: Option<i64>) -> Read<RevocationPosition> {
+pub(super) fn position(field: &'static str, number: Option<i64>) -> Read<RevocationPosition> {
     match present(field, number)? {
         number if number < 0 => Err(BadMessage::new(field, "is below every place")),
         number => Ok(RevocationPosition::from_number(number)),

@@ -72,6 +72,31 @@ async fn registration(world: &World) {
     same!(world, certificates, ListenerCertificates::listener_certificate(vec![1, 2]));
 }
 
+async fn crls(world: &World, shard: ShardId, crl: CrlId) {
+    let store = RemoteCrlStore::new(world.channel.clone());
+    let (holder, serial) = (WorkerId::from_bytes([4; 16]), sample::serial());
+    same!(world, store, CrlStore::hold_crl_shard(shard, holder, NOW, NOW.plus(60)));
+    same!(world, store, CrlStore::release_crl_shard(shard, holder));
+    for after in [None, Some(crl)] {
+        same!(world, store, CrlStore::crls(shard.issuer, after, 10));
+    }
+    for kind in CrlKind::ALL {
+        same!(world, store, CrlStore::latest_crl(shard, kind));
+    }
+    same!(world, store, CrlStore::latest_change());
+    same!(world, store, CrlStore::changes_after(sample::revocation_position(), 10));
+    for after in [None, Some(serial.clone())] {
+        same!(world, store, CrlStore::revoked(shard, after.clone(), 10));
+        same!(world, store, CrlStore::revoked_lengths(shard, after.clone()));
+    }
+    same!(world, store, CrlStore::add_crl_chunk(crl, holder, 7, vec![1, 2]));
+    for head in sample::crls() {
+        same!(world, store, CrlStore::publish_crl(head.clone(), holder));
+    }
+    same!(world, store, CrlStore::remove_crls(crl, 8, holder));
+    same!(world, store, CrlStore::forget_revocations(vec![serial.clone()], NOW));
+}
+
 async fn storage(world: &World) {
     let sa = RemoteStorageAuthority::new(world.channel.clone());
     let (account, order) = (AccountId::from_bytes([1; 16]), OrderId::from_bytes([3; 16]));
@@ -94,6 +119,13 @@ async fn storage(world: &World) {
     let pki = RemotePkiRead::new(world.channel.clone());
     same!(world, pki, PkiRead::revocation_position());
     same!(world, pki, PkiRead::revocations_after(sample::revocation_position(), 10));
+    same!(world, pki, PkiRead::published_ca_certificates());
+    let (shard, crl) = (sample::shard(), sample::crl_id());
+    for kind in CrlKind::ALL {
+        same!(world, pki, PkiRead::crl(shard, kind));
+    }
+    same!(world, pki, PkiRead::crl_chunk(crl, u32::MAX));
+    crls(world, shard, crl).await;
     same!(world, sa, StorageRead::account(account));
     same!(world, sa, StorageRead::account_by_key(thumbprint));
     same!(world, sa, StorageRead::order(order));
@@ -111,6 +143,9 @@ async fn storage(world: &World) {
     same!(world, certificates, CertificateStore::add_certificate(sample::new_certificate()));
     same!(world, certificates, CertificateStore::record_ca_certificates(sample::ca_certificates()));
     same!(world, certificates, CertificateStore::record_ca_certificates(Vec::new()));
+    same!(world, certificates, CertificateStore::certificate_statuses(&[]));
+    let serials = [serial.clone(), Serial::from_bytes(&[1]).unwrap()];
+    same!(world, certificates, CertificateStore::certificate_statuses(&serials));
 
     let stored = sample::account();
     same!(world, sa, StorageAuthority::new_account(stored.clone()));
@@ -265,6 +300,10 @@ async fn others(world: &World) {
         };
         same!(world, ca, CertificateAuthority::issue_certificate(request.clone()));
     }
+
+    let ocsp = RemoteOcspResponder::new(world.channel.clone());
+    same!(world, ocsp, OcspResponder::ocsp_response(vec![0x30, 0]));
+    same!(world, ocsp, OcspResponder::ocsp_response(Vec::new()));
 
     let pa = RemotePolicyAuthority::new(world.channel.clone());
     let identifiers = sample::identifiers();

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use cairn_core::api::admin::*;
 use cairn_core::api::ca::IssuedCertificate;
+use cairn_core::api::crl::{RevokedLengths, ShardChange};
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::api::ra::*;
 use cairn_core::api::revocations::*;
@@ -112,6 +113,18 @@ impl CertificateAuthority for Fake {
 }
 
 #[async_trait]
+impl OcspResponder for Fake {
+    async fn ocsp_response(&self, request: Vec<u8>) -> Result<OcspAnswer> {
+        let signed = self.found(sample::ocsp_response());
+        self.answer(
+            "ocsp.ocsp_response",
+            request,
+            signed.map_or(OcspAnswer::Unauthorized, OcspAnswer::Signed),
+        )
+    }
+}
+
+#[async_trait]
 impl PolicyAuthority for Fake {
     async fn willing_to_issue(&self, identifiers: &[Identifier]) -> Result<Vec<Vec<ChallengeType>>> {
         let answer = (0..identifiers.len()).map(|number| ChallengeType::ALL[..number % 4].to_vec());
@@ -207,10 +220,75 @@ impl CertificateStore for Fake {
     async fn record_ca_certificates(&self, certificates: Vec<CaCertificate>) -> Result<()> {
         self.answer("sa.record_ca_certificates", certificates, ())
     }
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        let statuses = serials.iter().map(|_| self.found(sample::certificate_status()));
+        self.answer("sa.certificate_statuses", serials, statuses.collect())
+    }
+}
+
+#[async_trait]
+impl CrlStore for Fake {
+    async fn hold_crl_shard(
+        &self,
+        shard: ShardId,
+        holder: WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        self.answer("crl.hold_crl_shard", (shard, holder, now, until), self.finds)
+    }
+    async fn release_crl_shard(&self, shard: ShardId, holder: WorkerId) -> Result<()> {
+        self.answer("crl.release_crl_shard", (shard, holder), ())
+    }
+    async fn crls(&self, issuer: IssuerId, after: Option<CrlId>, limit: usize) -> Result<Vec<CrlHead>> {
+        self.answer("crl.crls", (issuer, after, limit), sample::crls())
+    }
+    async fn latest_crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.answer("crl.latest_crl", (shard, kind), self.found(sample::crl()))
+    }
+    async fn latest_change(&self) -> Result<RevocationPosition> {
+        self.answer("crl.latest_change", (), sample::revocation_position())
+    }
+    async fn changes_after(&self, position: RevocationPosition, limit: usize) -> Result<Vec<ShardChange>> {
+        let change = |certificate| ShardChange { shard: sample::shard(), certificate };
+        let changes = sample::revoked().into_iter().map(change).collect();
+        self.answer("crl.changes_after", (position, limit), changes)
+    }
+    async fn revoked(
+        &self,
+        shard: ShardId,
+        after: Option<Serial>,
+        limit: usize,
+    ) -> Result<Vec<RevokedCertificate>> {
+        self.answer("crl.revoked", (shard, after, limit), sample::revoked())
+    }
+    async fn revoked_lengths(&self, shard: ShardId, after: Option<Serial>) -> Result<RevokedLengths> {
+        let lengths = RevokedLengths { count: 2, serial_octets: 32, next: self.found(sample::serial()) };
+        self.answer("crl.revoked_lengths", (shard, after), lengths)
+    }
+    async fn add_crl_chunk(&self, crl: CrlId, holder: WorkerId, place: u32, octets: Vec<u8>) -> Result<()> {
+        self.answer("crl.add_crl_chunk", (crl, holder, place, octets), ())
+    }
+    async fn publish_crl(&self, crl: CrlHead, holder: WorkerId) -> Result<()> {
+        self.answer("crl.publish_crl", (crl, holder), ())
+    }
+    async fn remove_crls(&self, first: CrlId, end: u64, holder: WorkerId) -> Result<bool> {
+        self.answer("crl.remove_crls", (first, end, holder), self.finds)
+    }
+    async fn forget_revocations(&self, serials: Vec<Serial>, ended: Timestamp) -> Result<()> {
+        self.answer("crl.forget_revocations", (serials, ended), ())
+    }
 }
 
 #[async_trait]
 impl PkiRead for Fake {
+    async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.answer("pki.crl", (shard, kind), self.found(sample::crl()))
+    }
+    async fn crl_chunk(&self, crl: CrlId, place: u32) -> Result<Option<Vec<u8>>> {
+        self.answer("pki.crl_chunk", (crl, place), self.found(vec![1, 2, 3]))
+    }
+
     async fn revocation_position(&self) -> Result<RevocationPosition> {
         self.answer("pki.revocation_position", (), sample::revocation_position())
     }
@@ -220,6 +298,9 @@ impl PkiRead for Fake {
         limit: usize,
     ) -> Result<Vec<RevocationEvent>> {
         self.answer("pki.revocations_after", (position, limit), sample::revocation_events())
+    }
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.answer("pki.published_ca_certificates", (), sample::ca_certificates())
     }
 }
 

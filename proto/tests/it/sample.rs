@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cairn_core::api::OcspResponse;
 use cairn_core::api::admin::SelectedCertificate;
 use cairn_core::api::ca::IssuedCertificate;
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
@@ -257,7 +258,51 @@ pub(crate) fn revocation_events() -> Vec<RevocationEvent> {
     vec![event(1, revocation()), event(2, Revocation { at: NOW, reason: None })]
 }
 
+pub(crate) fn shard() -> ShardId {
+    ShardId { issuer: IssuerId::from_bytes([9; 20]), shard: CrlShard::new(u16::MAX) }
+}
+
+pub(crate) fn crl_id() -> CrlId {
+    CrlId { shard: shard(), kind: CrlKind::Delta, number: u64::MAX }
+}
+
+pub(crate) fn crl() -> CrlHead {
+    CrlHead {
+        id: crl_id(),
+        this_update: NOW,
+        next_update: NOW.plus(1),
+        base: Some(0),
+        position: revocation_position(),
+        entries: 1,
+        length: 2,
+        sha256: [3; 32],
+    }
+}
+
+pub(crate) fn crls() -> Vec<CrlHead> {
+    let complete = CrlId { kind: CrlKind::Complete, number: 0, ..crl_id() };
+    vec![CrlHead { id: complete, base: None, ..crl() }, crl()]
+}
+
+pub(crate) fn revoked() -> Vec<RevokedCertificate> {
+    let certificate = |revocation| RevokedCertificate {
+        serial: serial(),
+        not_after: NOW.plus(5),
+        revocation,
+        position: revocation_position(),
+    };
+    vec![certificate(revocation()), certificate(Revocation { at: NOW, reason: None })]
+}
+
 /// One with a name and one without.
+pub(crate) fn certificate_status() -> CertificateStatus {
+    CertificateStatus { issuer: IssuerId::from_bytes([6; 20]), revocation: Some(revocation()) }
+}
+
+pub(crate) fn ocsp_response() -> OcspResponse {
+    OcspResponse { der: vec![0x30, 3], this_update: NOW, next_update: NOW.plus(60) }
+}
+
 pub(crate) fn ca_certificates() -> Vec<CaCertificate> {
     let certificate = |number: u8, subject| CaCertificate { der: vec![0x30, number], subject, at: NOW };
     vec![certificate(1, Some(IssuerId::from_bytes([9; 20]))), certificate(2, None)]

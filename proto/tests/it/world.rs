@@ -33,6 +33,7 @@ fn routes(fake: &Arc<Fake>) -> Routes {
         .add_service(cairn_proto::listener_certificates_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::validation_authority_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::certificate_authority_server(Arc::<Fake>::clone(fake)))
+        .add_service(cairn_proto::ocsp_responder_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::policy_authority_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::nonce_owner_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::storage_read_server(Arc::<Fake>::clone(fake)))
@@ -40,6 +41,7 @@ fn routes(fake: &Arc<Fake>) -> Routes {
         .add_service(cairn_proto::revocation_store_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::certificate_store_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::pki_read_server(Arc::<Fake>::clone(fake)))
+        .add_service(cairn_proto::crl_store_server(Arc::<Fake>::clone(fake)))
         .add_service(cairn_proto::administration_server(Arc::<Fake>::clone(fake)))
 }
 

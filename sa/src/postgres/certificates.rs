@@ -1,13 +1,13 @@
 //! Intents and certificates: what will be signed is stored before anything is, and what was signed at once after.
 
 use cairn_core::api::sa::{Intent, NewCertificate};
-use cairn_core::{CertificateRecord, Serial};
+use cairn_core::{CertificateRecord, CertificateStatus, Serial};
 
 use super::query::{Db, Lookup, statements};
 use super::replica::following;
 use super::values::{Row, arguments};
 use crate::error::{DbError, Inconsistency};
-use crate::rows::CertificateRow;
+use crate::rows::{CertificateRow, StatusRow};
 
 macro_rules! by_serial {
     () => {
@@ -19,6 +19,7 @@ macro_rules! by_serial {
 statements! {
     BY_SERIAL = by_serial!();
     BY_SERIAL_FOLLOWING = following!(by_serial!());
+    STATUS = "SELECT issuer, revoked_at, revocation_reason FROM certificates WHERE serial = $1";
     /// Serial and order are unique: of two intents for either, the second waits for the first to be committed, and fails.
     /// Inserts nothing if the order is not being issued. One that is given up at the same moment was given up after this.
     INTEND =
@@ -66,6 +67,20 @@ pub(super) async fn by_serial(
 ) -> Result<Option<CertificateRecord>, DbError> {
     let found = from.lookup(BY_SERIAL, BY_SERIAL_FOLLOWING, serial.as_bytes()).await?;
     found.first().map(certificate).transpose()
+}
+
+/// On the primary: what was acknowledged is there.
+pub(super) async fn status(db: &Db, serial: &Serial) -> Result<Option<CertificateStatus>, DbError> {
+    let found = db.find(STATUS, arguments!(serial.as_bytes())).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    let reason: Option<i16> = row.try_get(2)?;
+    let reason = reason.map(u8::try_from).transpose();
+    let row = StatusRow {
+        issuer: row.try_get(0)?,
+        revoked_at: row.try_get(1)?,
+        revocation_reason: reason.map_err(|_| Inconsistency::on("certificates", "revocation_reason"))?,
+    };
+    Ok(Some(CertificateStatus::try_from(row)?))
 }
 
 pub(super) async fn intend(db: &Db, intent: &Intent) -> Result<(), DbError> {

@@ -29,6 +29,7 @@ mod accounts;
 mod authorizations;
 mod ca_certificates;
 mod certificates;
+mod crls;
 mod feed;
 mod incidents;
 mod listing;
@@ -51,6 +52,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cairn_core::api::RevocationStore;
+use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
 use cairn_core::api::revocations::{IncidentCertificate, IncidentEntry, KeyToSweep, StoredCertificate};
 use cairn_core::api::sa::{
@@ -59,9 +61,9 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, Error, Identifier, Incident, IncidentEnd, IncidentId, IncidentStatus,
-    IssuerId, OrderId, OrderWithAuthorizations, Problem, Renewal, Result, Serial, Thumbprint, Timestamp,
-    WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Error, Identifier,
+    Incident, IncidentEnd, IncidentId, IncidentStatus, IssuerId, OrderId, OrderWithAuthorizations, Problem,
+    Renewal, Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp, WorkerId,
 };
 use sqlx::postgres::PgConnection;
 use tokio::sync::{Notify, Semaphore};
@@ -78,7 +80,9 @@ use crate::config::{Config, Credentials, Postgres};
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, IncidentRow, NewOrderRows, ProgressColumns, ensure_recordable, json};
+use crate::rows::{
+    AccountRow, IncidentRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json,
+};
 
 /// Why callers are refused when too many wait already.
 const CROWDED: DbError = DbError::Busy("too much waits for a connection");
@@ -178,11 +182,12 @@ impl PostgresStorage {
 
     /// Every statement that is ever run, for whoever wants to look at its plan.
     pub fn statements() -> impl Iterator<Item = &'static str> {
-        let files: [&[&str]; 12] = [
+        let files: [&[&str]; 13] = [
             accounts::STATEMENTS,
             authorizations::STATEMENTS,
             ca_certificates::STATEMENTS,
             certificates::STATEMENTS,
+            crls::STATEMENTS,
             feed::STATEMENTS,
             incidents::STATEMENTS,
             listing::STATEMENTS,
@@ -380,6 +385,16 @@ impl CertificateStore for PostgresStorage {
         ensure_recordable(&certificates)?;
         self.change(|db| async move { ca_certificates::record(&db, &certificates).await }).await
     }
+
+    /// Mostly there is one. Several are not one snapshot, and need not be: each is as it is when it is read.
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        ensure_askable(serials)?;
+        let mut statuses = Vec::with_capacity(serials.len());
+        for serial in serials {
+            statuses.push(self.read(certificates::status(&self.db, serial)).await?);
+        }
+        Ok(statuses)
+    }
 }
 
 #[async_trait]
@@ -394,6 +409,80 @@ impl PkiRead for PostgresStorage {
         limit: usize,
     ) -> Result<Vec<RevocationEvent>> {
         self.read(feed::after(&self.db, position, limit)).await
+    }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.ca_certificates().await
+    }
+
+    async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.read(crls::latest(&self.db, shard, kind)).await
+    }
+
+    async fn crl_chunk(&self, crl: CrlId, place: u32) -> Result<Option<Vec<u8>>> {
+        self.read(crls::chunk(&self.db, crl, place)).await
+    }
+}
+
+#[async_trait]
+impl CrlStore for PostgresStorage {
+    async fn hold_crl_shard(
+        &self,
+        shard: ShardId,
+        holder: WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        self.change(move |db| async move { crls::hold(&db, shard, holder, now, until).await }).await
+    }
+
+    async fn release_crl_shard(&self, shard: ShardId, holder: WorkerId) -> Result<()> {
+        self.change(move |db| async move { crls::release(&db, shard, holder).await }).await
+    }
+
+    async fn crls(&self, issuer: IssuerId, after: Option<CrlId>, limit: usize) -> Result<Vec<CrlHead>> {
+        self.read(crls::of_issuer(&self.db, issuer, after, limit)).await
+    }
+
+    async fn latest_crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.read(crls::latest(&self.db, shard, kind)).await
+    }
+
+    async fn latest_change(&self) -> Result<RevocationPosition> {
+        self.read(crls::latest_change(&self.db)).await
+    }
+
+    async fn changes_after(&self, position: RevocationPosition, limit: usize) -> Result<Vec<ShardChange>> {
+        self.read(crls::changes_after(&self.db, position, limit)).await
+    }
+
+    async fn revoked(
+        &self,
+        shard: ShardId,
+        after: Option<Serial>,
+        limit: usize,
+    ) -> Result<Vec<RevokedCertificate>> {
+        self.read(crls::revoked(&self.db, shard, after.as_ref(), limit)).await
+    }
+
+    async fn revoked_lengths(&self, shard: ShardId, after: Option<Serial>) -> Result<RevokedLengths> {
+        self.read(crls::revoked_lengths(&self.db, shard, after.as_ref())).await
+    }
+
+    async fn add_crl_chunk(&self, crl: CrlId, holder: WorkerId, place: u32, octets: Vec<u8>) -> Result<()> {
+        self.change(move |db| async move { crls::add_chunk(&db, crl, holder, place, &octets).await }).await
+    }
+
+    async fn publish_crl(&self, crl: CrlHead, holder: WorkerId) -> Result<()> {
+        self.change(move |db| async move { crls::publish(&db, &crl, holder).await }).await
+    }
+
+    async fn remove_crls(&self, first: CrlId, end: u64, holder: WorkerId) -> Result<bool> {
+        self.change(move |db| async move { crls::remove(&db, first, end, holder).await }).await
+    }
+
+    async fn forget_revocations(&self, serials: Vec<Serial>, ended: Timestamp) -> Result<()> {
+        self.change(move |db| async move { crls::forget(&db, &serials, ended).await }).await
     }
 }
 

@@ -1,13 +1,13 @@
 //! Intents and certificates: what will be signed is stored before anything is, and what was signed at once after.
 
 use cairn_core::api::sa::{Intent, NewCertificate};
-use cairn_core::{CertificateRecord, CrlShard, Serial};
+use cairn_core::{CertificateRecord, CertificateStatus, CrlShard, Serial};
 use rusqlite::{Connection, Row, params};
 
 use super::orders;
 use super::query::{self, statements};
 use crate::error::DbError;
-use crate::rows::CertificateRow;
+use crate::rows::{CertificateRow, StatusRow};
 
 macro_rules! columns {
     () => {
@@ -19,6 +19,7 @@ pub(super) use columns;
 
 statements! {
     BY_SERIAL = concat!("SELECT ", columns!(), " FROM certificates WHERE serial = ?1");
+    STATUS = "SELECT issuer, revoked_at, revocation_reason FROM certificates WHERE serial = ?1";
     /// Serial and order are unique: a second intent for either fails.
     INTEND = "INSERT INTO intents (serial, order_id, account_id, issuer, lint_certificate, at, crl_shard) \
               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -46,6 +47,14 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
 pub(super) fn by_serial(db: &Connection, serial: &Serial) -> Result<Option<CertificateRecord>, DbError> {
     let found = query::one(db, BY_SERIAL, [serial.as_bytes()], row)?;
     Ok(found.map(CertificateRecord::try_from).transpose()?)
+}
+
+pub(super) fn status(db: &Connection, serial: &Serial) -> Result<Option<CertificateStatus>, DbError> {
+    let row = |row: &Row<'_>| {
+        Ok(StatusRow { issuer: row.get(0)?, revoked_at: row.get(1)?, revocation_reason: row.get(2)? })
+    };
+    let found = query::one(db, STATUS, [serial.as_bytes()], row)?;
+    Ok(found.map(CertificateStatus::try_from).transpose()?)
 }
 
 /// Only for an order that is being issued, or for none.

@@ -19,6 +19,7 @@ mod accounts;
 mod authorizations;
 mod ca_certificates;
 mod certificates;
+mod crls;
 mod feed;
 mod incidents;
 mod listing;
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cairn_core::api::RevocationStore;
+use cairn_core::api::crl::{CrlStore, RevokedLengths, ShardChange};
 use cairn_core::api::pki::{PkiRead, RevocationEvent, RevocationPosition};
 use cairn_core::api::revocations::{IncidentCertificate, IncidentEntry, KeyToSweep, StoredCertificate};
 use cairn_core::api::sa::{
@@ -46,9 +48,9 @@ use cairn_core::api::sa::{
 };
 use cairn_core::{
     Account, AccountId, Authorization, AuthorizationId, AuthorizationProgress, CaCertificate,
-    CertificateRecord, ChallengeType, Error, Identifier, Incident, IncidentEnd, IncidentId, IncidentStatus,
-    IssuerId, OrderId, OrderWithAuthorizations, Problem, Renewal, Result, Serial, Thumbprint, Timestamp,
-    WorkerId,
+    CertificateRecord, CertificateStatus, ChallengeType, CrlHead, CrlId, CrlKind, Error, Identifier,
+    Incident, IncidentEnd, IncidentId, IncidentStatus, IssuerId, OrderId, OrderWithAuthorizations, Problem,
+    Renewal, Result, RevokedCertificate, Serial, ShardId, Thumbprint, Timestamp, WorkerId,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -59,7 +61,9 @@ use crate::config::Config;
 use crate::error::{DbError, OpenError};
 use crate::migration::newest;
 use crate::prune::{Ends, Prune, Pruned};
-use crate::rows::{AccountRow, IncidentRow, NewOrderRows, ProgressColumns, ensure_recordable, json};
+use crate::rows::{
+    AccountRow, IncidentRow, NewOrderRows, ProgressColumns, ensure_askable, ensure_recordable, json,
+};
 
 /// How long [`StorageRead::ping`] waits for the writer: a storage that needs longer for nothing is not ready.
 const PING_WAIT: Duration = Duration::from_secs(1);
@@ -229,6 +233,11 @@ impl CertificateStore for SqliteStorage {
         ensure_recordable(&certificates)?;
         self.change(move |db| ca_certificates::record(db, &certificates)).await
     }
+
+    async fn certificate_statuses(&self, serials: &[Serial]) -> Result<Vec<Option<CertificateStatus>>> {
+        ensure_askable(serials)?;
+        self.read(|db| serials.iter().map(|serial| certificates::status(db, serial)).collect())
+    }
 }
 
 #[async_trait]
@@ -243,6 +252,80 @@ impl PkiRead for SqliteStorage {
         limit: usize,
     ) -> Result<Vec<RevocationEvent>> {
         self.read(|db| feed::after(db, position, limit))
+    }
+
+    async fn published_ca_certificates(&self) -> Result<Vec<CaCertificate>> {
+        self.ca_certificates().await
+    }
+
+    async fn crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.read(|db| crls::latest(db, shard, kind))
+    }
+
+    async fn crl_chunk(&self, crl: CrlId, place: u32) -> Result<Option<Vec<u8>>> {
+        self.read(|db| crls::chunk(db, crl, place))
+    }
+}
+
+#[async_trait]
+impl CrlStore for SqliteStorage {
+    async fn hold_crl_shard(
+        &self,
+        shard: ShardId,
+        holder: WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        self.change(move |db| crls::hold(db, shard, holder, now, until)).await
+    }
+
+    async fn release_crl_shard(&self, shard: ShardId, holder: WorkerId) -> Result<()> {
+        self.change(move |db| crls::release(db, shard, holder)).await
+    }
+
+    async fn crls(&self, issuer: IssuerId, after: Option<CrlId>, limit: usize) -> Result<Vec<CrlHead>> {
+        self.read(|db| crls::of_issuer(db, issuer, after, limit))
+    }
+
+    async fn latest_crl(&self, shard: ShardId, kind: CrlKind) -> Result<Option<CrlHead>> {
+        self.read(|db| crls::latest(db, shard, kind))
+    }
+
+    async fn latest_change(&self) -> Result<RevocationPosition> {
+        self.read(|db| crls::latest_change(db))
+    }
+
+    async fn changes_after(&self, position: RevocationPosition, limit: usize) -> Result<Vec<ShardChange>> {
+        self.read(|db| crls::changes_after(db, position, limit))
+    }
+
+    async fn revoked(
+        &self,
+        shard: ShardId,
+        after: Option<Serial>,
+        limit: usize,
+    ) -> Result<Vec<RevokedCertificate>> {
+        self.read(|db| crls::revoked(db, shard, after.as_ref(), limit))
+    }
+
+    async fn revoked_lengths(&self, shard: ShardId, after: Option<Serial>) -> Result<RevokedLengths> {
+        self.read(|db| crls::revoked_lengths(db, shard, after.as_ref()))
+    }
+
+    async fn add_crl_chunk(&self, crl: CrlId, holder: WorkerId, place: u32, octets: Vec<u8>) -> Result<()> {
+        self.change(move |db| crls::add_chunk(db, crl, holder, place, &octets)).await
+    }
+
+    async fn publish_crl(&self, crl: CrlHead, holder: WorkerId) -> Result<()> {
+        self.change(move |db| crls::publish(db, &crl, holder)).await
+    }
+
+    async fn remove_crls(&self, first: CrlId, end: u64, holder: WorkerId) -> Result<bool> {
+        self.change(move |db| crls::remove(db, first, end, holder)).await
+    }
+
+    async fn forget_revocations(&self, serials: Vec<Serial>, ended: Timestamp) -> Result<()> {
+        self.change(move |db| crls::forget(db, &serials, ended)).await
     }
 }
 
@@ -489,6 +572,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
         authorizations::STATEMENTS,
         ca_certificates::STATEMENTS,
         certificates::STATEMENTS,
+        crls::STATEMENTS,
         feed::STATEMENTS,
         incidents::STATEMENTS,
         listing::STATEMENTS,

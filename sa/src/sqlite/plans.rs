@@ -38,6 +38,9 @@ fn lookups_among_open_and_running_things_use_their_partial_indexes() {
         "seen_workers (seen<?)",
         "expiring_certificates (not_after<?)",
         "latest_ca_certificates (at<?)",
+        "revocations_in_order (position>?)",
+        "revocations_of_shard (issuer=? AND crl_shard=? AND serial>?)",
+        "COVERING INDEX revocations_of_shard",
     ] {
         assert!(plans.contains(index), "nothing uses {index}:\n{plans}");
     }

@@ -27,6 +27,11 @@ const ROWS: &str = "
         FROM generate_series(1, 20000) n;
     INSERT INTO ca_certificates SELECT sha256(decode(md5('c' || n), 'hex')), NULL, repeat('x', 500)::bytea, n
         FROM generate_series(1, 20000) n;
+    INSERT INTO revocations SELECT decode(md5('s' || n), 'hex'), repeat('i', 20)::bytea, n % 4, n, n, NULL, n
+        FROM generate_series(1, 20000) n;
+    INSERT INTO crl_shards SELECT decode(md5('l' || n), 'hex'), NULL, NULL FROM generate_series(1, 20000) n;
+    INSERT INTO crls SELECT decode(md5('r' || n), 'hex'), n, n, NULL, n, n, n, '' FROM generate_series(1, 20000) n;
+    INSERT INTO crl_chunks SELECT decode(md5('p' || n), 'hex'), repeat('x', 700)::bytea FROM generate_series(1, 20000) n;
     INSERT INTO workers SELECT decode(md5('w' || n), 'hex'), n FROM generate_series(1, 20000) n;
 ";
 
@@ -69,6 +74,8 @@ async fn every_statement_finds_its_rows_by_an_index_and_in_order() {
         "seen_workers",
         "expiring_certificates",
         "latest_ca_certificates",
+        "revocations_in_order",
+        "revocations_of_shard",
     ] {
         let used = ["using", "Backward using"].iter().any(|how| all.contains(&format!("{how} {index}")));
         assert!(used, "nothing uses {index}:\n{all}");

@@ -28,6 +28,7 @@ impl Dev {
         World {
             folder: tempfile::Builder::new().prefix("cairn-dev-").tempdir()?,
             api_port: port::free()?,
+            pki_port: port::free()?,
             http_port: port::free()?,
             tls_port: port::free()?,
             arguments: builder.arguments,
@@ -63,6 +64,8 @@ impl Dev {
 pub(super) struct World {
     folder: TempDir,
     api_port: u16,
+    /// It stands in certificates, which outlive the process.
+    pki_port: u16,
     pub(super) http_port: u16,
     pub(super) tls_port: u16,
     arguments: Vec<OsString>,
@@ -91,6 +94,7 @@ impl World {
             command.arg("--data-dir").arg(self.data_dir());
         }
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.api_port));
+        command.arg("--pki").arg(format!("127.0.0.1:{}", self.pki_port));
         command.args([
             "--management",
             "127.0.0.1:0",

@@ -78,6 +78,8 @@ pub struct Ready {
     pub pid: u32,
     /// The ACME directory's URL.
     pub directory: String,
+    /// Where relying parties are served.
+    pub pki: Vec<SocketAddr>,
     /// Where the management listener listens.
     pub management: Vec<SocketAddr>,
     /// Where the fake DNS listens.
@@ -265,6 +267,7 @@ impl Cairn {
         let ready = Ready {
             pid: process,
             directory: split.directory(),
+            pki: split.relying_parties().to_vec(),
             management: split.management().to_vec(),
             dns,
             dns_management,

@@ -15,6 +15,8 @@ const ORDERS: (&str, &str) = ("SELECT count(*) FROM orders", "orders");
 const ISSUED: (&str, &str) = ("SELECT count(*) FROM orders WHERE status = 'issued'", "issued orders");
 const INTENTS: (&str, &str) = ("SELECT count(*) FROM intents", "intents");
 const CERTIFICATES: (&str, &str) = ("SELECT count(*) FROM certificates", "certificates");
+const REVOKED: (&str, &str) =
+    ("SELECT count(*) FROM certificates WHERE revoked_at IS NOT NULL", "revoked certificates");
 
 const QUESTIONS: &[Question] = &[
     Question {
@@ -44,6 +46,26 @@ const QUESTIONS: &[Question] = &[
         offenders: "SELECT c.serial FROM certificates c JOIN intents i ON i.serial = c.serial \
                     WHERE i.order_id IS DISTINCT FROM c.order_id OR i.account_id IS DISTINCT FROM c.account_id \
                     OR i.issuer <> c.issuer",
+    },
+    Question {
+        invariant: "a certificate stands, once it is revoked, on the list that was intended",
+        about: CERTIFICATES,
+        offenders: "SELECT c.serial FROM certificates c JOIN intents i ON i.serial = c.serial \
+                    WHERE i.crl_shard IS DISTINCT FROM c.crl_shard",
+    },
+    Question {
+        // It is let go of some time after the certificate's end.
+        invariant: "a revoked certificate is in the order of revocations, with its time, reason and list",
+        about: REVOKED,
+        offenders: "SELECT c.serial FROM certificates c LEFT JOIN revocations r ON r.serial = c.serial \
+                    WHERE c.revoked_at IS NOT NULL AND (r.serial IS NOT NULL OR c.not_after > {now}) \
+                    AND (r.at IS DISTINCT FROM c.revoked_at OR r.reason IS DISTINCT FROM c.revocation_reason \
+                    OR r.issuer IS DISTINCT FROM c.issuer OR r.crl_shard IS DISTINCT FROM coalesce(c.crl_shard, 0))",
+    },
+    Question {
+        invariant: "what is in the order of revocations is revoked",
+        about: ("SELECT count(*) FROM revocations", "revocations"),
+        offenders: "SELECT r.serial FROM revocations r JOIN certificates c ON c.serial = r.serial WHERE c.revoked_at IS NULL",
     },
     Question {
         invariant: "an issued order has its certificate, which is for that order",

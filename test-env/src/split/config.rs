@@ -13,6 +13,8 @@ use crate::postgres::USER;
 pub(super) struct Shared {
     /// Where clients connect.
     pub(super) front: SocketAddr,
+    /// Where certificates send relying parties.
+    pub(super) pki: SocketAddr,
     /// Where http-01 and tls-alpn-01 look for clients' answers.
     pub(super) http_port: u16,
     pub(super) tls_port: u16,
@@ -31,6 +33,8 @@ pub(super) struct Shared {
 pub(super) struct Own {
     /// Where it listens for clients.
     pub(super) api: SocketAddr,
+    /// Where it listens for relying parties, if it serves them.
+    pub(super) pki: Option<SocketAddr>,
     /// Where it listens for the others, if it plays a single role.
     pub(super) internal: Option<SocketAddr>,
     pub(super) role: Option<Role>,
@@ -47,6 +51,7 @@ pub(super) const HIERARCHY: &str = "hierarchy";
 pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
     let Shared {
         front,
+        pki: published,
         http_port,
         tls_port,
         resolver,
@@ -55,8 +60,9 @@ pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
         database_port,
         answer_grace,
     } = shared;
-    let Own { api, internal, role, serial_prefix, others } = own;
+    let Own { api, pki, internal, role, serial_prefix, others } = own;
     let front = front.port();
+    let pki = pki.map(|address| format!("\"{address}\"")).unwrap_or_default();
     let folder = match role {
         None | Some(Role::Ca) => format!("folder = \"{HIERARCHY}\"\n"),
         Some(_) => String::new(),
@@ -65,6 +71,9 @@ pub(super) fn text(shared: &Shared, own: &Own) -> Result<String> {
         r#"
 [api]
 listen = ["{api}"]
+
+[pki]
+listen = [{pki}]
 
 [management]
 listen = ["127.0.0.1:0"]
@@ -95,6 +104,7 @@ allowed_networks = ["0.0.0.0/0", "::/0"]
 
 [ca]
 serial_prefix = {serial_prefix}
+pki_url = "http://{published}"
 
 [sa]
 engine = "postgres"
@@ -131,7 +141,8 @@ allowed_networks = ["0.0.0.0/0", "::/0"]
     for (other, addresses) in others {
         let listen = if other == role { *internal } else { None };
         let of_all: &[SocketAddr] = if *other == Role::RemoteVa { &[] } else { addresses };
-        if listen.is_none() && of_all.is_empty() {
+        // Nobody calls the front end for relying parties.
+        if *other == Role::Pki || (listen.is_none() && of_all.is_empty()) {
             continue;
         }
         writeln!(text, "\n[internal.{other}]")?;

@@ -44,6 +44,9 @@ pub struct Split {
     processes: Vec<Process>,
     balancer: Option<Relay>,
     fronts: Vec<SocketAddr>,
+    /// Spreads relying parties.
+    _pki_balancer: Option<Relay>,
+    pkis: Vec<SocketAddr>,
     inside: Vec<u16>,
     relays: Vec<PlacedRelay>,
     database_relay: Option<Relay>,
@@ -89,6 +92,7 @@ impl Split {
             layout.database_relayed.then(|| relay(vec![local(database.port)])).transpose()?;
         let shared = Shared {
             front: local(port::free()?),
+            pki: local(port::free()?),
             http_port: port::free()?,
             tls_port: port::free()?,
             resolver: dns.address,
@@ -118,6 +122,11 @@ impl Split {
                 process: Process::new(&ca, *role, number),
                 role: *role,
                 api,
+                pki: match role {
+                    None => Some(shared.pki),
+                    Some(Role::Pki) => Some(local(port::free()?)),
+                    Some(_) => None,
+                },
                 internal: local(port::free()?),
             });
         }
@@ -130,6 +139,7 @@ impl Split {
         for (number, plan) in plans.iter().enumerate() {
             let own = Own {
                 api: plan.api,
+                pki: plan.pki,
                 internal: plan.role.map(|_| plan.internal),
                 role: plan.role,
                 serial_prefix: number + 1,
@@ -139,6 +149,8 @@ impl Split {
         }
         let fronts: Vec<SocketAddr> =
             plans.iter().filter(|plan| plan.role == Some(Role::Wfe)).map(|plan| plan.api).collect();
+        let pkis: Vec<SocketAddr> = plans.iter().filter_map(|plan| plan.pki).collect();
+        let has_pki_alone = plans.iter().any(|plan| plan.role == Some(Role::Pki));
         let ras: Vec<SocketAddr> =
             plans.iter().filter(|plan| plan.role == Some(Role::Ra)).map(|plan| plan.internal).collect();
         if !ras.is_empty() {
@@ -153,10 +165,15 @@ impl Split {
                     .context("cannot start a balancer")?,
             )
         };
+        let pki_balancer =
+            has_pki_alone.then(|| Relay::start(background.handle(), shared.pki.port(), pkis.clone()));
+        let pki_balancer = pki_balancer.transpose().context("cannot start a balancer")?;
         Ok(Self {
             processes: plans.into_iter().map(|plan| plan.process).collect(),
             balancer,
             fronts,
+            _pki_balancer: pki_balancer,
+            pkis,
             inside,
             relays,
             database_relay,
@@ -380,6 +397,12 @@ impl Split {
         &self.fronts
     }
 
+    /// Where each process listens that serves relying parties, behind the balancer if it does nothing else.
+    #[must_use]
+    pub fn relying_parties(&self) -> &[SocketAddr] {
+        &self.pkis
+    }
+
     /// The ports at which the processes call each other, and their database.
     #[must_use]
     pub fn inside(&self) -> &[u16] {
@@ -414,6 +437,7 @@ struct Plan {
     process: Process,
     role: Option<Role>,
     api: SocketAddr,
+    pki: Option<SocketAddr>,
     internal: SocketAddr,
 }
 

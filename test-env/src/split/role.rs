@@ -20,11 +20,14 @@ pub enum Role {
     Sa,
     /// Holds the policy.
     Pa,
+    /// Serves relying parties.
+    Pki,
 }
 
 impl Role {
     /// All, callers before those whom they call: in this order they can be stopped with nobody missing anybody.
-    pub const ALL: [Self; 7] = [Self::Wfe, Self::Ra, Self::Va, Self::RemoteVa, Self::Ca, Self::Pa, Self::Sa];
+    pub const ALL: [Self; 8] =
+        [Self::Wfe, Self::Pki, Self::Ra, Self::Va, Self::RemoteVa, Self::Ca, Self::Pa, Self::Sa];
 
     /// As it is written in `--role` and in section names.
     #[must_use]
@@ -37,6 +40,7 @@ impl Role {
             Self::Ca => "ca",
             Self::Sa => "sa",
             Self::Pa => "pa",
+            Self::Pki => "pki",
         }
     }
 }

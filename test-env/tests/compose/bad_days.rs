@@ -72,7 +72,7 @@ fn killed() -> impl Iterator<Item = Deed> {
         mend: Box::new(move |project| project.start_again(service)),
         unavoidable,
     };
-    let behind = ["ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa"];
+    let behind = ["ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa", "pki-1", "pki-2"];
     let behind = behind.map(|service| kill(service, Trouble::NONE));
     let in_front = ["wfe-1", "wfe-2"].map(|service| kill(service, CONNECTIONS));
     // Without it nobody gets anywhere, but for those who try again all the time.

@@ -29,11 +29,11 @@ const HEALING_LIMIT: Duration = Duration::from_secs(60);
 const SUBNETS: std::ops::Range<u8> = 180..250;
 
 /// Every Cairn in it.
-pub(crate) const SERVICES: [&str; 9] =
-    ["wfe-1", "wfe-2", "ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa"];
+pub(crate) const SERVICES: [&str; 11] =
+    ["wfe-1", "wfe-2", "ra", "va", "remote-va-1", "remote-va-2", "ca", "sa", "pa", "pki-1", "pki-2"];
 
 /// Those that need others.
-const CALLERS: [&str; 6] = ["wfe-1", "wfe-2", "ra", "va", "ca", "sa"];
+const CALLERS: [&str; 8] = ["wfe-1", "wfe-2", "ra", "va", "ca", "sa", "pki-1", "pki-2"];
 
 /// What belongs to it though `up` does not start it.
 const PROFILES: [&str; 4] = ["--profile", "test", "--profile", "monitoring"];
@@ -46,6 +46,7 @@ pub(crate) struct Project {
     /// The first two octets of its networks' addresses.
     subnet: String,
     api_port: u16,
+    pki_port: u16,
     dns_port: u16,
     http_port: u16,
     tls_port: u16,
@@ -61,6 +62,7 @@ impl Project {
             name: format!("cairn-test-{name}-{}", std::process::id()),
             subnet: String::new(),
             api_port: port::free()?,
+            pki_port: port::free()?,
             dns_port: port::free()?,
             http_port: port::free()?,
             tls_port: port::free()?,
@@ -238,6 +240,7 @@ impl Project {
         command.env("CAIRN_SUBNET", &self.subnet);
         for (variable, port) in [
             ("CAIRN_PORT", self.api_port),
+            ("CAIRN_PKI_PORT", self.pki_port),
             ("CAIRN_DNS_PORT", self.dns_port),
             ("CAIRN_HTTP_PORT", self.http_port),
             ("CAIRN_TLS_PORT", self.tls_port),

@@ -12,12 +12,15 @@ mod instant;
 mod requests;
 
 mod accounts;
+mod ocsp;
 mod orders;
+mod renewal;
 mod revocation;
 mod validation;
 
 mod admin;
 mod backup;
+mod incidents;
 mod metrics;
 mod process;
 

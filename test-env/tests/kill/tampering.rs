@@ -27,6 +27,19 @@ const SPOILT: &[(&str, &str)] = &[
     ("DELETE FROM intents WHERE order_id IS NOT NULL", "intended before"),
     ("UPDATE intents SET at = at + 3600", "intended before"),
     ("UPDATE intents SET account_id = zeroblob(16) WHERE order_id IS NOT NULL", "that were intended"),
+    ("UPDATE intents SET crl_shard = 7", "on the list that was intended"),
+    (
+        "UPDATE certificates SET revoked_at = unixepoch(); DELETE FROM revocations",
+        "in the order of revocations",
+    ),
+    (
+        "UPDATE certificates SET revoked_at = unixepoch(); UPDATE revocations SET reason = 1",
+        "time, reason and list",
+    ),
+    (
+        "INSERT INTO revocations SELECT serial, issuer, 0, not_after, at, NULL, rowid FROM certificates",
+        "is revoked",
+    ),
     ("UPDATE certificates SET order_id = (SELECT max(id) FROM orders)", "one certificate at most"),
     ("UPDATE orders SET serial = (SELECT max(serial) FROM orders)", "has its certificate"),
     ("UPDATE orders SET status = 'failed', serial = NULL", "order knows it"),

@@ -22,4 +22,5 @@ mod kills;
 mod loss;
 mod network;
 mod nonces;
+mod ocsp;
 mod rolling;

@@ -5,12 +5,15 @@
 #![cfg(test)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_jose::Algorithm;
 use cairn_jose::sign::SigningKey;
 use cairn_test_env::acme::{Account, CertificateRequest, Certified, Client, Endpoint, Identifier, certify};
 use cairn_test_env::harness::Binary;
-use cairn_test_env::postgres::Server;
+use cairn_test_env::invariants::{self, Database, Limits};
+use cairn_test_env::ledger::Entry;
+use cairn_test_env::postgres::{Server, USER};
 use cairn_test_env::site::{Serve, Site, Subscribers};
 use tokio::task::block_in_place;
 
@@ -53,9 +56,13 @@ impl World {
         Subscriber { account, certificates: Vec::new() }
     }
 
-    /// Finds everything that was certified before, and gets one certificate more.
+    /// Finds everything that was certified before, revokes the last of it, and gets one certificate more.
     async fn use_it(&self, subscriber: &mut Subscriber) {
         let mut client = self.client().await;
+        if let Some(last) = subscriber.certificates.last() {
+            let leaf = Entry::try_from(last).unwrap().leaf;
+            client.revoke((&subscriber.account).into(), &leaf, None).await.unwrap();
+        }
         for certified in &subscriber.certificates {
             let found = client.certificate(&subscriber.account, &certified.url).await.unwrap();
             assert_eq!(found, certified.chain);
@@ -93,6 +100,7 @@ async fn on_sqlite_the_program_before_works_on_the_newest_schema() {
         block_in_place(|| serve.stop()).unwrap();
     }
     assert_eq!(subscriber.certificates.len(), 4);
+    everything_holds(&Database::Sqlite(world.site.path("data/cairn.db")), &subscriber);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,4 +125,17 @@ async fn on_postgresql_the_program_before_works_on_while_the_schema_is_brought_u
         block_in_place(|| serve.stop()).unwrap();
     }
     assert_eq!(subscriber.certificates.len(), 5);
+    let connection =
+        format!("host={} port={} user={USER} dbname=cairn", server.socket_folder().display(), server.port());
+    everything_holds(&Database::Postgres(connection), &subscriber);
+}
+
+/// Whichever program issued or revoked it: also what the program before knows nothing of is as it must be.
+fn everything_holds(database: &Database, subscriber: &Subscriber) {
+    let given: Vec<Entry> = subscriber.certificates.iter().map(|it| Entry::try_from(it).unwrap()).collect();
+    let limits = Limits { processing: Duration::ZERO, given_up: false };
+    let report = block_in_place(|| invariants::check(database, limits, Some(&given))).unwrap();
+    assert!(report.holds(), "{report}");
+    let revocations = format!("({} revocations)", subscriber.certificates.len() - 1);
+    assert!(report.to_string().contains(&revocations), "{report}");
 }

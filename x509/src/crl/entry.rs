@@ -69,6 +69,12 @@ impl CrlReason {
     }
 }
 
+/// SEQUENCE { SEQUENCE { OID cRLReasons, OCTET STRING { ENUMERATED } } } (RFC 5280 §5.3.1), without the reason itself.
+pub(super) const REASON: [u8; 13] = [0x30, 12, 0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1];
+
+/// 2050-01-01T00:00:00Z: from here on times are longer (RFC 5280 §5.1.2.4).
+const FIRST_GENERALIZED: i64 = 2_524_608_000;
+
 /// A revoked certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevokedEntry<'a> {
@@ -81,11 +87,17 @@ pub struct RevokedEntry<'a> {
 }
 
 impl<'a> RevokedEntry<'a> {
+    /// How many octets [`write`](Self::write) writes. `None` if the time cannot be written, or the serial is no serial.
+    pub(super) fn length(&self) -> Option<usize> {
+        let time = if self.revoked_at < FIRST_GENERALIZED { 2 + 13 } else { 2 + 15 };
+        let reason = self.reason.map_or(0, |_| REASON.len() + 1);
+        let content = (2 + self.serial.len()).checked_add(time + reason)?;
+        (content < 0x80).then_some(2 + content)
+    }
+
     /// Writes the entry's DER behind `list`. `None` if the time cannot be written; the serial is the caller's to
     /// have checked.
     pub(super) fn write(&self, list: &mut Vec<u8>) -> Option<()> {
-        // SEQUENCE { SEQUENCE { OID cRLReasons, OCTET STRING { ENUMERATED } } } (RFC 5280 §5.3.1)
-        const REASON: [u8; 13] = [0x30, 12, 0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1];
         let time = validity::time(self.revoked_at)?;
         let time_len = match time {
             Time::UtcTime(_) => 2 + 13,

@@ -1,15 +1,18 @@
 //! Certificate revocation lists (RFC 5280 §5): complete ones, version 2, by the CA that issued what they list.
 //!
-//! Made like a certificate: [`crl`] writes the bytes once ([`TbsCrl`]), and what is recorded, linted and signed
-//! is that one sequence of bytes. Read strictly: a list with a critical extension that is not known here says
+//! Made like a certificate: [`crl()`] writes the bytes once ([`TbsCrl`]), and what is recorded, linted and signed
+//! is that one sequence of bytes. [`CrlWriter`] does the same where a list is so long that it is in memory only once, as what is
+//! published in the end; delta CRLs (§5.2.4) are made that way too. Read strictly: a list with a critical extension that is not known here says
 //! something else than it seems to (§5.2), and is refused.
 
 mod build;
 mod entry;
+mod large;
 mod scope;
 
 use std::collections::HashSet;
 
+use aws_lc_rs::digest;
 use der::{
     Decode, Encode, Reader, SliceReader,
     asn1::{IntRef, UintRef},
@@ -25,6 +28,7 @@ use x509_cert::{
 pub use self::{
     build::{CrlInputs, crl},
     entry::{CrlReason, Entries, RevokedEntry},
+    large::{CrlWriter, EntriesLength, LargeCrl, LargeCrlError, LintedCrl, UnsignedCrl},
     scope::{CrlContents, CrlScope},
 };
 use crate::{
@@ -140,6 +144,12 @@ impl Crl {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// The SHA-256 of the DER.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        digest::digest(&digest::SHA256, &self.der).as_ref().try_into().unwrap_or_default()
     }
 
     /// Strict PEM: 64 columns, line feeds, nothing around it (RFC 7468 §3).

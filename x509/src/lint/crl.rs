@@ -1,17 +1,18 @@
-//! What RFC 5280 §5 demands of a complete CRL, and the Baseline Requirements beside it. The list is read with
-//! types of its own: it may be long, and x509-cert's would copy every entry.
+//! What RFC 5280 §5 demands of a CRL, and the Baseline Requirements beside it. The list is read with
+//! types of its own, where it lies: it may have a million entries, and x509-cert's would copy every one. All that is to be asked of an
+//! entry is asked when it is read, and nothing of it is kept.
 
 use std::collections::HashSet;
 
 use const_oid::ObjectIdentifier;
 use der::{
-    Decode, Encode, Reader, Sequence, SliceReader,
+    Decode, Encode, Reader, Sequence, SliceReader, Writer,
     asn1::{BitStringRef, IntRef, OctetStringRef, UintRef},
 };
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::{
     ext::pkix::{
-        AuthorityKeyIdentifier, KeyUsage, KeyUsages,
+        AuthorityKeyIdentifier, CrlDistributionPoints, KeyUsage, KeyUsages,
         crl::IssuingDistributionPoint,
         name::{DistributionPointName, GeneralName},
     },
@@ -63,13 +64,20 @@ const ALL: &[Lint] = &[
         check: authority_key_identifier,
     },
     Lint { name: "crl_number", citation: "RFC 5280 §5.2.3", check: number },
+    Lint { name: "crl_base", citation: "RFC 5280 §5.2.4", check: base },
+    Lint { name: "crl_freshest", citation: "RFC 5280 §5.2.6, §4.2.1.13", check: freshest },
     Lint { name: "crl_scope", citation: "RFC 5280 §5.2.5, BRs §7.2.2.1", check: scope },
 ];
 
-/// Judges a CRL that `issuer` is going to sign.
+/// Judges a complete CRL that `issuer` is going to sign.
 #[must_use]
 pub fn lint_crl(crl: &Crl, issuer: &Certificate) -> Vec<Finding> {
-    let subject = match Subject::read(crl.der(), issuer) {
+    lint_large_crl(crl.der(), issuer, false)
+}
+
+/// Judges a CRL, or a delta CRL.
+pub(crate) fn lint_large_crl(der: &[u8], issuer: &Certificate, is_delta: bool) -> Vec<Finding> {
+    let subject = match Subject::read(der, issuer, is_delta) {
         Ok(subject) => subject,
         Err(error) => {
             return vec![Finding {
@@ -89,8 +97,9 @@ pub fn lint_crl(crl: &Crl, issuer: &Certificate) -> Vec<Finding> {
 struct Subject<'a> {
     der: &'a [u8],
     parsed: List<'a>,
-    entries: Vec<Revoked<'a>>,
+    entries: Entries,
     issuer: &'a Certificate,
+    is_delta: bool,
 }
 
 #[derive(Sequence)]
@@ -116,7 +125,7 @@ struct Tbs<'a> {
 struct Revoked<'a> {
     serial: IntRef<'a>,
     date: Time,
-    extensions: Option<Vec<EntryExtension<'a>>>,
+    extensions: Option<RawSequence<'a>>,
 }
 
 /// The default of `critical` is told from its absence here.
@@ -136,28 +145,29 @@ struct Extension<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn read(der: &'a [u8], issuer: &'a Certificate) -> der::Result<Self> {
+    fn read(der: &'a [u8], issuer: &'a Certificate, is_delta: bool) -> der::Result<Self> {
         let parsed = List::from_der(der)?;
-        let mut entries = Vec::new();
-        if let Some(RawSequence(list)) = parsed.tbs.revoked {
-            let mut reader = SliceReader::new(list)?;
-            while !reader.is_finished() {
-                entries.push(Revoked::decode(&mut reader)?);
-            }
-        }
-        Ok(Self { der, parsed, entries, issuer })
+        let list = parsed.tbs.revoked.map_or(&[][..], |list| list.0);
+        Ok(Self { der, entries: Entries::read(list)?, parsed, issuer, is_delta })
     }
 
     fn tbs(&self) -> &Tbs<'a> {
         &self.parsed.tbs
     }
 
-    fn entries(&self) -> impl Iterator<Item = &Revoked<'a>> {
-        self.entries.iter()
-    }
-
     fn extensions(&self) -> impl Iterator<Item = &Extension<'a>> {
         self.tbs().extensions.iter().flatten()
+    }
+
+    /// The extension of this kind, which is a number, without leading zeros.
+    fn integer(&self, kind: ObjectIdentifier) -> Result<Option<&'a [u8]>, String> {
+        let Some(extension) = self.extensions().find(|extension| extension.kind == kind) else {
+            return Ok(None);
+        };
+        let value: &'a [u8] = extension.value.as_bytes();
+        let number = UintRef::from_der(value)
+            .map_err(|error| format!("the number of extension {kind} does not decode: {error}"))?;
+        Ok(Some(number.as_bytes()))
     }
 
     /// The extension of this kind as `(critical, value)`.
@@ -174,15 +184,141 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// What was found among the entries: of each lint the first thing.
+struct Entries {
+    /// A default is written, which DER leaves out.
+    default_written: bool,
+    times: Result<(), String>,
+    serials: Result<(), String>,
+    extensions: Result<(), String>,
+    reasons: Result<(), String>,
+}
+
+impl Entries {
+    fn read(list: &[u8]) -> der::Result<Self> {
+        let mut found = Self {
+            default_written: false,
+            times: Ok(()),
+            serials: Ok(()),
+            extensions: Ok(()),
+            reasons: Ok(()),
+        };
+        let mut last: &[u8] = &[];
+        // Where serials ascend, as numbers or octet by octet, none stands twice, and nothing needs remembering.
+        let (mut by_number, mut by_octets) = (true, true);
+        let mut reader = SliceReader::new(list)?;
+        while !reader.is_finished() {
+            let entry = Revoked::decode(&mut reader)?;
+            let serial = entry.serial.as_bytes();
+            by_number &= (last.len(), last) < (serial.len(), serial);
+            by_octets &= last < serial;
+            last = serial;
+            note(&mut found.serials, || check_serial(serial));
+            note(&mut found.times, || rfc5280::check_time(entry.date));
+            match entry.extensions {
+                None => {}
+                // Nearly all are one reason.
+                Some(RawSequence(
+                    [0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1, 1..=6 | 9 | 10],
+                )) => {}
+                Some(list) => found.read_extensions(list)?,
+            }
+        }
+        if !by_number && !by_octets && found.serials.is_ok() {
+            found.serials = check_repeats(list);
+        }
+        Ok(found)
+    }
+
+    fn read_extensions(&mut self, RawSequence(list): RawSequence<'_>) -> der::Result<()> {
+        let mut reader = SliceReader::new(list)?;
+        let mut extensions = Vec::new();
+        while !reader.is_finished() {
+            extensions.push(EntryExtension::decode(&mut reader)?);
+        }
+        self.default_written |= extensions.iter().any(|extension| extension.critical == Some(false));
+        note(&mut self.extensions, || check_entry_extensions(&extensions));
+        note(&mut self.reasons, || extensions.iter().try_for_each(check_reason));
+        Ok(())
+    }
+}
+
+/// What is wrong first is told.
+fn note(told: &mut Result<(), String>, check: impl FnOnce() -> Result<(), String>) {
+    if told.is_ok() {
+        *told = check();
+    }
+}
+
+/// Positive, of at most 20 octets.
+fn check_serial(serial: &[u8]) -> Result<(), String> {
+    let is_positive = serial.first().is_some_and(|first| *first < 0x80) && serial != [0];
+    ensure(is_positive && serial.len() <= MAX_INTEGER_LEN, || {
+        format!("serial number {serial:02x?} cannot be one")
+    })
+}
+
+/// Each once, in a list in no order: somebody else's.
+fn check_repeats(list: &[u8]) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    let mut reader = SliceReader::new(list).map_err(|error| error.to_string())?;
+    while !reader.is_finished() {
+        let entry = Revoked::decode(&mut reader).map_err(|error| error.to_string())?;
+        let serial = entry.serial.as_bytes();
+        ensure(seen.insert(serial), || format!("serial number {serial:02x?} is listed twice"))?;
+    }
+    Ok(())
+}
+
+/// reasonCode and invalidityDate at most, each once, never critical; no empty list of extensions.
+fn check_entry_extensions(extensions: &[EntryExtension<'_>]) -> Result<(), String> {
+    ensure(!extensions.is_empty(), || "an entry has an empty list of extensions".to_owned())?;
+    extensions.iter().enumerate().try_for_each(|(at, extension)| {
+        let kind = extension.kind;
+        ensure([oid::CRL_REASON, oid::INVALIDITY_DATE].contains(&kind), || {
+            format!("an entry has the extension {kind}")
+        })?;
+        ensure(extension.critical != Some(true), || format!("extension {kind} of an entry is critical"))?;
+        let is_first = !extensions.iter().take(at).any(|earlier| earlier.kind == kind);
+        ensure(is_first, || format!("an entry has the extension {kind} twice"))
+    })
+}
+
+/// A number that says something and belongs into a list: not 0 (unspecified), 7 (unused) or 8
+/// (removeFromCRL, which nothing here has a use for: certificates that were on hold).
+fn check_reason(extension: &EntryExtension<'_>) -> Result<(), String> {
+    match (extension.kind, extension.value.as_bytes()) {
+        (oid::CRL_REASON, [0x0a, 1, 1..=6 | 9 | 10]) => Ok(()),
+        (oid::CRL_REASON, value) => Err(format!("the reason {value:02x?} cannot be given")),
+        _ => Ok(()),
+    }
+}
+
+/// Compares what is written with what stands there, and keeps nothing.
+struct Same<'a> {
+    rest: &'a [u8],
+    is_same: bool,
+}
+
+impl Writer for Same<'_> {
+    fn write(&mut self, octets: &[u8]) -> der::Result<()> {
+        match self.rest.split_at_checked(octets.len()) {
+            Some((expected, rest)) if expected == octets => self.rest = rest,
+            _ => self.is_same = false,
+        }
+        Ok(())
+    }
+}
+
 /// DER has one encoding for one value, so writing what was read gives the same bytes.
 fn round_trip(subject: &Subject<'_>) -> Result<(), String> {
     let not_der = || "the CRL is not DER: encoding it again gives other bytes".to_owned();
-    let again = subject.parsed.to_der().map_err(|error| error.to_string())?;
-    ensure(again == subject.der, not_der)?;
+    let mut again = Same { rest: subject.der, is_same: true };
+    subject.parsed.encode(&mut again).map_err(|error| error.to_string())?;
+    ensure(again.is_same && again.rest.is_empty(), not_der)?;
     // The list went through as it was. In an entry the decoder takes one thing that DER does not: a default
     // that is written. Writing a hundred thousand entries again would cost more than all other lints.
-    let mut extensions = subject.entries().flat_map(|entry| entry.extensions.iter().flatten());
-    ensure(!extensions.any(|extension| extension.critical == Some(false)), not_der)
+    ensure(!subject.entries.default_written, not_der)
 }
 
 /// Version 2 is written as 1.
@@ -232,9 +368,8 @@ fn next_update(subject: &Subject<'_>) -> Result<(), String> {
 /// UTCTime through 2049, GeneralizedTime from then on.
 fn times(subject: &Subject<'_>) -> Result<(), String> {
     let tbs = subject.tbs();
-    let of_the_list = [Some(tbs.this_update), tbs.next_update].into_iter().flatten();
-    let of_the_entries = subject.entries().map(|entry| entry.date);
-    of_the_list.chain(of_the_entries).try_for_each(rfc5280::check_time)
+    [Some(tbs.this_update), tbs.next_update].into_iter().flatten().try_for_each(rfc5280::check_time)?;
+    subject.entries.times.clone()
 }
 
 fn list_is_not_empty(subject: &Subject<'_>) -> Result<(), String> {
@@ -243,64 +378,31 @@ fn list_is_not_empty(subject: &Subject<'_>) -> Result<(), String> {
     })
 }
 
-/// Positive, of at most 20 octets, each once.
 fn serials(subject: &Subject<'_>) -> Result<(), String> {
-    let serials = || subject.entries().map(|entry| entry.serial.as_bytes());
-    serials().try_for_each(|serial| {
-        let is_positive = serial.first().is_some_and(|first| *first < 0x80) && serial != [0];
-        ensure(is_positive && serial.len() <= MAX_INTEGER_LEN, || {
-            format!("serial number {serial:02x?} cannot be one")
-        })
-    })?;
-    // Where each is greater than the one before nothing needs remembering.
-    if serials().is_sorted_by(|one, other| (one.len(), *one) < (other.len(), *other)) {
-        return Ok(());
-    }
-    let mut seen = HashSet::new();
-    serials().try_for_each(|serial| {
-        ensure(seen.insert(serial), || format!("serial number {serial:02x?} is listed twice"))
-    })
+    subject.entries.serials.clone()
 }
 
-/// reasonCode and invalidityDate at most, each once, never critical; no empty list of extensions.
 fn entry_extensions(subject: &Subject<'_>) -> Result<(), String> {
-    subject.entries().filter_map(|entry| entry.extensions.as_deref()).try_for_each(|extensions| {
-        ensure(!extensions.is_empty(), || "an entry has an empty list of extensions".to_owned())?;
-        for (at, extension) in extensions.iter().enumerate() {
-            let kind = extension.kind;
-            ensure([oid::CRL_REASON, oid::INVALIDITY_DATE].contains(&kind), || {
-                format!("an entry has the extension {kind}")
-            })?;
-            ensure(extension.critical != Some(true), || format!("extension {kind} of an entry is critical"))?;
-            let is_first = !extensions.iter().take(at).any(|earlier| earlier.kind == kind);
-            ensure(is_first, || format!("an entry has the extension {kind} twice"))?;
-        }
-        Ok(())
-    })
+    subject.entries.extensions.clone()
 }
 
-/// A number that says something and belongs into a complete list: not 0 (unspecified), 7 (unused) or 8
-/// (removeFromCRL).
 fn reasons(subject: &Subject<'_>) -> Result<(), String> {
-    let mut extensions = subject.entries().flat_map(|entry| entry.extensions.iter().flatten());
-    extensions.try_for_each(|extension| match (extension.kind, extension.value.as_bytes()) {
-        (oid::CRL_REASON, [0x0a, 1, 1..=6 | 9 | 10]) => Ok(()),
-        (oid::CRL_REASON, value) => Err(format!("the reason {value:02x?} cannot be given")),
-        _ => Ok(()),
-    })
+    subject.entries.reasons.clone()
 }
 
-/// The three of a complete list, each once, critical or not as they must be; perhaps others that are not
+/// Those of a complete list or of a delta CRL, each once, critical or not as they must be; perhaps others that are not
 /// critical.
 fn extensions(subject: &Subject<'_>) -> Result<(), String> {
-    const NOT_OF_A_COMPLETE_LIST: [ObjectIdentifier; 1] = [oid::DELTA_CRL_INDICATOR];
+    const CRITICAL: [ObjectIdentifier; 2] = [oid::ISSUING_DISTRIBUTION_POINT, oid::DELTA_CRL_INDICATOR];
     let mut seen = HashSet::new();
     subject.extensions().try_for_each(|extension| {
         let kind = extension.kind;
         ensure(seen.insert(kind), || format!("extension {kind} is there twice"))?;
-        ensure(!NOT_OF_A_COMPLETE_LIST.contains(&kind), || "this is a delta CRL".to_owned())?;
-        let must_be_critical = kind == oid::ISSUING_DISTRIBUTION_POINT;
-        ensure(extension.critical == must_be_critical, || {
+        ensure(subject.is_delta || kind != oid::DELTA_CRL_INDICATOR, || "this is a delta CRL".to_owned())?;
+        ensure(!subject.is_delta || kind != oid::FRESHEST_CRL, || {
+            "a delta CRL says where there is another".to_owned()
+        })?;
+        ensure(extension.critical == CRITICAL.contains(&kind), || {
             format!("extension {kind} is {}critical", if extension.critical { "" } else { "not " })
         })
     })
@@ -318,14 +420,41 @@ fn authority_key_identifier(subject: &Subject<'_>) -> Result<(), String> {
 }
 
 fn number(subject: &Subject<'_>) -> Result<(), String> {
-    let Some(extension) = subject.extensions().find(|extension| extension.kind == oid::CRL_NUMBER) else {
+    let Some(number) = subject.integer(oid::CRL_NUMBER)? else {
         return Err("there is no CRL number".to_owned());
     };
-    let value = extension.value.as_bytes();
-    let number =
-        UintRef::from_der(value).map_err(|error| format!("the CRL number does not decode: {error}"))?;
-    let length = number.as_bytes().len();
-    ensure(length <= MAX_INTEGER_LEN, || format!("the CRL number has {length} octets"))
+    ensure(number.len() <= MAX_INTEGER_LEN, || format!("the CRL number has {} octets", number.len()))
+}
+
+/// Of a delta CRL: the number of an earlier CRL, or its own where both are of one moment.
+fn base(subject: &Subject<'_>) -> Result<(), String> {
+    let (base, number) = (subject.integer(oid::DELTA_CRL_INDICATOR)?, subject.integer(oid::CRL_NUMBER)?);
+    match (base, number) {
+        (None, _) => ensure(!subject.is_delta, || "a delta CRL does not name its base".to_owned()),
+        (Some(base), Some(number)) => {
+            let is_before = (base.len(), base) <= (number.len(), number);
+            ensure(is_before, || "the base of the delta CRL has a greater number than itself".to_owned())
+        }
+        // That there is none is said elsewhere.
+        (Some(_), None) => Ok(()),
+    }
+}
+
+/// Where the delta CRL lies: http URLs, for all reasons and of this issuer.
+fn freshest(subject: &Subject<'_>) -> Result<(), String> {
+    let Some((_, points)) = subject.decoded::<CrlDistributionPoints>(oid::FRESHEST_CRL)? else {
+        return Ok(());
+    };
+    ensure(!points.0.is_empty(), || "the freshestCRL extension is empty".to_owned())?;
+    points.0.iter().try_for_each(|point| {
+        ensure(point.reasons.is_none() && point.crl_issuer.is_none(), || {
+            "the freshestCRL extension is about some reasons, or another issuer's delta CRL".to_owned()
+        })?;
+        match &point.distribution_point {
+            Some(point) => check_place(point),
+            None => Err("a point of the freshestCRL extension has no place".to_owned()),
+        }
+    })
 }
 
 /// Not empty, for all reasons, of this issuer, of one kind of certificates at most, at http URLs.
@@ -345,12 +474,13 @@ fn scope(subject: &Subject<'_>) -> Result<(), String> {
     })?;
     ensure(!point.indirect_crl, || "the CRL is indirect".to_owned())?;
     ensure(point.only_some_reasons.is_none(), || "the CRL is for some reasons only".to_owned())?;
-    let names = match &point.distribution_point {
-        None => return Ok(()),
-        Some(DistributionPointName::FullName(names)) => names,
-        Some(DistributionPointName::NameRelativeToCRLIssuer(_)) => {
-            return Err("the distribution point is relative to the issuer".to_owned());
-        }
+    point.distribution_point.as_ref().map_or(Ok(()), check_place)
+}
+
+/// One or more http URLs.
+fn check_place(point: &DistributionPointName) -> Result<(), String> {
+    let DistributionPointName::FullName(names) = point else {
+        return Err("the distribution point is relative to the issuer".to_owned());
     };
     ensure(!names.is_empty(), || "the distribution point is empty".to_owned())?;
     names.iter().try_for_each(|name| match name {

@@ -19,6 +19,7 @@ use der::Decode;
 use x509_cert::{TbsCertificate, ext::Extension};
 
 pub use self::crl::lint_crl;
+pub(crate) use self::crl::lint_large_crl;
 use crate::certificate::Certificate;
 
 /// Something wrong with a certificate or a CRL.

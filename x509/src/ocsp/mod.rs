@@ -5,6 +5,7 @@
 //! what is signed is those bytes. [`Refusal`]s are not signed (§2.3).
 
 mod build;
+mod issuer;
 mod nonce;
 mod request;
 mod response;
@@ -12,6 +13,7 @@ mod wire;
 
 pub use self::{
     build::{ResponseInputs, TbsResponse},
+    issuer::IssuerNames,
     nonce::{MAX_NONCE_LEN, Nonce},
     request::{CertId, IssuerHash, MAX_CERTIFICATES, MAX_REQUEST_LEN, Request, RequestError},
     response::{Response, ResponseError},

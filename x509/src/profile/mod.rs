@@ -86,6 +86,12 @@ pub enum BuildError {
     /// RFC 5280 §5.3.1: unspecified is said by giving no reason, removeFromCRL is for delta CRLs.
     #[error("a complete CRL does not give the reasons unspecified and removeFromCRL")]
     CrlReason,
+    /// Entries that come one by one come in the order in which they stand.
+    #[error("the entries of the CRL do not come by ascending serial numbers")]
+    CrlOrder,
+    /// RFC 5280 §5.2.4: a delta CRL tells what changed since an earlier CRL.
+    #[error("a delta CRL names no later CRL as its base, and no delta CRL itself")]
+    CrlBase,
     /// A certificate is revoked once.
     #[error("a serial number stands twice among the entries of the CRL")]
     CrlRepeats,

@@ -22,7 +22,7 @@ use der::{Decode, SecretDocument, pem::LineEnding};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::{KeySpec, Signer, SignerError, pem};
+use super::{HashedMessage, KeySpec, Signer, SignerError, pem};
 use crate::{
     algorithm::SignatureAlgorithm,
     oid,
@@ -220,6 +220,24 @@ impl Signer for FileSigner {
                 let mut signature = vec![0; key.algorithm().signature_len()];
                 key.sign(message, &mut signature).map_err(failed)?;
                 Ok(signature)
+            }
+        }
+    }
+
+    fn sign_hashed(&self, message: &HashedMessage<'_>) -> Result<Vec<u8>, SignerError> {
+        let failed = |_unspecified| SignerError::Signing;
+        match (&self.key, message.hash(self.algorithm)) {
+            (Key::P256(key) | Key::P384(key), Some(hash)) => {
+                Ok(key.sign_digest(hash).map_err(failed)?.as_ref().to_vec())
+            }
+            (Key::Rsa(key), Some(hash)) => {
+                let encoding = rsa_encoding(self.algorithm).ok_or(SignerError::Signing)?;
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign_digest(encoding, hash, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+            (Key::Ed25519(_) | Key::MlDsa44(_) | Key::MlDsa65(_) | Key::MlDsa87(_), _) | (_, None) => {
+                self.sign(message.octets())
             }
         }
     }

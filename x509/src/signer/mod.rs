@@ -12,8 +12,8 @@ pub use self::{
     file::{FileSigner, KeyFileError},
     pkcs11::{Pkcs11Error, Pkcs11Place, Pkcs11Signer},
 };
-pub use crate::algorithm::SignatureAlgorithm;
 use crate::spki::{KeyKind, PublicKey};
+pub use crate::{algorithm::SignatureAlgorithm, hashed::HashedMessage};
 
 /// A private key in use.
 pub trait Signer: Send + Sync {
@@ -27,6 +27,11 @@ pub trait Signer: Send + Sync {
     /// Signs `message`; the result is what goes into a certificate's BIT STRING (ECDSA: DER, RFC 3279
     /// §2.2.3).
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError>;
+
+    /// The same with a message whose hash is known already, for those that can do something with that.
+    fn sign_hashed(&self, message: &HashedMessage<'_>) -> Result<Vec<u8>, SignerError> {
+        self.sign(message.octets())
+    }
 
     /// Whether the key is in this process's memory: then it signs in the time that it computes, and never waits. One that is
     /// elsewhere may take long, and may be away.

@@ -24,7 +24,14 @@ static CA: LazyLock<Vec<u8>> = LazyLock::new(|| {
 static CRL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let top = Ca::root(KeySpec::P256);
     let scope = CrlScope { urls: vec!["http://a.test/".to_owned()], contents: CrlContents::CaCertificates };
-    let inputs = CrlInputs { this_update: NOW, next_update: NOW + DAY, number: 300, scope: Some(&scope) };
+    let inputs = CrlInputs {
+        this_update: NOW,
+        next_update: NOW + DAY,
+        number: 300,
+        scope: Some(&scope),
+        base: None,
+        delta_url: None,
+    };
     let reason = Some(CrlReason::Superseded);
     let entries = [RevokedEntry { serial: &[1, 2, 3], revoked_at: NOW, reason }];
     let tbs = crl(&top.certificate, top.signer.algorithm(), inputs, entries).unwrap();

@@ -25,8 +25,14 @@ const DELTA_CRL_INDICATOR: &str = "2.5.29.27";
 const SCOPE: &str = "2.5.29.28";
 const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
 
-const INPUTS: CrlInputs<'static> =
-    CrlInputs { this_update: NOW, next_update: NOW + 7 * DAY, number: 0x01_80, scope: None };
+const INPUTS: CrlInputs<'static> = CrlInputs {
+    this_update: NOW,
+    next_update: NOW + 7 * DAY,
+    number: 0x01_80,
+    scope: None,
+    base: None,
+    delta_url: None,
+};
 
 /// 2051-01-01T00:00:00Z: in the time of GeneralizedTime.
 const LATER: i64 = 2_556_144_000;

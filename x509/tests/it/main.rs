@@ -18,6 +18,8 @@ mod csr;
 #[cfg(test)]
 mod key_files;
 #[cfg(test)]
+mod large_crls;
+#[cfg(test)]
 mod lints;
 #[cfg(test)]
 mod ocsp;

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod authorizations;
 pub(crate) mod ca_certificates;
 pub(crate) mod certificates;
+pub(crate) mod crls;
 pub(crate) mod feed;
 pub(crate) mod incidents;
 pub(crate) mod keys;
@@ -118,6 +119,16 @@ stories! {
         certificates_are_entered_once_and_read_in_stretches
         what_is_done_is_not_to_do_any_more
         a_certificate_is_replaced_by_one_with_the_same_subject_or_by_an_order
+    }
+    crls {
+        a_lease_has_one_holder_until_it_ends_or_is_given_back
+        of_many_that_want_a_lease_one_has_it
+        a_crl_reads_back_once_it_is_published
+        numbers_rise_and_only_a_delta_of_the_same_moment_shares_one
+        who_lost_the_lease_stores_and_removes_nothing_any_more
+        old_crls_are_removed_piece_by_piece_and_the_others_stay
+        the_revoked_certificates_of_a_shard_come_in_pages_by_their_serials
+        what_is_long_over_is_forgotten_but_never_the_latest
     }
     pruning {
         what_says_who_replaces_a_certificate_goes_with_it_and_a_claim_that_came_to_nothing_with_its_order

@@ -94,6 +94,19 @@ impl How {
         }
     }
 
+    /// The way for a message that is hashed already, if the token has one.
+    pub(super) fn of_hash(algorithm: SignatureAlgorithm, can: &[MechanismType]) -> Option<Self> {
+        match of_rsa(algorithm) {
+            Some((hash, false)) => {
+                can.contains(&MechanismType::RSA_PKCS).then_some(Self::RsaOfDigestInfo(hash))
+            }
+            Some((hash, true)) => {
+                can.contains(&MechanismType::RSA_PKCS_PSS).then_some(Self::RsaPssOfHash(hash))
+            }
+            None => Self::choose(algorithm, can),
+        }
+    }
+
     pub(super) fn mechanism(self) -> Mechanism<'static> {
         match self {
             Self::Ecdsa { .. } => Mechanism::Ecdsa,
@@ -112,8 +125,17 @@ impl How {
     pub(super) fn input(self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::Rsa(_) | Self::RsaPss(_) => message.to_vec(),
-            Self::Ecdsa { hash, .. } | Self::RsaPssOfHash(hash) => hash.of(message),
-            Self::RsaOfDigestInfo(hash) => [hash.digest_info_head(), &hash.of(message)].concat(),
+            Self::Ecdsa { hash, .. } | Self::RsaPssOfHash(hash) | Self::RsaOfDigestInfo(hash) => {
+                self.hash_input(&hash.of(message))
+            }
+        }
+    }
+
+    /// The same of a hash, where the hash is made here.
+    pub(super) fn hash_input(self, hashed: &[u8]) -> Vec<u8> {
+        match self {
+            Self::RsaOfDigestInfo(hash) => [hash.digest_info_head(), hashed].concat(),
+            Self::Rsa(_) | Self::RsaPss(_) | Self::Ecdsa { .. } | Self::RsaPssOfHash(_) => hashed.to_vec(),
         }
     }
 
@@ -240,6 +262,17 @@ mod tests {
         assert_eq!(choose(rsa, &[MechanismType::ECDSA]), None);
         assert_eq!(choose(SignatureAlgorithm::EcdsaSha256, &[MechanismType::RSA_PKCS]), None);
         assert_eq!(choose(SignatureAlgorithm::MlDsa65, &[MechanismType::ECDSA]), None);
+        // What is hashed already goes there as a hash, where that is possible.
+        let of_hash = |algorithm, can: &[MechanismType]| How::of_hash(algorithm, can);
+        assert_eq!(of_hash(rsa, &[MechanismType::SHA256_RSA_PKCS]), None);
+        assert_eq!(
+            of_hash(rsa, &[MechanismType::SHA256_RSA_PKCS, MechanismType::RSA_PKCS]),
+            Some(How::RsaOfDigestInfo(Hash::Sha256))
+        );
+        assert_eq!(of_hash(pss, &[MechanismType::RSA_PKCS_PSS]), Some(How::RsaPssOfHash(Hash::Sha384)));
+        assert_eq!(of_hash(pss, &[MechanismType::SHA384_RSA_PKCS_PSS]), None);
+        let p256 = SignatureAlgorithm::EcdsaSha256;
+        assert_eq!(of_hash(p256, &[MechanismType::ECDSA]), choose(p256, &[MechanismType::ECDSA]));
         for (hash, length) in [(Hash::Sha256, 51), (Hash::Sha384, 67), (Hash::Sha512, 83)] {
             assert_eq!(How::RsaOfDigestInfo(hash).input(b"message").len(), length);
         }

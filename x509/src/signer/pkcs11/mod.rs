@@ -28,7 +28,7 @@ use self::{
     pool::Pool,
     session::{Login, Sessions},
 };
-use super::{KeySpec, Signer, SignerError};
+use super::{HashedMessage, KeySpec, Signer, SignerError};
 use crate::{algorithm::SignatureAlgorithm, spki::PublicKey};
 
 /// Where a key is.
@@ -191,6 +191,14 @@ impl Signer for Pkcs11Signer {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         Ok(self.signature(message)?)
+    }
+
+    /// A module that can sign a hash is not handed megabytes.
+    fn sign_hashed(&self, message: &HashedMessage<'_>) -> Result<Vec<u8>, SignerError> {
+        let way = message.hash(self.algorithm).zip(How::of_hash(self.algorithm, &self.mechanisms));
+        let Some((hash, how)) = way else { return self.sign(message.octets()) };
+        let input = how.hash_input(hash.as_ref());
+        Ok(self.pool.with(|opened| self.pool.source().sign_input(opened, how, &input))?)
     }
 
     fn is_local(&self) -> bool {

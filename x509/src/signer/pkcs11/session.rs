@@ -177,15 +177,20 @@ pub(super) struct Opened {
 impl Sessions {
     /// Signs in a session.
     pub(super) fn sign(&self, opened: &Opened, message: &[u8]) -> Result<Vec<u8>, Pkcs11Error> {
+        self.sign_input(opened, self.how, &self.how.input(message))
+    }
+
+    /// Signs what `how` made of a message.
+    pub(super) fn sign_input(&self, opened: &Opened, how: How, input: &[u8]) -> Result<Vec<u8>, Pkcs11Error> {
         let token = &self.login.place.token;
         let lost = |reason: &str| Pkcs11Error::Lost { token: token.clone(), reason: reason.to_owned() };
         let raw = self.login.module.call(|_, start| match &opened.session {
             Some(session) if start == opened.start => session
-                .sign(&self.how.mechanism(), opened.key, &self.how.input(message))
+                .sign(&how.mechanism(), opened.key, input)
                 .map_err(|error| Pkcs11Error::of(token, &error)),
             _ => Err(lost("the module was started anew")),
         })?;
-        self.how.signature(raw).ok_or_else(|| Pkcs11Error::Refused {
+        how.signature(raw).ok_or_else(|| Pkcs11Error::Refused {
             token: token.clone(),
             reason: "its signature has another length than such signatures have".to_owned(),
         })
