@@ -20,7 +20,8 @@ fn told(cairn: &Cairn, command: &[&str]) -> Value {
     let whole = [&["admin"], command, &["--operator", "alice", "--json"], &way].concat();
     let (well, printed) = block_in_place(|| run(&whole)).unwrap();
     assert!(well, "{command:?}: {printed}");
-    serde_json::from_str(&printed).unwrap()
+    // Behind it stands what was said on the way.
+    serde_json::Deserializer::from_str(&printed).into_iter().next().unwrap().unwrap()
 }
 
 fn serial(leaf: &Certificate) -> String {
@@ -59,7 +60,7 @@ async fn an_operator_counts_certificates_and_then_revokes_them() {
     let select = ["revoke", "--name", "sel.test", "--subdomains", "--reason", "superseded"];
     let count = told(cairn, &select);
     assert_eq!((&count["found"], &count["done"]), (&2.into(), &false.into()), "{count}");
-    assert_eq!(count["first"][0]["names"], "x.sel.test");
+    assert!(count["first"][0]["names"].as_str().unwrap().ends_with(".sel.test"), "{count}");
     assert_eq!(reason(cairn, &leaves[0]), None, "it only counts");
     // The first run is interrupted: it got as far as one.
     let one = ["revoke", "--serial", &serial(&leaves[0]), "--reason", "superseded", "--yes"];
@@ -78,7 +79,7 @@ async fn an_operator_counts_certificates_and_then_revokes_them() {
     let log = world.cairn.deciders_log().unwrap();
     let events = log
         .lines()
-        .filter(|line| line.contains("certificate.revoked") && line.contains("by=operator alice("));
+        .filter(|line| line.contains("certificate.revoked") && line.contains("by=\"operator alice("));
     assert_eq!(events.count(), 3, "one for each certificate:\n{log}");
     assert!(log.contains("certificate.revocation_corrected"), "{log}");
     world.end().await;
