@@ -40,7 +40,7 @@ const CERTIFICATES: Metric = Metric::counter(
 const SIGNATURES: Metric = Metric::counter(
     "cairn_ca_signatures_total",
     &["issuer", "algorithm"],
-    "Signatures made with an issuer's key.",
+    "Signatures made with an issuer's key on certificates and OCSP answers; CRLs are counted by themselves.",
 );
 const SIGNATURE_ERRORS: Metric = Metric::counter(
     "cairn_ca_signature_errors_total",
