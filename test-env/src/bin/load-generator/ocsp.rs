@@ -122,7 +122,7 @@ fn fill(database: &Database, serial: &[u8]) -> Result<Vec<Vec<u8>>> {
     let insert = format!(
         "PRAGMA busy_timeout = 60000; WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {SERIALS}) \
          INSERT INTO certificates (serial, issuer, der, not_after, at) \
-         SELECT x'01' || randomblob(15), issuer, der, not_after, at FROM certificates, number WHERE serial = x'{hex}'; \
+         SELECT CAST(x'01' || randomblob(15) AS BLOB), issuer, der, not_after, at FROM certificates, number WHERE serial = x'{hex}'; \
          SELECT hex(serial) FROM certificates WHERE order_id IS NULL ORDER BY random() LIMIT {SERIALS};"
     );
     let said = std::process::Command::new("sqlite3")
