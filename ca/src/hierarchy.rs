@@ -39,6 +39,8 @@ pub(crate) struct InUse {
     pub(crate) issuers: Vec<Ready>,
     /// All certificates, each once.
     certificates: Vec<Certificate>,
+    /// Of CAs above.
+    pub(crate) crls: Vec<Crl>,
     /// Whether the storage has them.
     recorded: AtomicBool,
     /// For whom OCSP can be answered.
@@ -63,7 +65,7 @@ impl InUse {
         certificates.retain(|certificate| seen.insert(certificate.sha256_fingerprint()));
         let issuers: Vec<_> = hierarchy.issuers.into_iter().map(ready).collect();
         let voices = ocsp::voices(&issuers, &hierarchy.responders, &hierarchy.crls, &certificates);
-        Self { issuers, voices, certificates, recorded: AtomicBool::new(false) }
+        Self { issuers, voices, certificates, crls: hierarchy.crls, recorded: AtomicBool::new(false) }
     }
 
     /// Sees that the storage has the certificates: once for each hierarchy, and again after a failure. Two that meet here both

@@ -8,14 +8,14 @@ use cairn_core::api::sa::{Intent, NewCertificate};
 use cairn_core::{Error, ErrorKind, Identifier, Result, Timestamp};
 use cairn_x509::certificate::{CertificateError, SignError};
 use cairn_x509::{
-    BuildError, Certificate, Finding, LeafInputs, PublicKey, SpkiError, SubjectAltName, TbsCertificate,
-    Validity, leaf, lint_leaf,
+    BuildError, Certificate, Finding, LeafInputs, LeafProfile, PublicKey, SpkiError, SubjectAltName,
+    TbsCertificate, Validity, leaf, lint_leaf,
 };
 
 use crate::choice::{Asked, NoIssuer, choose};
 use crate::hierarchy::Ready;
 use crate::issuer::{Issuer, list};
-use crate::profile::{LeafValidity, Profile};
+use crate::profile::LeafValidity;
 use crate::signing::away;
 use crate::{Ca, audit, serial};
 
@@ -95,7 +95,9 @@ impl Ca {
             ocsp_url: published.as_ref().map(|published| published.ocsp.as_str()),
             issuer_url: published.as_ref().map(|published| published.issuer.as_str()),
         };
-        let tbs = to_be_signed(profile, issuer, inputs)?;
+        // The CA's own listeners staple nothing.
+        let must_staple = profile.leaf.must_staple && request.order.is_some();
+        let tbs = to_be_signed(&LeafProfile { must_staple, ..profile.leaf }, issuer, inputs)?;
 
         // 5. The lint certificate.
         let lint_certificate = lint(&tbs, issuer).inspect_err(|error| {
@@ -173,11 +175,11 @@ pub(crate) fn unsigned(error: SignError) -> Error {
 }
 
 fn to_be_signed(
-    profile: &Profile,
+    profile: &LeafProfile,
     issuer: &Issuer,
     inputs: LeafInputs<'_>,
 ) -> Result<TbsCertificate, IssuanceError> {
-    Ok(leaf(&profile.leaf, issuer.certificate(), issuer.signer().algorithm(), inputs)?)
+    Ok(leaf(profile, issuer.certificate(), issuer.signer().algorithm(), inputs)?)
 }
 
 fn name(identifier: &Identifier) -> SubjectAltName {

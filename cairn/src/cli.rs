@@ -119,6 +119,14 @@ pub struct DevArgs {
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub certificate_backdate: Period,
 
+    /// Issue certificates that TLS servers must staple an OCSP answer to (RFC 7633)
+    #[arg(long)]
+    pub must_staple: bool,
+
+    /// Have OCSP answers signed by a delegated responder instead of the issuer
+    #[arg(long)]
+    pub delegated_ocsp: bool,
+
     /// Keys and lifetimes of a new hierarchy.
     #[command(flatten)]
     pub hierarchy: DevHierarchyArgs,

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::key_place::{KeyPlace, Pkcs11};
-use crate::{lifecycle, runtime, telemetry};
+use crate::{crl_push, lifecycle, runtime, telemetry};
 
 /// Everything that `cairn serve` is told. Relative paths are relative to the file's own folder.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Config {
     /// The listener for relying parties.
     #[serde(default)]
     pub pki: Pki,
+    /// CRLs for others to serve.
+    #[serde(default)]
+    pub crl_push: crl_push::Config,
     /// The management listener.
     #[serde(default)]
     pub management: Management,
@@ -130,11 +133,13 @@ pub struct Pki {
     pub trusted_proxies: Vec<IpNet>,
     /// How OCSP is answered.
     pub ocsp: cairn_wfe::pki::OcspConfig,
+    /// How CRLs are served.
+    pub crl: cairn_wfe::pki::CrlConfig,
 }
 
 impl From<Pki> for cairn_wfe::pki::Config {
-    fn from(Pki { listen: _, trusted_proxies, ocsp }: Pki) -> Self {
-        Self { trusted_proxies, ocsp }
+    fn from(Pki { listen: _, trusted_proxies, ocsp, crl }: Pki) -> Self {
+        Self { trusted_proxies, ocsp, crl }
     }
 }
 
@@ -316,6 +321,7 @@ impl Config {
             &mut self.api.certificate,
             &mut self.api.key,
             &mut self.internal.pki,
+            &mut self.crl_push.folder,
             &mut self.issuer.root,
             &mut self.issuer.certificate,
             &mut self.issuer.folder,

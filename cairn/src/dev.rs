@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use cairn_ca::Issuer;
+use cairn_ca::{Issuer, OcspSigner};
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Period, PkiUrl, SystemRandom};
 use cairn_sa::SqliteStorage;
@@ -200,9 +200,13 @@ fn configs(
     configs.pa.single_labels = true;
     configs.pa.allowed_networks = everywhere;
     configs.ca.pki_url = pki_url(pki);
+    if args.delegated_ocsp {
+        configs.ca.ocsp.signer = OcspSigner::Delegated;
+    }
     for profile in configs.ca.profiles.values_mut() {
         profile.lifetime = args.certificate_lifetime;
         profile.backdate = args.certificate_backdate;
+        profile.must_staple = args.must_staple;
     }
     Ok(configs)
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use cairn_proto::transport::{Health, Server};
 use cairn_proto::{
-    Role, administration_server, certificate_authority_server, certificate_store_server,
+    Role, administration_server, certificate_authority_server, certificate_store_server, crl_store_server,
     listener_certificates_server, nonce_owner_server, ocsp_responder_server, pki_read_server,
     policy_authority_server, registration_authority_server, revocation_store_server,
     storage_authority_server, storage_read_servers, validation_authority_server,
@@ -94,7 +94,8 @@ fn answering(server: Server, role: Role, services: &Services) -> Server {
                 .add(storage_authority_server(sa.clone()), &[Role::Ra])
                 .add(revocation_store_server(sa.clone()), &[Role::Ra])
                 .add(certificate_store_server(sa.clone()), &[Role::Ca])
-                .add(pki_read_server(sa.clone()), &[Role::Pki]),
+                .add(crl_store_server(sa.clone()), &[Role::Ca])
+                .add(pki_read_server(sa.clone()), &[Role::Pki, Role::Ca]),
             None => server,
         },
         Role::Pa => match &services.pa {

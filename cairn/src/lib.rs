@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod crl_push;
 
 pub mod admin;
 pub mod ca_command;

@@ -21,6 +21,7 @@ pub const ROOMS: &[(&str, &[Metric])] = &[
     ("Validation authority", cairn_va::METRICS),
     ("Certificate authority", cairn_ca::METRICS),
     ("Storage authority", cairn_sa::METRICS),
+    ("CRLs for others to serve", crate::crl_push::METRICS),
     ("Calls between processes", cairn_proto::transport::metrics::METRICS),
     ("Process", process::METRICS),
 ];

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cairn_ca::Ca;
+use cairn_ca::{Ca, Crls};
 use cairn_core::api::Storage;
 use cairn_proto::transport::Health;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub struct Readiness {
     storage: Option<Arc<dyn Storage>>,
     ca: Option<Arc<Ca>>,
+    crls: Option<Arc<Crls>>,
     peers: Peers,
     leaving: CancellationToken,
     notices: Arc<Notices>,
@@ -79,6 +80,7 @@ impl Readiness {
         Self {
             storage: services.sa.clone(),
             ca: services.ca.clone(),
+            crls: services.crls.clone(),
             peers: services.peers.clone(),
             leaving: lifecycle.leaving.clone(),
             notices: Arc::clone(&services.notices),
@@ -87,8 +89,9 @@ impl Readiness {
 
     /// What somebody should do soon.
     #[must_use]
-    pub fn notices(&self) -> Arc<Vec<String>> {
-        self.notices.get()
+    pub fn notices(&self) -> Vec<String> {
+        let crls = self.crls.iter().flat_map(|crls| crls.overdue());
+        self.notices.get().iter().cloned().chain(crls).collect()
     }
 
     /// Looks.

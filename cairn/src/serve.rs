@@ -159,6 +159,7 @@ fn configs(config: &Config) -> Configs {
         ca: config.ca.clone(),
         pa: config.pa.clone(),
         pki: config.pki.clone().into(),
+        crl_push: config.crl_push.clone(),
     }
 }
 

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use cairn_ca::{Ca, Issuer};
+use cairn_ca::{Ca, Crls, Issuer};
 use cairn_core::api::{
-    CertificateAuthority, CertificateStore, ListenerCertificates, NoncePeers, NonceService, OcspResponder,
-    PkiRead, PolicyAuthority, RegistrationAuthority, Storage, StorageAuthority, StorageRead,
+    CertificateAuthority, CertificateStore, CrlStore, ListenerCertificates, NoncePeers, NonceService,
+    OcspResponder, PkiRead, PolicyAuthority, RegistrationAuthority, Storage, StorageAuthority, StorageRead,
     ValidationAuthority,
 };
 use cairn_core::time::SystemClock;
 use cairn_core::{Clock, Identifier, Random, SystemRandom};
 use cairn_pa::Pa;
 use cairn_proto::{
-    RemoteCertificateAuthority, RemoteCertificateStore, RemoteListenerCertificates, RemoteOcspResponder,
-    RemotePkiRead, RemotePolicyAuthority, RemoteRegistrationAuthority, RemoteStorageAuthority,
-    RemoteStorageRead, RemoteValidationAuthority, Role,
+    RemoteCertificateAuthority, RemoteCertificateStore, RemoteCrlStore, RemoteListenerCertificates,
+    RemoteOcspResponder, RemotePkiRead, RemotePolicyAuthority, RemoteRegistrationAuthority,
+    RemoteStorageAuthority, RemoteStorageRead, RemoteValidationAuthority, Role,
 };
 use cairn_ra::Ra;
 use cairn_va::{Perspective, Va};
@@ -27,6 +27,7 @@ use cairn_wfe::{Chains, Nonces, RoutedNonces};
 use cairn_x509::Certificate;
 use tracing::warn;
 
+use crate::crl_push;
 use crate::lifecycle::Lifecycle;
 use crate::peers::Peers;
 use crate::readiness::Notices;
@@ -47,6 +48,8 @@ pub struct Configs {
     pub pa: cairn_pa::Config,
     /// The front end for relying parties.
     pub pki: pki::Config,
+    /// CRLs for others to serve.
+    pub crl_push: crl_push::Config,
 }
 
 /// What the services stand on.
@@ -111,6 +114,8 @@ pub struct Services {
     pub remote_va: Option<Arc<dyn ValidationAuthority>>,
     /// Signs, with issuers that can be exchanged.
     pub ca: Option<Arc<Ca>>,
+    /// Makes CRLs, if there is a place where they are looked for.
+    pub crls: Option<Arc<Crls>>,
     /// Remembers.
     pub sa: Option<Arc<dyn Storage>>,
     /// What front ends read of it, where that is not the same.
@@ -172,6 +177,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let remote_va = remote_va.map(|va| Arc::new(va) as Arc<dyn ValidationAuthority>);
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
     let ca = issuers.map(|issuers| wiring.certificate_authority(configs.ca, issuers)).transpose()?;
+    let crls = ca.as_ref().map(|ca| wiring.crls(ca, configs.crl_push)).transpose()?.flatten();
     let ra = roles.play(Role::Ra).then(|| {
         let deps = cairn_ra::Deps {
             sa: wiring.storage_authority()?,
@@ -199,7 +205,21 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
         .transpose()?;
     let pki = roles.play(Role::Pki).then(|| wiring.relying_parties(configs.pki, ca.as_ref())).transpose()?;
     let Wiring { sa, near, peers, clock, .. } = wiring;
-    Ok(Services { wfe, pki, ra, va, remote_va, ca, sa, near, pa, peers, clock, notices: Arc::default() })
+    Ok(Services {
+        wfe,
+        pki,
+        ra,
+        va,
+        remote_va,
+        ca,
+        crls,
+        sa,
+        near,
+        pa,
+        peers,
+        clock,
+        notices: Arc::default(),
+    })
 }
 
 /// How often it is looked whether an OCSP responder is due: far more often than one ever is.
@@ -269,6 +289,24 @@ impl Wiring<'_> {
         Ok(ca)
     }
 
+    /// What makes CRLs, from now on until the process stops. What is half made then is never served.
+    fn crls(&self, ca: &Arc<Ca>, push: crl_push::Config) -> Result<Option<Arc<Crls>>> {
+        let store: Arc<dyn CrlStore> = match &self.sa {
+            Some(sa) => sa.clone(),
+            None => Arc::new(RemoteCrlStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
+        };
+        let Some(crls) = Crls::new(Arc::clone(ca), store).map(Arc::new) else { return Ok(None) };
+        let (current, stopping) = (Arc::clone(&crls), self.lifecycle.stopping.clone());
+        self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(current.keep_current()).await });
+        if let Some(folder) = push.folder {
+            let published = self.published(Role::Ca)?;
+            let pushing = crl_push::push(folder, Arc::clone(&crls), published);
+            let stopping = self.lifecycle.stopping.clone();
+            self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(pushing).await });
+        }
+        Ok(Some(crls))
+    }
+
     /// Nonces of this front end and of those beside it.
     fn route(&self, own: &Arc<Nonces>, peers: Arc<dyn NoncePeers>) -> Arc<dyn NonceService> {
         let routed = Arc::new(RoutedNonces::new(Arc::clone(own), peers));
@@ -315,13 +353,18 @@ impl Wiring<'_> {
         Ok(FrontEnd { acme: cairn_wfe::router(deps, config), nonces, listener_certificates, chains })
     }
 
+    /// What is published, for this role of the process.
+    fn published(&self, caller: Role) -> Result<Arc<dyn PkiRead>> {
+        match &self.sa {
+            Some(sa) => Ok(sa.clone()),
+            None => Ok(Arc::new(RemotePkiRead::new(self.peers.channel(caller, Role::Sa)?))),
+        }
+    }
+
     /// The front end for relying parties, kept current for as long as it answers.
     fn relying_parties(&self, config: pki::Config, ca: Option<&Arc<Ca>>) -> Result<Router> {
         config.validate().context("[pki]")?;
-        let published: Arc<dyn PkiRead> = match &self.sa {
-            Some(sa) => sa.clone(),
-            None => Arc::new(RemotePkiRead::new(self.peers.channel(Role::Pki, Role::Sa)?)),
-        };
+        let published = self.published(Role::Pki)?;
         let ocsp: Arc<dyn OcspResponder> = match ca {
             Some(ca) => ca.clone(),
             None => Arc::new(RemoteOcspResponder::new(self.peers.channel(Role::Pki, Role::Ca)?)),

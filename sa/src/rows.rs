@@ -22,6 +22,7 @@ use crate::error::{DbError, Inconsistency};
 mod incidents;
 
 pub(crate) use incidents::{IncidentRow, entry_id, last_entry_id, octets_of};
+
 /// How many pieces of CRLs are removed at once: a few megabytes, which SQLite's one writer gives back in milliseconds.
 pub(crate) const REMOVED_CHUNKS: i64 = 16;
 

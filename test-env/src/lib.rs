@@ -19,6 +19,7 @@ pub mod relay;
 pub mod relying_party;
 pub mod site;
 pub mod split;
+pub mod turned_clock;
 pub mod wait;
 
 pub mod acme;

@@ -212,10 +212,19 @@ impl Serve {
     /// # Errors
     /// As [`Serve::start`].
     pub fn start_of(binary: &Binary, site: &Site) -> Result<(Self, Value)> {
+        Self::start_in(binary, site, &[])
+    }
+
+    /// The same with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`Serve::start`].
+    pub fn start_in(binary: &Binary, site: &Site, environment: &[(&str, String)]) -> Result<(Self, Value)> {
         let ready_file = site.home.path().join("ready.json");
         let _from_before = fs::remove_file(&ready_file);
         let log = site.home.path().join("log");
         let mut command = binary.command();
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["serve", "--config"]).arg(site.config()).arg("--ready-file").arg(&ready_file);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let mut serve = Self(command.spawn()?);

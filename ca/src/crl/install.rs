@@ -2,42 +2,47 @@
 //! whether an intermediate is revoked where its certificate says.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use cairn_core::api::pki::RevocationPosition;
 use cairn_core::crl::CRL_CHUNK;
 use cairn_core::{CrlHead, CrlId, CrlKind, CrlShard, IssuerId, Result, ShardId, Timestamp};
 use cairn_x509::Crl;
 
-use super::{Crls, audit};
+use super::{Crls, State, audit};
 use crate::issuer::Issuer;
 
 /// Under this number the one CRL of a CA above is found.
 const SHARD: CrlShard = CrlShard::new(0);
 
 impl Crls {
-    /// Publishes what was installed, unless it is there, or newer ones are.
-    pub(super) async fn publish_installed(&self, own: &BTreeMap<IssuerId, Arc<Issuer>>) {
-        let installed = Arc::clone(&self.installed.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut left = Vec::new();
-        for crl in installed.iter() {
+    /// Publishes those of the hierarchy in use, unless they are there, or newer ones are.
+    pub(super) async fn publish_installed(&self, state: &mut State, own: &BTreeMap<IssuerId, Arc<Issuer>>) {
+        let hierarchy = self.ca.hierarchy.load_full();
+        if state.installed.as_ref().is_some_and(|installed| Arc::ptr_eq(installed, &hierarchy)) {
+            return;
+        }
+        let (mut is_all, mut above) = (true, Vec::new());
+        for crl in &hierarchy.crls {
             let Some(head) = head(crl) else {
-                tracing::warn!(issuer = %crl.tbs().issuer(), "an installed CRL has no number or key identifier, and is not served");
+                let issuer = crl.tbs().issuer();
+                tracing::warn!(%issuer, "an installed CRL has no number or key identifier, and is not served");
                 continue;
             };
             // Those of the issuers whose keys are here are made here.
             if own.contains_key(&head.id.shard.issuer) {
                 continue;
             }
-            if let Err(error) = self.publish_one(crl, head).await {
+            if let Err(error) = self.publish_one(crl, head.clone()).await {
                 tracing::warn!(%error, issuer = %crl.tbs().issuer(), "an installed CRL could not be published; trying again");
-                left.push(crl.clone());
+                is_all = false;
+            } else {
+                above.push(head);
             }
         }
-        let mut current = self.installed.lock().unwrap_or_else(PoisonError::into_inner);
-        // Unless others were given meanwhile.
-        if Arc::ptr_eq(&current, &installed) {
-            *current = Arc::new(left);
+        state.above = above;
+        if is_all {
+            state.installed = Some(hierarchy);
         }
     }
 

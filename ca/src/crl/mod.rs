@@ -21,13 +21,13 @@ use cairn_core::api::CrlStore;
 use cairn_core::api::crl::MAX_ROWS;
 use cairn_core::api::pki::RevocationPosition;
 use cairn_core::{CrlHead, CrlKind, CrlShard, IssuerId, Result, RevocationReason, ShardId, WorkerId};
-use cairn_x509::Crl;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::metrics::METRICS;
 
 use self::due::{Due, Latest};
 use self::metrics::Handles;
+use crate::hierarchy::InUse;
 use crate::issuer::Issuer;
 use crate::publication::Publication;
 use crate::{Ca, CrlConfig};
@@ -50,11 +50,11 @@ pub struct Crls {
     config: CrlConfig,
     /// By whom leases are held.
     holder: WorkerId,
-    /// What other CAs above have made, to be published with ours.
-    installed: Mutex<Arc<Vec<Crl>>>,
     /// One round at a time.
     state: tokio::sync::Mutex<State>,
     overdue: Mutex<Vec<String>>,
+    /// The latest CRLs, of which one is made here now and then.
+    latest: Mutex<Vec<CrlHead>>,
 }
 
 #[derive(Default)]
@@ -62,6 +62,10 @@ struct State {
     /// What was revoked up to here is known; `None` before the first look.
     seen: Option<RevocationPosition>,
     shards: BTreeMap<ShardId, Shard>,
+    /// Whose CRLs of CAs above are published.
+    installed: Option<Arc<InUse>>,
+    /// Those.
+    above: Vec<CrlHead>,
     /// Issuers whose stored CRLs have been read.
     read: BTreeSet<IssuerId>,
     metrics: BTreeMap<IssuerId, Handles>,
@@ -93,20 +97,20 @@ impl Crls {
             publication,
             config,
             holder,
-            installed: Mutex::default(),
             state: tokio::sync::Mutex::default(),
             overdue: Mutex::default(),
+            latest: Mutex::default(),
         })
-    }
-
-    /// Publishes these CRLs, which CAs above have made, besides those that are made here. Replaces what was given before.
-    pub fn install(&self, crls: Vec<Crl>) {
-        *self.installed.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(crls);
     }
 
     /// CRLs that should have been made by now, in words for the operator.
     pub fn overdue(&self) -> Vec<String> {
         self.overdue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The latest CRLs that are known here: those that were made here are among them, unless others have made newer ones.
+    pub fn latest(&self) -> Vec<CrlHead> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes CRLs when it is time, until this is dropped. What is half made then is never served; the next one cleans it away.
@@ -134,7 +138,7 @@ impl Crls {
         for (shard, issuer) in self.shards(&state, &issuers) {
             self.tend(&mut state, shard, &issuer).await;
         }
-        self.publish_installed(&issuers).await;
+        self.publish_installed(&mut state, &issuers).await;
         self.tell(&mut state, &issuers);
         Ok(())
     }
@@ -297,6 +301,9 @@ impl Crls {
             let shards = || state.shards.iter().filter(|(shard, _)| shard.issuer == *id);
             metrics.show(shards().count(), shards().filter_map(|(_, shard)| shard.latest.complete.as_ref()));
         }
+        let latest = state.shards.values().flat_map(|shard| [&shard.latest.complete, &shard.latest.delta]);
+        let latest = latest.flatten().chain(&state.above).cloned().collect();
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
     }
 }

@@ -408,20 +408,27 @@ async fn the_crl_of_the_ca_above_is_published_once_and_only_a_newer_one_after_it
     };
     let (older, newer) = (of_root(1), of_root(2));
     let storage = Arc::new(SqliteStorage::open_ephemeral().unwrap());
-    let world = World::on("", hierarchy.intermediate.clone(), hierarchy.issuer(), storage);
+    let certificate = hierarchy.intermediate.clone();
+    let own = Arc::new(hierarchy.issuer());
+    let other = Hierarchy::new(KeySpec::P256, 1825).issuer();
+    let world = World::on("", certificate, other, storage);
+    let install = |crls: Vec<Crl>| {
+        let issuers = vec![Arc::clone(&own)];
+        world.ca.exchange(cairn_ca::Hierarchy { issuers, crls, ..cairn_ca::Hierarchy::default() });
+    };
     let issuer = IssuerId::from_bytes(root.subject_key_identifier().unwrap().try_into().unwrap());
     let shard = ShardId { issuer, shard: CrlShard::new(0) };
     let served = async || {
         let head = world.storage.crl(shard, CrlKind::Complete).await.unwrap().unwrap();
         Crl::from_der(&world.octets(&head).await).unwrap()
     };
-    world.crls.install(vec![older.clone()]);
+    install(vec![older.clone()]);
     world.crls.round().await.unwrap();
     assert_eq!(served().await, older);
-    world.crls.install(vec![newer.clone()]);
+    install(vec![newer.clone()]);
     world.crls.round().await.unwrap();
     assert_eq!(served().await, newer);
-    world.crls.install(vec![older]);
+    install(vec![older]);
     world.crls.round().await.unwrap();
     assert_eq!(served().await, newer);
     // The issuer's own is not touched by that.

@@ -165,3 +165,19 @@ async fn a_certificate_says_nothing_of_where_to_look_if_there_is_no_such_place()
     assert!(!contains(&Certificate::from_der(&issued.der).unwrap(), b"http://"));
     assert_eq!(world.journal.intents()[0].crl_shard, None);
 }
+
+#[tokio::test]
+async fn whoever_must_staple_says_so_but_for_the_cas_own_listeners() {
+    /// id-pe-tlsfeature, 1.3.6.1.5.5.7.1.24, with status_request (RFC 7633 §4).
+    const MUST_STAPLE: [u8; 17] = [6, 8, 0x2b, 6, 1, 5, 5, 7, 1, 24, 4, 5, 0x30, 3, 2, 1, 5];
+    let says_so = |certificate: &Certificate| contains(certificate, &MUST_STAPLE);
+    let staple = "pki_url = \"http://pki.test\"\n[profiles.default]\nmust_staple = true";
+    let world = World::with_config(staple);
+    let asked = request(&[("dns", "www.example.test")]);
+    let issued = world.issue(asked.clone()).await.unwrap();
+    assert!(says_so(&Certificate::from_der(&issued.der).unwrap()));
+    let own = world.issue(IssuanceRequest { order: None, account: None, ..asked.clone() }).await.unwrap();
+    assert!(!says_so(&Certificate::from_der(&own.der).unwrap()));
+    let plain = World::new().issue(asked).await.unwrap();
+    assert!(!says_so(&Certificate::from_der(&plain.der).unwrap()));
+}

@@ -14,6 +14,8 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[api]", "cairn/src/config.rs", "Api"),
     ("[pki]", "cairn/src/config.rs", "Pki"),
     ("[pki.ocsp]", "wfe/src/pki/config.rs", "Ocsp"),
+    ("[pki.crl]", "wfe/src/pki/config.rs", "Crl"),
+    ("[crl_push]", "cairn/src/crl_push.rs", "Config"),
     ("[management]", "cairn/src/config.rs", "Management"),
     ("[admin]", "cairn/src/config.rs", "Admin"),
     ("[internal]", "cairn/src/config.rs", "Internal"),
@@ -43,6 +45,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
 const TABLES: &[&str] = &[
     "api",
     "pki",
+    "crl_push",
     "management",
     "admin",
     "internal",

@@ -9,7 +9,8 @@
 //!    └────► StorageRead ◄── sa
 //! ```
 //!
-//! What relying parties are told is read through `PkiRead`, by the front end that serves them.
+//! What relying parties are told is read through `PkiRead`, by the front end that serves them; whether a certificate is revoked is said by
+//! the certificate authority, as `OcspResponder`.
 //!
 //! Front ends that run side by side ask each other for one thing: whether a nonce of theirs is good (`NonceOwner`, found by
 //! `NoncePeers`).

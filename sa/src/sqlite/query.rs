@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row, ffi};
 use crate::error::DbError;
 
 /// Statements kept ready on each connection: more than there are, so that none is ever prepared twice.
-pub(super) const PREPARED: usize = 200;
+pub(super) const PREPARED: usize = 160;
 
 /// Declares a file's SQL texts as constants, and lists them for the test that looks at every query plan.
 ///

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -47,6 +48,14 @@ impl Endpoint {
     /// # Errors
     /// If the URL or the roots cannot be used.
     pub fn new(url: &str, roots: &str) -> Result<Self> {
+        Self::by_clock(url, roots, Arc::new(DefaultTimeProvider))
+    }
+
+    /// The same, by another clock than this machine's.
+    ///
+    /// # Errors
+    /// As [`Endpoint::new`].
+    pub fn by_clock(url: &str, roots: &str, clock: Arc<dyn TimeProvider>) -> Result<Self> {
         let uri: Uri = url.parse().map_err(Error::nonsense)?;
         let (Some(host), Some(authority)) = (uri.host(), uri.authority()) else {
             return Err(Error::nonsense(format!("{url} names no server")));
@@ -55,19 +64,19 @@ impl Endpoint {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let tls = secure.then(|| Tls::new(&host, roots)).transpose()?;
+        let tls = secure.then(|| Tls::new(&host, roots, clock)).transpose()?;
         Ok(Self { host, port, authority, tls })
     }
 }
 
 impl Tls {
-    fn new(host: &str, roots: &str) -> Result<Self> {
+    fn new(host: &str, roots: &str, clock: Arc<dyn TimeProvider>) -> Result<Self> {
         let mut store = RootCertStore::empty();
         for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
             store.add(root.map_err(Error::nonsense)?).map_err(Error::nonsense)?;
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_details(provider, clock)
             .with_safe_default_protocol_versions()
             .map_err(Error::nonsense)?
             .with_root_certificates(store)

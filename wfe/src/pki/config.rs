@@ -16,6 +16,31 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How OCSP is answered.
     pub ocsp: Ocsp,
+    /// How CRLs are served.
+    pub crl: Crl,
+}
+
+/// How CRLs are served.
+///
+/// ```toml
+/// max_age = "5m"
+/// cached_octets = 67108864
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Crl {
+    /// How long browsers, proxies and CDNs may keep a CRL (`Cache-Control: max-age`), whole seconds from 0s to 5d. Default: `5m`. A
+    /// certificate that is revoked meanwhile goes unseen behind them for as long. They are told less at the end of a CRL's life.
+    pub max_age: Period,
+    /// How many octets of CRLs are kept in memory, 0 for none. Default: 67108864 (64 MiB). A CRL that would take more than half of that is
+    /// read from the storage for each request.
+    pub cached_octets: usize,
+}
+
+impl Default for Crl {
+    fn default() -> Self {
+        Self { max_age: Period::from_secs(5 * 60), cached_octets: 64 << 20 }
+    }
 }
 
 /// How OCSP is answered.
@@ -64,6 +89,9 @@ pub enum ConfigError {
     /// `max-age` has whole seconds, and no answer is kept for longer than half of its life.
     #[error("ocsp.max_age is {0}: write whole seconds from \"0s\" to \"5d\"")]
     MaxAge(Period),
+    /// `max-age` has whole seconds, and no CRL is kept for longer than it lives.
+    #[error("crl.max_age is {0}: write whole seconds from \"0s\" to \"5d\"")]
+    CrlMaxAge(Period),
     /// There would be no bound.
     #[error("ocsp.cached_answers is {0}: write a number up to {MOST_ANSWERS}")]
     CachedAnswers(usize),
@@ -78,6 +106,10 @@ impl Config {
         let Ocsp { max_age, cached_answers, .. } = self.ocsp;
         if max_age.duration().subsec_nanos() != 0 || max_age > LONGEST_AGE {
             return Err(ConfigError::MaxAge(max_age));
+        }
+        let Crl { max_age, .. } = self.crl;
+        if max_age.duration().subsec_nanos() != 0 || max_age > LONGEST_AGE {
+            return Err(ConfigError::CrlMaxAge(max_age));
         }
         if cached_answers > MOST_ANSWERS {
             return Err(ConfigError::CachedAnswers(cached_answers));

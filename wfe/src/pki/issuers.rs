@@ -78,6 +78,11 @@ impl Issuers {
         self.find(|known| named(known).then_some(())).await.is_some()
     }
 
+    /// Whether there is such a CA.
+    pub(super) async fn knows(&self, issuer: IssuerId) -> bool {
+        self.find(|known| known.served.contains_key(&issuer).then_some(())).await.is_some()
+    }
+
     /// Looks for something among what is known, and once more after a read if it is not there.
     async fn find<T>(&self, look: impl Fn(&Known) -> Option<T>) -> Option<T> {
         if let Some(found) = look(&self.known.load()) {

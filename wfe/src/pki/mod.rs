@@ -5,9 +5,11 @@
 //! |---|---|---|
 //! | OCSP, RFC 6960 appendix A.1 | `/ocsp`, `/ocsp/{request}` | POST; GET |
 //! | an issuer's certificate, DER | `/issuers/{issuer}.cer` | GET |
+//! | a shard's CRL, complete and delta, DER | `/crls/{issuer}/{shard}.crl`, `/crls/{issuer}/{shard}-delta.crl` | GET |
 //!
 //! It reads what is published and asks the certificate authority's OCSP responder; it has no way to anything else.
 
+mod crls;
 mod issuers;
 mod ocsp;
 
@@ -28,10 +30,11 @@ use cairn_core::api::{OcspResponder, PkiRead};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
+use self::crls::Crls;
 use self::issuers::Issuers;
 use self::ocsp::Ocsp;
 
-pub use self::config::{Config, ConfigError, NonceUse, Ocsp as OcspConfig};
+pub use self::config::{Config, ConfigError, Crl as CrlConfig, NonceUse, Ocsp as OcspConfig};
 pub use self::metrics::METRICS;
 
 /// The paths as the router knows them; `cairn_core::pki` writes URLs of the same.
@@ -41,9 +44,10 @@ mod path {
     pub(super) const OCSP_SLASH: &str = "/ocsp/";
     pub(super) const OCSP_GET: &str = "/ocsp/{*request}";
     pub(super) const ISSUER: &str = "/issuers/{name}";
+    pub(super) const CRL: &str = "/crls/{issuer}/{name}";
 
     /// All of them: requests are counted by them.
-    pub(super) const ALL: [&str; 3] = [OCSP, OCSP_GET, ISSUER];
+    pub(super) const ALL: [&str; 4] = [OCSP, OCSP_GET, ISSUER, CRL];
 
     /// The path's pattern, if it has one of these: what stands before the first parameter is the path's beginning.
     pub(super) fn pattern(path: &str) -> Option<&'static str> {
@@ -68,6 +72,7 @@ pub struct Deps {
 pub struct Pki {
     issuers: Issuers,
     ocsp: Ocsp,
+    crls: Crls,
     config: Config,
 }
 
@@ -77,7 +82,8 @@ impl Pki {
     pub fn new(deps: Deps, config: Config) -> Self {
         let Deps { published, ocsp, clock } = deps;
         let ocsp = Ocsp::new(ocsp, Arc::clone(&published), Arc::clone(&clock), config.ocsp.clone());
-        Self { issuers: Issuers::new(published, clock), ocsp, config }
+        let crls = Crls::new(Arc::clone(&published), Arc::clone(&clock), config.crl.clone());
+        Self { issuers: Issuers::new(published, clock), ocsp, crls, config }
     }
 
     /// Follows what is published; to be stopped by dropping it.
@@ -94,6 +100,7 @@ pub fn router(pki: Arc<Pki>) -> Router {
         .route(path::OCSP_SLASH, post(ocsp::posted).get(ocsp::got))
         .route(path::OCSP_GET, get(ocsp::got))
         .route(path::ISSUER, get(issuers::certificate))
+        .route(path::CRL, get(crls::crl))
         .fallback(no_such_resource)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(pki.clone(), edge::edge))

@@ -1,7 +1,7 @@
 //! Intents and certificates.
 
-use cairn_core::api::sa::Intent;
-use cairn_core::{CertificateRecord, ErrorKind, OrderId};
+use cairn_core::api::sa::{Intent, MAX_CERTIFICATE_STATUSES, NewRevocation};
+use cairn_core::{CertificateRecord, CertificateStatus, ErrorKind, OrderId, Revocation, RevocationReason};
 
 use crate::world::{NOW, World, certificate, kind};
 
@@ -66,4 +66,20 @@ pub(crate) async fn a_second_certificate_for_an_intent_is_refused(world: World) 
     assert_eq!(kind(world.storage.add_certificate(other).await), Some(ErrorKind::Conflict));
     let stored = world.storage.certificate(&serial).await.unwrap().unwrap();
     assert_eq!(stored.der, certificate(&serial).der);
+}
+
+pub(crate) async fn statuses_are_told_in_the_order_of_the_question_and_of_certificates_alone(world: World) {
+    let (good, revoked) = (world.certificate(None).await, world.certificate(None).await);
+    let intended = world.intent(None);
+    world.storage.record_intent(intended.clone()).await.unwrap();
+    let revocation = Revocation { at: NOW.plus(5), reason: Some(RevocationReason::Superseded) };
+    let new = NewRevocation { serial: revoked.clone(), revocation, blocked_key: None };
+    world.storage.revoke_certificate(new).await.unwrap();
+    let asked = [revoked, intended.serial.clone(), good.clone(), good];
+    let status = |revocation| Some(CertificateStatus { issuer: intended.issuer, revocation });
+    let told = [status(Some(revocation)), None, status(None), status(None)];
+    assert_eq!(world.storage.certificate_statuses(&asked).await, Ok(told.to_vec()));
+    assert_eq!(world.storage.certificate_statuses(&[]).await, Ok(Vec::new()));
+    let many = vec![intended.serial; MAX_CERTIFICATE_STATUSES + 1];
+    assert_eq!(kind(world.storage.certificate_statuses(&many).await), Some(ErrorKind::Internal));
 }

@@ -82,6 +82,7 @@ stories! {
         certificates_without_orders_do_not_disturb_each_other
         a_certificate_without_intent_is_refused
         a_second_certificate_for_an_intent_is_refused
+        statuses_are_told_in_the_order_of_the_question_and_of_certificates_alone
     }
     ca_certificates {
         ca_certificates_read_back_the_latest_first
@@ -101,6 +102,16 @@ stories! {
         places_rise_with_the_time
         who_follows_misses_nothing_that_many_revoke_at_once
     }
+    crls {
+        a_lease_has_one_holder_until_it_ends_or_is_given_back
+        of_many_that_want_a_lease_one_has_it
+        a_crl_reads_back_once_it_is_published
+        numbers_rise_and_only_a_delta_of_the_same_moment_shares_one
+        who_lost_the_lease_stores_and_removes_nothing_any_more
+        old_crls_are_removed_piece_by_piece_and_the_others_stay
+        the_revoked_certificates_of_a_shard_come_in_pages_by_their_serials
+        what_is_long_over_is_forgotten_but_never_the_latest
+    }
     keys {
         a_revocation_is_corrected_once_and_keeps_its_time
         a_compromised_keys_certificates_are_looked_for_until_that_is_ended
@@ -119,16 +130,6 @@ stories! {
         certificates_are_entered_once_and_read_in_stretches
         what_is_done_is_not_to_do_any_more
         a_certificate_is_replaced_by_one_with_the_same_subject_or_by_an_order
-    }
-    crls {
-        a_lease_has_one_holder_until_it_ends_or_is_given_back
-        of_many_that_want_a_lease_one_has_it
-        a_crl_reads_back_once_it_is_published
-        numbers_rise_and_only_a_delta_of_the_same_moment_shares_one
-        who_lost_the_lease_stores_and_removes_nothing_any_more
-        old_crls_are_removed_piece_by_piece_and_the_others_stay
-        the_revoked_certificates_of_a_shard_come_in_pages_by_their_serials
-        what_is_long_over_is_forgotten_but_never_the_latest
     }
     pruning {
         what_says_who_replaces_a_certificate_goes_with_it_and_a_claim_that_came_to_nothing_with_its_order

@@ -11,6 +11,7 @@
 
 mod load;
 mod machine;
+mod ocsp;
 mod options;
 mod process;
 mod report;
@@ -55,6 +56,11 @@ async fn run(options: &Options) -> Result<Outcome> {
         }
         Measure::Start => {
             let report = start::measure_starts(options.rounds)?;
+            let text = if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+            Ok(Outcome { text, clean: true })
+        }
+        Measure::Ocsp => {
+            let report = ocsp::measure().await?;
             let text = if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
             Ok(Outcome { text, clean: true })
         }

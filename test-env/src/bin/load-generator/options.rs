@@ -102,6 +102,8 @@ pub(crate) enum Measure {
     Start,
     /// What a server takes that has nothing to do
     Idle,
+    /// The cost of an OCSP answer, of one from the cache and of one that is signed; needs sqlite3
+    Ocsp,
 }
 
 /// What a server can consist of.
