@@ -35,6 +35,7 @@ mod vocabulary;
     unused_qualifications,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    clippy::large_enum_variant,
     reason = "generated from the .proto files, where the documentation is; tests/generated.rs compares"
 )]
 mod v1;

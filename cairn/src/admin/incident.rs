@@ -18,7 +18,7 @@ const CALLS_PER_WORD: u64 = 10;
 
 pub(super) async fn run(command: IncidentCommand) -> Result<String> {
     match command {
-        IncidentCommand::Create(args) => create(args).await,
+        IncidentCommand::Create(args) => create(*args).await,
         IncidentCommand::List(args) => {
             let Connection { ra, operator, .. } = &Connection::open(&args.server).await?;
             let incidents = ra.incidents(operator).await.map_err(told)?;

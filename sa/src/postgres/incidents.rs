@@ -104,16 +104,19 @@ pub(super) async fn due(db: &Db, at: Timestamp) -> Result<Vec<Incident>, DbError
     db.find(DUE, arguments!(at.unix(), DUE_AT_ONCE)).await?.iter().map(incident).collect()
 }
 
-/// The octets of the entries: ids, serials, subjects.
-fn columns_of(id: IncidentId, entries: &[IncidentEntry]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<[u8; 16]>) {
-    let ids = entries.iter().map(|entry| entry_id(id, entry.serial.as_bytes())).collect();
-    let serials = entries.iter().map(|entry| entry.serial.as_bytes().to_vec()).collect();
-    (ids, serials, entries.iter().map(|entry| entry.subject).collect())
+/// The keys of the entries.
+fn ids(id: IncidentId, entries: &[IncidentEntry]) -> Vec<Vec<u8>> {
+    entries.iter().map(|entry| entry_id(id, entry.serial.as_bytes())).collect()
+}
+
+fn subjects(entries: &[IncidentEntry]) -> Vec<[u8; 16]> {
+    entries.iter().map(|entry| entry.subject).collect()
 }
 
 pub(super) async fn enter(db: &Db, id: IncidentId, entries: &[IncidentEntry]) -> Result<u64, DbError> {
-    let (ids, serials, subjects) = columns_of(id, entries);
-    let new = db.change_many(ENTER, arguments!(id.as_bytes(), ids, serials, subjects)).await?.len();
+    let serials: Vec<Vec<u8>> = entries.iter().map(|entry| entry.serial.as_bytes().to_vec()).collect();
+    let values = arguments!(id.as_bytes(), ids(id, entries), serials, subjects(entries));
+    let new = db.change_many(ENTER, values).await?.len();
     if new == 0 && !db.exists(IS_OPEN, arguments!(id.as_bytes())).await? {
         let exists = db.exists(EXISTS, arguments!(id.as_bytes())).await?;
         return Err(if exists { DbError::Conflict } else { DbError::NotFound });
@@ -157,6 +160,6 @@ pub(super) async fn set_done(db: &Db, id: IncidentId, serials: &[Serial]) -> Res
 }
 
 pub(super) async fn set_replaced(db: &Db, id: IncidentId, by: &[IncidentEntry]) -> Result<u64, DbError> {
-    let (ids, _, subjects) = columns_of(id, by);
-    Ok(db.change_many(REPLACED, arguments!(id.as_bytes(), ids, subjects)).await?.len() as u64)
+    let values = arguments!(id.as_bytes(), ids(id, by), subjects(by));
+    Ok(db.change_many(REPLACED, values).await?.len() as u64)
 }

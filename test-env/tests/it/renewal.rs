@@ -120,7 +120,7 @@ async fn of_renewals_that_race_one_is_placed() {
     for number in 0..6 {
         let (mut client, account, replaced) = (world.client().await, account.clone(), replaced.clone());
         racers.spawn(async move {
-            let identifiers = [Identifier::dns("race.test"), Identifier::dns(&format!("n{number}.test"))];
+            let identifiers = [Identifier::dns("race.test"), Identifier::dns(format!("n{number}.test"))];
             replacing(&mut client, &account, &identifiers, &replaced).await.map(|placed| placed.url)
         });
     }

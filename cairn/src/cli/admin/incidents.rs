@@ -82,7 +82,7 @@ pub enum IncidentCommand {
     /// Begin an incident: clients are told to renew its certificates at once
     ///
     /// If it is interrupted, say the same again: what is entered stays, and the rest is.
-    Create(CreateIncidentArgs),
+    Create(Box<CreateIncidentArgs>),
     /// Show the latest incidents
     List(ListIncidentsArgs),
     /// Show how many certificates of an incident are replaced, and which are not

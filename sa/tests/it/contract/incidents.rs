@@ -38,7 +38,7 @@ async fn begun(world: &World, number: u8) -> IncidentId {
 }
 
 pub(crate) async fn an_incident_reads_back_and_the_latest_come_first(world: World) {
-    let [first, second, third] = [1, 2, 3].map(|number| incident(number));
+    let [first, second, third] = [1, 2, 3].map(incident);
     let second = Incident {
         reason: None,
         explanation: Some("https://ca.test/why".to_owned()),

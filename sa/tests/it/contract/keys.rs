@@ -98,7 +98,7 @@ pub(crate) async fn certificates_are_looked_through_by_serial_and_by_key(world: 
     assert_eq!(serials(&[], 10).await, [first.clone(), second.clone(), third.clone()]);
     assert_eq!(serials(&[], 2).await, [first.clone(), second.clone()]);
     assert_eq!(serials(first.as_bytes(), 10).await, [second.clone(), third.clone()]);
-    assert_eq!(serials(&[1, 3], 10).await, [third.clone()], "from any octets on");
+    assert_eq!(serials(&[1, 3], 10).await, std::slice::from_ref(&third), "from any octets on");
     assert_eq!(serials(third.as_bytes(), 10).await, []);
 
     let of_key = async |after: &[u8], limit| {
@@ -106,8 +106,8 @@ pub(crate) async fn certificates_are_looked_through_by_serial_and_by_key(world: 
         found.into_iter().map(|it| it.record.serial).collect::<Vec<_>>()
     };
     assert_eq!(of_key(&[], 10).await, [first.clone(), third.clone()]);
-    assert_eq!(of_key(&[], 1).await, [first.clone()]);
-    assert_eq!(of_key(first.as_bytes(), 10).await, [third.clone()]);
+    assert_eq!(of_key(&[], 1).await, std::slice::from_ref(&first));
+    assert_eq!(of_key(first.as_bytes(), 10).await, std::slice::from_ref(&third));
 
     let named =
         world.storage.certificates_with_serials(&[third, world.serial(), first.clone()]).await.unwrap();
