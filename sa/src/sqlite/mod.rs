@@ -292,7 +292,7 @@ impl CrlStore for SqliteStorage {
     }
 
     async fn latest_change(&self) -> Result<RevocationPosition> {
-        self.read(|db| crls::latest_change(db))
+        self.read(crls::latest_change)
     }
 
     async fn changes_after(&self, position: RevocationPosition, limit: usize) -> Result<Vec<ShardChange>> {
