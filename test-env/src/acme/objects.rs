@@ -16,6 +16,8 @@ pub struct Directory {
     pub new_order: String,
     /// Where certificates are revoked.
     pub revoke_cert: String,
+    /// Where renewal information is (RFC 9773 §3), if the server has any.
+    pub renewal_info: Option<String>,
 }
 
 /// An identifier, RFC 8555 §9.7.7 and RFC 8738.

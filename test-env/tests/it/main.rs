@@ -14,11 +14,13 @@ mod requests;
 mod accounts;
 mod ocsp;
 mod orders;
+mod renewal;
 mod revocation;
 mod validation;
 
 mod admin;
 mod backup;
+mod incidents;
 mod metrics;
 mod process;
 

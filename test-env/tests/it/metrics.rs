@@ -6,10 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cairn_test_env::acme::{Connection, Endpoint};
+use cairn_test_env::relying_party;
 use http::Request;
 use http_body_util::Full;
 
-use crate::world::{World, dns};
+use tokio::time::timeout;
+
+use crate::world::{PATIENCE, World, certificates, dns};
 
 /// What is documented: name, and kind.
 fn documented() -> BTreeMap<String, String> {
@@ -77,9 +80,21 @@ async fn metrics(world: &World) -> Exposition {
 async fn after_one_certificate_every_documented_series_is_there_and_counts() {
     let world = World::new().await;
     let (mut client, account) = world.member().await;
-    world.certificate(&mut client, &account, &dns(["counted.test"])).await;
+    let (certified, _) = world.certificate(&mut client, &account, &dns(["counted.test"])).await;
+    let chain = certificates(&certified.chain);
+    let (pki, _) = relying_party::place(&chain[0].description().unwrap().ocsp_urls[0]).unwrap();
+    relying_party::status(pki, &chain[1], &chain[0]).unwrap();
 
-    let found = metrics(&world).await;
+    // The first CRL is made soon after the start.
+    let listed = async {
+        loop {
+            let found = metrics(&world).await;
+            if found.kinds.contains_key("cairn_ca_crl_entries") {
+                break found;
+            }
+        }
+    };
+    let found = timeout(PATIENCE, listed).await.expect("there is no CRL");
     for (name, kind) in documented() {
         // This server has the other engine, is one process that looks from one place, and puts CRLs nowhere else.
         let elsewhere = ["cairn_sa_postgres_", "cairn_rpc_", "cairn_va_perspective_", "cairn_crl_pushes_"];

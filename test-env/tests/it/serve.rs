@@ -136,8 +136,7 @@ fn a_bad_configuration_is_refused_with_everything_that_is_wrong() {
     assert_refused(&site, &["cairn.toml", "life_time"]);
     site.replace("life_time", "lifetime").unwrap();
     site.replace("root = \"root.pem\"", "root = \"missing.pem\"").unwrap();
-    site.replace("listen = [\"127.0.0.1:0\"]", "listen = [\"127.0.0.1:0\"]\n[ra]\nmax_identifiers = 0")
-        .unwrap();
+    site.replace("[management]", "[ra]\nmax_identifiers = 0\n\n[management]").unwrap();
     // Both, not only the first.
     assert_refused(&site, &["issuer.root", "missing.pem", "max_identifiers"]);
 
