@@ -76,12 +76,13 @@ async fn main() {
 async fn open(folder: &Path, issuer: &[u8; 20], count: u64, now: i64) -> Arc<dyn Storage> {
     let issuer: String = issuer.iter().map(|octet| format!("{octet:02x}")).collect();
     let end = now + 300_000_000;
-    let mut config = cairn_sa::Config { path: folder.join("cairn.db"), ..cairn_sa::Config::default() };
+    let mut config = cairn_sa::Config::default();
     let Ok(place) = std::env::var("CAIRN_CRL_POSTGRES") else {
+        config.path = folder.join("cairn.db");
         SqliteStorage::open(&config).unwrap().close().await;
         let sql = format!(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
-             INSERT INTO revocations SELECT x'01' || randomblob(15), x'{issuer}', 0, {end}, {now}, 4, i FROM n"
+             INSERT INTO revocations SELECT cast(x'01' || randomblob(15) AS BLOB), x'{issuer}', 0, {end}, {now}, 4, i FROM n"
         );
         assert!(Command::new("sqlite3").arg(&config.path).arg(sql).status().unwrap().success());
         return Arc::new(SqliteStorage::open(&config).unwrap());
