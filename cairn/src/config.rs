@@ -331,6 +331,9 @@ impl Config {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }
+        if let Some(s3) = &mut self.crl_push.s3 {
+            s3.anchor(folder);
+        }
         let mut place = self.issuer.key_place();
         place.anchor(folder);
         let KeyPlace { key, passphrase_file, pkcs11 } = place;

@@ -1,12 +1,18 @@
-//! CRLs, put where others serve them: into a folder that a web server or a CDN reads, under the paths that certificates name.
+//! CRLs, put where others serve them, under the paths that certificates name: into a folder that a web server or a CDN reads
+//! (`folder.rs`), and into a bucket of an S3-compatible store (`s3.rs`).
 //!
 //! What is put there comes out of the storage, piece by piece, when it has been published. So a place that is slow or gone holds up
-//! nothing: whoever asks Cairn itself has the list already. A failure is tried again until it goes well, or until there is a newer list.
+//! nothing: whoever asks Cairn itself has the list already, and each place is looked after by a task of its own. A failure is tried again
+//! until it goes well, or until there is a newer list.
+
+mod dial;
+mod folder;
+mod s3;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cairn_ca::Crls;
@@ -15,18 +21,19 @@ use cairn_core::pki::{CRL_SUFFIX, CRLS, DELTA_SUFFIX};
 use cairn_core::{CrlHead, CrlKind, Metric, ShardId};
 use metrics::counter;
 use serde::Deserialize;
-use tokio::fs::{self, File};
-use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
+
+use self::s3::Bucket;
+pub use self::s3::Config as S3Config;
 
 /// What is counted.
 pub const METRICS: &[Metric] = &[PUSHES];
 
 const PUSHES: Metric = Metric::counter(
     "cairn_crl_pushes_total",
-    &["result"],
-    "CRLs that were put where others serve them (pushed), and tries that failed.",
+    &["place", "result"],
+    "CRLs that were put where others serve them (pushed), and tries that failed; the place is folder or s3.",
 );
 
 /// How often it is looked whether there is a newer list.
@@ -46,95 +53,131 @@ pub struct Config {
     /// `crls/ISSUER/SHARD.crl` in it. Files are replaced in one step, only by newer ones, and their time is that of the CRL. Default: none.
     /// Read where the role `ca` is played; several certificate authorities can share the folder.
     pub folder: Option<PathBuf>,
+    /// A bucket of an S3-compatible store, which may go with a folder. Default: none.
+    pub s3: Option<S3Config>,
 }
 
-/// Puts what `crls` makes into `folder`, until this is dropped.
-pub async fn push(folder: PathBuf, crls: Arc<Crls>, published: Arc<dyn PkiRead>) {
-    let mut pushed: BTreeMap<(ShardId, CrlKind), u64> = BTreeMap::new();
-    let mut failed: BTreeMap<(ShardId, CrlKind), Instant> = BTreeMap::new();
+impl Config {
+    /// Opens the places that the section names. Nothing is sent anywhere yet.
+    ///
+    /// # Errors
+    /// If the section is not valid, or a file that it names cannot be used. The text says what to do.
+    pub fn places(&self) -> Result<Vec<Place>> {
+        let bucket = self.s3.as_ref().map(Bucket::open).transpose().context("s3")?;
+        let folder = self.folder.clone().map(Place::Folder);
+        Ok(folder.into_iter().chain(bucket.map(Place::S3)).collect())
+    }
+}
+
+/// Where others fetch CRLs.
+#[derive(Debug)]
+pub enum Place {
+    /// A folder.
+    Folder(PathBuf),
+    /// A bucket.
+    S3(Bucket),
+}
+
+impl Place {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Folder(_) => "folder",
+            Self::S3(_) => "s3",
+        }
+    }
+
+    async fn put(&self, head: &CrlHead, published: &dyn PkiRead) -> Result<()> {
+        match self {
+            Self::Folder(folder) => folder::put(folder, head, published).await,
+            Self::S3(bucket) => bucket.put(head, published).await,
+        }
+    }
+}
+
+/// Puts what `crls` makes into `place`, until this is dropped.
+pub async fn push(place: Place, crls: Arc<Crls>, published: Arc<dyn PkiRead>) {
+    let (mut pushed, mut failed) = (BTreeMap::new(), BTreeMap::new());
     loop {
         for head in crls.latest() {
-            let name = (head.id.shard, head.id.kind);
-            let is_known = pushed.get(&name).is_some_and(|number| *number >= head.id.number);
-            let rests = failed.get(&name).is_some_and(|at| at.elapsed() < RETRY);
-            if is_known || rests {
-                continue;
-            }
-            match put(&folder, &head, published.as_ref()).await {
-                Ok(()) => {
-                    counter!(PUSHES.name, "result" => "pushed").increment(1);
-                    if failed.remove(&name).is_some() {
-                        info!(shard = %name.0, "the CRL could be put into its folder again");
-                    }
-                    pushed.insert(name, head.id.number);
-                }
-                Err(error) => {
-                    counter!(PUSHES.name, "result" => "failed").increment(1);
-                    let error = format!("{error:#}");
-                    warn!(error, shard = %name.0, "a CRL could not be put into its folder; trying again");
-                    failed.insert(name, Instant::now());
-                }
-            }
+            push_one(&place, &head, published.as_ref(), &mut pushed, &mut failed).await;
         }
         sleep(LOOK_EVERY).await;
     }
 }
 
-/// Where a list lies below the folder: as in its URL.
-fn path(folder: &Path, head: &CrlHead) -> PathBuf {
+/// Which of a shard's lists.
+type Name = (ShardId, CrlKind);
+
+async fn push_one(
+    place: &Place,
+    head: &CrlHead,
+    published: &dyn PkiRead,
+    pushed: &mut BTreeMap<Name, u64>,
+    failed: &mut BTreeMap<Name, Instant>,
+) {
+    let name = (head.id.shard, head.id.kind);
+    let is_known = pushed.get(&name).is_some_and(|number| *number >= head.id.number);
+    let rests = failed.get(&name).is_some_and(|at| at.elapsed() < RETRY);
+    if is_known || rests {
+        return;
+    }
+    let (shard, to) = (head.id.shard, place.name());
+    match place.put(head, published).await {
+        Ok(()) => {
+            counter!(PUSHES.name, "place" => to, "result" => "pushed").increment(1);
+            if failed.remove(&name).is_some() {
+                info!(%shard, place = to, "the CRL could be put where others serve it again");
+            }
+            pushed.insert(name, head.id.number);
+        }
+        Err(error) => {
+            counter!(PUSHES.name, "place" => to, "result" => "failed").increment(1);
+            let error = format!("{error:#}");
+            warn!(error, %shard, place = to, "a CRL could not be put where others serve it; trying again");
+            failed.insert(name, Instant::now());
+        }
+    }
+}
+
+/// Where a list lies in a place, in the parts of its path: as in its URL.
+fn parts(head: &CrlHead) -> [String; 3] {
     let ShardId { issuer, shard } = head.id.shard;
     let suffix = match head.id.kind {
         CrlKind::Complete => CRL_SUFFIX,
         CrlKind::Delta => DELTA_SUFFIX,
     };
-    folder.join(CRLS.trim_matches('/')).join(issuer.to_string()).join(format!("{shard}{suffix}"))
+    [CRLS.trim_matches('/').to_owned(), issuer.to_string(), format!("{shard}{suffix}")]
 }
 
-/// Writes a list beside its place, and moves it there when it is whole and on the disk.
-async fn put(folder: &Path, head: &CrlHead, published: &dyn PkiRead) -> Result<()> {
-    let path = path(folder, head);
-    let made = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(head.this_update.unix())?);
-    // Another certificate authority may have put a newer one there.
-    if fs::metadata(&path).await.and_then(|there| there.modified()).is_ok_and(|there| there > made) {
-        return Ok(());
-    }
-    let parent = path.parent().context("a file lies in a folder")?;
-    let at = || format!("{}", parent.display());
-    fs::create_dir_all(parent).await.with_context(at)?;
-    // Of this process alone; what a killed one has left is written over by the next with its number.
-    let draft = parent.join(format!(".{}.{}", head.id.number, std::process::id()));
-    let written = write(&draft, head, made, published).await;
-    let moved = match written {
-        Ok(()) => fs::rename(&draft, &path).await.with_context(at),
-        Err(error) => Err(error),
-    };
-    if moved.is_err() {
-        let _gone = fs::remove_file(&draft).await;
-    }
-    moved
+/// A list's pieces, out of the storage.
+struct Pieces<'a> {
+    head: &'a CrlHead,
+    published: &'a dyn PkiRead,
+    place: u32,
+    length: u64,
 }
 
-async fn write(draft: &Path, head: &CrlHead, made: SystemTime, published: &dyn PkiRead) -> Result<()> {
-    let at = || format!("{}", draft.display());
-    let mut file = File::create(draft).await.with_context(at)?;
-    let mut length = 0;
-    for place in 0..head.chunks() {
-        let chunk = published.crl_chunk(head.id, place).await?.context("there is a newer one by now")?;
-        length += chunk.len() as u64;
-        file.write_all(&chunk).await.with_context(at)?;
+impl<'a> Pieces<'a> {
+    fn new(head: &'a CrlHead, published: &'a dyn PkiRead) -> Self {
+        Self { head, published, place: 0, length: 0 }
     }
-    ensure!(length == head.length, "the CRL in the storage is damaged");
-    file.flush().await.with_context(at)?;
-    let file = file.into_std().await;
-    let kept = tokio::task::spawn_blocking(move || {
-        file.set_modified(made)?;
-        file.sync_all()
-    });
-    kept.await?.with_context(at)
+
+    /// The next piece; none behind the last, when all of them together are as long as they must be.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        if self.place == self.head.chunks() {
+            ensure!(self.length == self.head.length, "the CRL in the storage is damaged");
+            return Ok(None);
+        }
+        let piece = self.published.crl_chunk(self.head.id, self.place).await?;
+        let piece = piece.context("there is a newer one by now")?;
+        self.place += 1;
+        self.length += piece.len() as u64;
+        Ok(Some(piece))
+    }
 }
 
 #[cfg(test)]
-mod tests {
+mod fake {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
@@ -146,7 +189,7 @@ mod tests {
 
     /// The latest list of each shard and kind.
     #[derive(Default)]
-    struct Storage(Mutex<Vec<(CrlId, Vec<u8>)>>);
+    pub(super) struct Storage(Mutex<Vec<(CrlId, Vec<u8>)>>);
 
     #[async_trait]
     impl PkiRead for Storage {
@@ -173,7 +216,7 @@ mod tests {
         }
     }
 
-    fn list(storage: &Storage, kind: CrlKind, number: u64, octets: &[u8]) -> CrlHead {
+    pub(super) fn list(storage: &Storage, kind: CrlKind, number: u64, octets: &[u8]) -> CrlHead {
         let shard = ShardId { issuer: IssuerId::from_bytes([0xab; 20]), shard: CrlShard::new(3) };
         let id = CrlId { shard, kind, number };
         storage.0.lock().unwrap().push((id, octets.to_vec()));
@@ -188,47 +231,5 @@ mod tests {
             length: octets.len() as u64,
             sha256: [0; 32],
         }
-    }
-
-    #[tokio::test]
-    async fn a_list_lies_where_its_url_says_and_is_replaced_by_newer_ones_alone() {
-        let (folder, storage) = (tempfile::tempdir().unwrap(), Storage::default());
-        let root = folder.path().join("pki");
-        let lies = root.join(format!("crls/{}/3.crl", "ab".repeat(20)));
-        let long = vec![7; CRL_CHUNK + 5];
-        let (one, two) =
-            (list(&storage, CrlKind::Complete, 1, &long), list(&storage, CrlKind::Complete, 2, b"two"));
-        put(&root, &one, &storage).await.unwrap();
-        assert!(std::fs::read(&lies).unwrap() == long);
-        let at = lies.metadata().unwrap().modified().unwrap();
-        assert_eq!(at, SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_001));
-        put(&root, &two, &storage).await.unwrap();
-        assert_eq!(std::fs::read(&lies).unwrap(), b"two");
-        put(&root, &one, &storage).await.unwrap();
-        assert_eq!(std::fs::read(&lies).unwrap(), b"two");
-        let delta = list(&storage, CrlKind::Delta, 2, b"delta");
-        put(&root, &delta, &storage).await.unwrap();
-        assert_eq!(std::fs::read(lies.with_file_name("3-delta.crl")).unwrap(), b"delta");
-        // Nothing else is left there.
-        assert_eq!(lies.parent().unwrap().read_dir().unwrap().count(), 2);
-    }
-
-    #[tokio::test]
-    async fn what_fails_leaves_what_was_there() {
-        let (folder, storage) = (tempfile::tempdir().unwrap(), Storage::default());
-        let one = list(&storage, CrlKind::Complete, 1, b"one");
-        put(folder.path(), &one, &storage).await.unwrap();
-        // One that is gone, and one that is not whole.
-        let mut two = list(&storage, CrlKind::Complete, 2, b"two");
-        two.length += 1;
-        assert!(put(folder.path(), &two, &storage).await.is_err());
-        two.id.number = 3;
-        assert!(put(folder.path(), &two, &storage).await.is_err());
-        let lies = path(folder.path(), &one);
-        assert_eq!(std::fs::read(&lies).unwrap(), b"one");
-        assert_eq!(lies.parent().unwrap().read_dir().unwrap().count(), 1);
-        // A folder that cannot be made.
-        std::fs::write(folder.path().join("file"), "").unwrap();
-        assert!(put(&folder.path().join("file"), &one, &storage).await.is_err());
     }
 }

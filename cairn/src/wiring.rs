@@ -177,7 +177,7 @@ pub fn wire(foundation: Foundation, configs: Configs, lifecycle: &Lifecycle) -> 
     let remote_va = remote_va.map(|va| Arc::new(va) as Arc<dyn ValidationAuthority>);
     let va = roles.play(Role::Va).then(|| wiring.validation_authority(&configs.va)).transpose()?;
     let ca = issuers.map(|issuers| wiring.certificate_authority(configs.ca, issuers)).transpose()?;
-    let crls = ca.as_ref().map(|ca| wiring.crls(ca, configs.crl_push)).transpose()?.flatten();
+    let crls = ca.as_ref().map(|ca| wiring.crls(ca, &configs.crl_push)).transpose()?.flatten();
     let ra = roles.play(Role::Ra).then(|| {
         let deps = cairn_ra::Deps {
             sa: wiring.storage_authority()?,
@@ -290,7 +290,7 @@ impl Wiring<'_> {
     }
 
     /// What makes CRLs, from now on until the process stops. What is half made then is never served.
-    fn crls(&self, ca: &Arc<Ca>, push: crl_push::Config) -> Result<Option<Arc<Crls>>> {
+    fn crls(&self, ca: &Arc<Ca>, push: &crl_push::Config) -> Result<Option<Arc<Crls>>> {
         let store: Arc<dyn CrlStore> = match &self.sa {
             Some(sa) => sa.clone(),
             None => Arc::new(RemoteCrlStore::new(self.peers.channel(Role::Ca, Role::Sa)?)),
@@ -298,9 +298,9 @@ impl Wiring<'_> {
         let Some(crls) = Crls::new(Arc::clone(ca), store).map(Arc::new) else { return Ok(None) };
         let (current, stopping) = (Arc::clone(&crls), self.lifecycle.stopping.clone());
         self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(current.keep_current()).await });
-        if let Some(folder) = push.folder {
+        for place in push.places().context("[crl_push]")? {
             let published = self.published(Role::Ca)?;
-            let pushing = crl_push::push(folder, Arc::clone(&crls), published);
+            let pushing = crl_push::push(place, Arc::clone(&crls), published);
             let stopping = self.lifecycle.stopping.clone();
             self.lifecycle.work.spawn(async move { stopping.run_until_cancelled(pushing).await });
         }

@@ -105,6 +105,7 @@ fn judge_services(config: &Config, roles: &Roles, complaints: &mut Complaints) {
     }
     if roles.play(Role::Ca) {
         complaints.note("[ca]", config.ca.validate());
+        complaints.note("[crl_push]", config.crl_push.places());
     }
     if roles.play(Role::Sa) {
         complaints.note("[sa]", config.sa.validate());

@@ -56,15 +56,16 @@ const WALLS: &[(&str, &[&str])] = &[
     ("toml", &["cairn", "cairn-ceremony"]),
     ("tracing-subscriber", &["cairn"]),
     ("clap", &["cairn", "cairn-ceremony", "cairn-test-env", "challtestsrv"]),
-    ("reqwest", &["cairn-test-env"]),
+    ("object_store", &["cairn"]),
 ];
 
 /// The vocabulary, policy and the pure libraries have no runtime; the ceremony reads files, and no network.
 const WITHOUT_IO: &[&str] = &["cairn-core", "cairn-jose", "cairn-x509", "cairn-ceremony", "cairn-pa"];
 const IO: &[&str] = &["tokio", "hyper", "rusqlite", "sqlx", "axum", "reqwest", "hickory-resolver"];
 
-/// Never in the tree: there is one crypto backend, aws-lc-rs, and no system OpenSSL.
-const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls", "ring"];
+/// Never in the tree: there is one crypto backend, aws-lc-rs, and no system OpenSSL; and no HTTP client that dials by itself, which
+/// object_store brings unless it is told not to.
+const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls", "ring", "reqwest"];
 
 /// Licences that fit MIT OR Apache-2.0. An expression passes when one of its alternatives does.
 const LICENCES: &[&str] = &[
@@ -87,7 +88,7 @@ const LICENCES: &[&str] = &[
 /// Crates that come in two versions, since two of our dependencies have not met yet. sqlx hashes what it signs in to PostgreSQL with by
 /// the generation of sha2 before ours; block-buffer, cpufeatures, crypto-common and digest are that generation's. OpenTelemetry draws its
 /// ids from the rand before ours, with its rand_core and getrandom. postgres-protocol and rusqlite iterate by two generations of
-/// fallible-iterator.
+/// fallible-iterator, object_store and the compiler of protobuf by two of itertools.
 const DUPLICATES: &[&str] = &[
     "base64",
     "block-buffer",
@@ -98,6 +99,7 @@ const DUPLICATES: &[&str] = &[
     "foldhash",
     "getrandom",
     "hashbrown",
+    "itertools",
     "rand",
     "rand_core",
     "sha2",

@@ -16,6 +16,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("[pki.ocsp]", "wfe/src/pki/config.rs", "Ocsp"),
     ("[pki.crl]", "wfe/src/pki/config.rs", "Crl"),
     ("[crl_push]", "cairn/src/crl_push.rs", "Config"),
+    ("[crl_push.s3]", "cairn/src/crl_push/s3.rs", "Config"),
     ("[management]", "cairn/src/config.rs", "Management"),
     ("[admin]", "cairn/src/config.rs", "Admin"),
     ("[internal]", "cairn/src/config.rs", "Internal"),

@@ -136,7 +136,7 @@ pub(crate) fn python(world: &World, script: &str) -> Result<Command> {
 
 pub(crate) fn tools() -> Result<PathBuf> {
     let tools = env::var_os("CAIRN_PYTHON").context(
-        "CAIRN_PYTHON names no Python environment with cryptography and pkilint; `./test-env/test revocation` makes one",
+        "CAIRN_PYTHON names no Python environment with cryptography, pkilint and moto; `./test-env/test revocation` makes one",
     )?;
     Ok(PathBuf::from(tools))
 }
