@@ -67,8 +67,8 @@ async fn one(world: &World, number: usize) -> Option<Revoked> {
     // From the acknowledgement on a second may pass.
     let agreed = async {
         loop {
-            let hash = if number % 3 == 0 { IssuerHash::Sha256 } else { IssuerHash::Sha1 };
-            let said = published::ocsp(world, &known.certificate, hash, number % 2 == 0).await;
+            let hash = if number.is_multiple_of(3) { IssuerHash::Sha256 } else { IssuerHash::Sha1 };
+            let said = published::ocsp(world, &known.certificate, hash, number.is_multiple_of(2)).await;
             let said = match said.status {
                 Status::Good => None,
                 Status::Revoked { at, reason } => {
