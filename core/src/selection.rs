@@ -2,7 +2,8 @@
 //!
 //! Of a selection, everything that is said must be true. All certificates are looked through in the order of their serials, a bounded
 //! stretch in each call: so no call is long, nobody holds a list of them, and whoever was interrupted begins anew and passes over what
-//! is done.
+//! is done. The CA's own certificates, those of its listeners and OCSP responders, are passed over, unless they are named by their serial or
+//! their key.
 
 use std::fmt;
 

@@ -36,7 +36,6 @@ mod vocabulary;
     clippy::allow_attributes,
     clippy::large_enum_variant,
     clippy::allow_attributes_without_reason,
-    clippy::large_enum_variant,
     reason = "generated from the .proto files, where the documentation is; tests/generated.rs compares"
 )]
 mod v1;

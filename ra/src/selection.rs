@@ -47,9 +47,12 @@ pub(crate) async fn find(ra: &Ra, selection: &Selection, stretch: &Stretch) -> R
     let looked_at = found.len() as u64;
     let more = matches!(stretch, Stretch::After(_)) && found.len() == LOOKED_AT;
     let next = found.last().filter(|_| more).map(|last| last.record.serial.as_bytes().to_vec());
+    // The CA's own, of its listeners and responders, are nobody's to replace: they are meant by their serial or key alone.
+    let of_accounts = matches!(stretch, Stretch::After(_)) && selection.key.is_none();
     let mut certificates = Vec::new();
     for certificate in found {
-        if is_meant(&certificate, selection)? {
+        let is_own = certificate.record.account.is_none();
+        if !(of_accounts && is_own) && is_meant(&certificate, selection)? {
             certificates.push(certificate);
         }
     }

@@ -357,10 +357,11 @@ async fn keys_of_every_kind_sign_crls() {
 async fn without_a_place_to_look_there_are_no_crls() {
     let world = World::new("");
     let hierarchy = Hierarchy::new(KeySpec::P256, 1825);
-    let (clock, random) = (world.clock.clone(), Arc::new(SeededRandom::new(1)));
+    let World { storage, clock, .. } = world;
+    let random = Arc::new(SeededRandom::new(1));
     let config = cairn_ca::Config::default();
-    let ca = Ca::new(config, hierarchy.issuer(), world.storage.clone(), clock, random).unwrap();
-    assert!(Crls::new(Arc::new(ca), world.storage.clone()).is_none());
+    let ca = Ca::new(config, hierarchy.issuer(), storage.clone(), clock, random).unwrap();
+    assert!(Crls::new(Arc::new(ca), storage).is_none());
 }
 
 #[tokio::test]
@@ -564,13 +565,12 @@ async fn killed_at_any_instant_nothing_half_is_served_and_another_goes_on() {
 async fn of_several_at_once_one_makes_each_list() {
     let world = Arc::new(World::new("[crl]\nshards = 3"));
     for _ in 0..3 {
-        let tasks = (0..4).map(|_| {
+        let mut rounds = tokio::task::JoinSet::new();
+        for _ in 0..4 {
             let crls = world.beside();
-            tokio::spawn(async move { crls.round().await })
-        });
-        for task in tasks.collect::<Vec<_>>() {
-            task.await.unwrap().unwrap();
+            rounds.spawn(async move { crls.round().await });
         }
+        rounds.join_all().await.into_iter().for_each(|round| round.unwrap());
         for shard in 0..3 {
             let head = world.head(shard, CrlKind::Complete).await.unwrap();
             let expected = u64::try_from(world.clock.now().unix()).unwrap() * 1_000_000_000;

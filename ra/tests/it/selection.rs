@@ -1,9 +1,10 @@
 //! Certificates that an operator means.
 
+use cairn_core::api::ListenerCertificates;
 use cairn_core::api::admin::{Administration, Operator};
 use cairn_core::{IssuerId, Revocation, RevocationReason, SelectedName, Selection, Serial, Stretch};
 use cairn_x509::{Certificate, PublicKey};
-use rcgen::PublicKeyData;
+use rcgen::{KeyPair, PublicKeyData};
 
 use crate::world::{DAY, START, World, csr_with, identifier};
 
@@ -78,6 +79,15 @@ async fn certificates_are_meant_by_everything_that_is_said() {
 }
 
 #[tokio::test]
+async fn the_cas_own_certificates_are_meant_by_their_serial_or_key_alone() {
+    let world = World::new();
+    let key = KeyPair::generate().unwrap();
+    let own = world.ra.listener_certificate(key.subject_public_key_info()).await.unwrap().serial;
+    assert_eq!(found(&world, &Selection::default(), ALL).await, []);
+    assert_eq!(found(&world, &Selection::default(), Stretch::These(vec![own.clone()])).await, [own]);
+}
+
+#[tokio::test]
 async fn a_second_run_passes_over_what_the_first_has_revoked() {
     let world = World::new();
     let account = world.account().await;
@@ -117,7 +127,7 @@ async fn a_second_run_passes_over_what_the_first_has_revoked() {
 async fn more_than_one_call_looks_at_is_found_in_stretches() {
     let world = World::new();
     let account = world.account().await;
-    let order_key = rcgen::KeyPair::generate().unwrap();
+    let order_key = KeyPair::generate().unwrap();
     for _ in 0..401 {
         let order = world.ready_order(account, &["a.test"]).await;
         world.finalize(account, order, csr_with(&order_key, &["a.test"])).await.unwrap();

@@ -58,6 +58,19 @@ pub(crate) async fn happen(world: &mut World, chance: &Chance, number: u32) -> S
         world.known[number].told = Told::Revoked;
         asked += 1;
     }
+    if let Some(known) = revocable(world, chance) {
+        let serial = hex(world.known[known].certificate.serial());
+        world.admin(&[
+            "incident",
+            "create",
+            "--called",
+            &format!("chapter {number}"),
+            "--serial",
+            &serial,
+            "--yes",
+        ]);
+        world.known[known].hurried = true;
+    }
     // Then many at once, until the server is killed.
     let mut deeds = Vec::new();
     for _ in 0..10 {
@@ -187,7 +200,13 @@ async fn do_it(
 fn note(world: &mut World, outcome: Outcome) -> bool {
     match outcome {
         Outcome::Issued { account, certificate, key } => {
-            world.known.push(Known { certificate: *certificate, account, key, told: Told::Nothing });
+            world.known.push(Known {
+                certificate: *certificate,
+                account,
+                key,
+                told: Told::Nothing,
+                hurried: false,
+            });
             true
         }
         Outcome::NotIssued => false,

@@ -36,6 +36,8 @@ pub(crate) struct Known {
     /// Its private key, PKCS#8.
     pub(crate) key: Vec<u8>,
     pub(crate) told: Told,
+    /// Whether it is part of an incident.
+    pub(crate) hurried: bool,
 }
 
 pub(crate) struct World {

@@ -87,7 +87,7 @@ fn patched(der: &[u8], ours: &CertId) -> Result<Vec<u8>> {
             .context("not in the request")?;
         der.splice(at..at + to.len(), to.iter().copied());
     }
-    ensure!(Request::from_der(&der)?.certificates == [ours.clone()]);
+    ensure!(Request::from_der(&der)?.certificates == std::slice::from_ref(ours));
     Ok(der)
 }
 

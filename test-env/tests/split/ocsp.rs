@@ -27,7 +27,7 @@ async fn what_is_revoked_is_revoked_at_every_front_end_also_after_the_storage_wa
     assert_eq!(fronts.len(), 2);
 
     for (number, away) in [false, true, false].into_iter().enumerate() {
-        let name = [Identifier::dns(&format!("seen-{number}.test"))];
+        let name = [Identifier::dns(format!("seen-{number}.test"))];
         let request = CertificateRequest::new(&name).unwrap();
         let certified = certify(&mut client, &account, &http01, &name, &request.der).await.unwrap();
         let pem = String::from_utf8(certified.chain.to_vec()).unwrap();

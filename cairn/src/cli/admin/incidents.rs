@@ -182,7 +182,7 @@ pub struct FinishIncidentArgs {
 pub enum IssuerCommand {
     /// Have everything that an issuer has issued replaced by some time, or let it stay
     ///
-    /// Clients that ask when to renew (RFC 9773) are told a time before that. Which issuer signs is another matter: [issuer] in the
+    /// Clients that ask when to renew (RFC 9773) are told a time before that. Which issuer signs is another matter: the issuers in the
     /// configuration.
     Retire(RetireIssuerArgs),
 }

@@ -11,6 +11,8 @@ use cairn_core::{
     ShardId, WorkerId,
 };
 
+use tokio::task::JoinSet;
+
 use crate::world::{NOW, WORKER, World};
 
 const OTHER: WorkerId = WorkerId::from_bytes([2; 16]);
@@ -52,8 +54,8 @@ async fn held(world: &World) {
 /// Stores and publishes a CRL of two pieces.
 async fn publish(world: &World, id: CrlId) -> CrlHead {
     let head = head(id, CRL_CHUNK + 1);
-    for (place, length) in [(0, CRL_CHUNK), (1, 1)] {
-        world.storage.add_crl_chunk(id, WORKER, place, vec![place as u8; length]).await.unwrap();
+    for (place, length) in [(0_u8, CRL_CHUNK), (1, 1)] {
+        world.storage.add_crl_chunk(id, WORKER, place.into(), vec![place; length]).await.unwrap();
     }
     world.storage.publish_crl(head.clone(), WORKER).await.unwrap();
     head
@@ -107,15 +109,13 @@ pub(crate) async fn a_lease_has_one_holder_until_it_ends_or_is_given_back(world:
 
 pub(crate) async fn of_many_that_want_a_lease_one_has_it(world: World) {
     let world = Arc::new(world);
-    let tries = (1..=16_u8).map(|number| {
+    let mut tries = JoinSet::new();
+    for number in 1..=16_u8 {
         let world = Arc::clone(&world);
         let holder = WorkerId::from_bytes([number; 16]);
-        tokio::spawn(async move { world.storage.hold_crl_shard(SHARD, holder, NOW, NOW.plus(60)).await })
-    });
-    let mut held = 0;
-    for one in tries.collect::<Vec<_>>() {
-        held += usize::from(one.await.unwrap().unwrap());
+        tries.spawn(async move { world.storage.hold_crl_shard(SHARD, holder, NOW, NOW.plus(60)).await });
     }
+    let held = tries.join_all().await.into_iter().filter(|held| *held.as_ref().unwrap()).count();
     assert_eq!(held, 1);
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cairn_core::api::pki::{RevocationEvent, RevocationPosition};
 use cairn_core::api::sa::NewRevocation;
 use cairn_core::{Revocation, RevocationReason, Serial};
+use tokio::task::JoinSet;
 
 use crate::world::{NOW, World};
 
@@ -64,7 +65,8 @@ pub(crate) async fn who_follows_misses_nothing_that_many_revoke_at_once(world: W
         serials.push(world.certificate(None).await);
     }
     let done = Arc::new(AtomicBool::new(false));
-    let follower = tokio::spawn({
+    let mut follower = JoinSet::new();
+    follower.spawn({
         let (world, done) = (Arc::clone(&world), Arc::clone(&done));
         async move {
             let (mut seen, mut place) = (Vec::new(), RevocationPosition::default());
@@ -80,19 +82,18 @@ pub(crate) async fn who_follows_misses_nothing_that_many_revoke_at_once(world: W
             }
         }
     });
-    let writers = serials.chunks(EACH).map(|chunk| {
+    let mut writers = JoinSet::new();
+    for chunk in serials.chunks(EACH) {
         let (world, chunk) = (Arc::clone(&world), chunk.to_vec());
-        tokio::spawn(async move {
+        writers.spawn(async move {
             for serial in chunk {
                 revoke(&world, &serial, 0, None).await;
             }
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
+        });
     }
+    writers.join_all().await;
     done.store(true, Ordering::SeqCst);
-    let mut seen = follower.await.unwrap();
+    let mut seen = follower.join_next().await.unwrap().unwrap();
     seen.sort();
     serials.sort();
     assert_eq!(seen, serials);
