@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::clients::{self, Subscriber};
 use crate::project::Project;
-use crate::{in_turn, monitoring, say, walls};
+use crate::{in_turn, monitoring, relying_parties, say, walls};
 
 #[test]
 fn a_fresh_environment_issues_can_be_watched_and_is_still_itself_after_down_and_up() -> Result<()> {
@@ -24,6 +24,8 @@ fn a_fresh_environment_issues_can_be_watched_and_is_still_itself_after_down_and_
 
     let issued = runtime.block_on(subscriber.by_http_and_dns(&project))?;
     say("clients beside it have certificates by http-01 and dns-01");
+    relying_parties::see_a_revocation(&project, &runtime, &mut subscriber, &issued)?;
+    say("relying parties on this machine see that one is revoked, by OCSP and by CRL");
     monitoring::watches_every_service_and_fills_the_dashboard(&project, &runtime)?;
     say("Prometheus watches every service, and fills the dashboard");
     clients::in_it_have_certificates(&project)?;

@@ -15,6 +15,7 @@ mod project;
 mod clients;
 mod everyday;
 mod monitoring;
+mod relying_parties;
 mod walls;
 
 mod bad_days;

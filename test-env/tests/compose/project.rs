@@ -2,6 +2,7 @@
 //! left when it is dropped, but the images.
 
 use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -150,6 +151,11 @@ impl Project {
 
     pub(crate) fn dns_management(&self) -> u16 {
         self.dns_port
+    }
+
+    /// Where relying parties look, on this machine.
+    pub(crate) fn pki(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.pki_port).into()
     }
 
     pub(crate) fn prometheus_port(&self) -> u16 {

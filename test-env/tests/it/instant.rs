@@ -1,15 +1,20 @@
 //! A client library of other people, instant-acme, gets certificates in every way that Cairn offers.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use cairn_core::Clock as _;
+use cairn_core::time::SystemClock;
 use cairn_test_env::acme::Identifier as OwnIdentifier;
 use cairn_test_env::challenges::Responder;
+use cairn_x509::Certificate;
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy,
-    RevocationReason, RevocationRequest,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewAccount,
+    NewOrder, Order, OrderStatus, RenewalInfo, RetryPolicy, RevocationReason, RevocationRequest,
 };
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, Der};
+use time::OffsetDateTime;
 
 use crate::world::{PATIENCE, World, names, verified_leaf};
 
@@ -89,6 +94,52 @@ async fn an_account_is_updated_found_again_and_closed_and_its_certificate_revoke
     world.end().await;
 }
 
+#[tokio::test]
+async fn a_certificate_is_renewed_in_its_window_and_replaced_once() {
+    let world = World::new().await;
+    let account = account(&world, &world.cairn.ready.directory).await;
+    let chain = certificate(&world, &account, &world.http(), &["ari.test"]).await;
+    let id = ari_id(&chain);
+    let now = now();
+    let (RenewalInfo { suggested_window: window, explanation_url, .. }, ask_again) =
+        account.renewal_info(&id).await.unwrap();
+    assert!(now < window.start && window.start < window.end, "{window:?}");
+    assert_eq!(explanation_url, None);
+    assert!(ask_again > Duration::from_secs(5 * 60 * 60), "{ask_again:?}");
+
+    let identifiers = [Identifier::Dns("ari.test".to_owned())];
+    let renewal = || NewOrder::new(&identifiers).replaces(id.clone());
+    let mut order = account.new_order(&renewal()).await.unwrap();
+    let again = account.new_order(&renewal()).await;
+    let Err(Error::Api(problem)) = again.map(drop) else { panic!("it is replaced already") };
+    assert_eq!(problem.status, Some(409), "{problem}");
+    assert_eq!(problem.r#type.as_deref(), Some("urn:ietf:params:acme:error:alreadyReplaced"));
+    let renewed = brought_to_its_end(&mut order, &world.http()).await;
+    assert_eq!(names(&verified_leaf(renewed.as_bytes(), &world.root)), ["ari.test"]);
+    assert_ne!(renewed, chain);
+
+    // A revoked certificate is to be renewed at once.
+    let leaf = CertificateDer::from_pem_slice(renewed.as_bytes()).unwrap();
+    let request = RevocationRequest { certificate: &leaf, reason: None };
+    account.revoke(&request).await.unwrap();
+    let id = ari_id(&renewed);
+    let (info, _) = account.renewal_info(&id).await.unwrap();
+    assert!(info.suggested_window.end < now(), "{info:?}");
+    world.end().await;
+}
+
+/// What names the first certificate of a chain, RFC 9773, section 4.1.
+fn ari_id(chain: &str) -> CertificateIdentifier<'static> {
+    let leaf = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
+    let leaf = Certificate::from_der(&leaf).unwrap();
+    let issuer = leaf.authority_key_identifier().unwrap();
+    CertificateIdentifier::new(Der::from_slice(issuer), Der::from_slice(leaf.serial())).into_owned()
+}
+
+fn now() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(SystemClock.now().as_unix()).unwrap()
+}
+
 fn new_account() -> NewAccount<'static> {
     NewAccount { contact: &[], terms_of_service_agreed: true, only_return_existing: false }
 }
@@ -105,9 +156,19 @@ fn patient() -> RetryPolicy {
 async fn certificate(world: &World, account: &Account, responder: &Responder, names: &[&str]) -> String {
     let identifiers: Vec<_> = names.iter().map(|&name| Identifier::Dns(name.to_owned())).collect();
     let mut order = account.new_order(&NewOrder::new(&identifiers)).await.unwrap();
+    let chain = brought_to_its_end(&mut order, responder).await;
+    assert_ne!(world.root, chain);
+    chain
+}
+
+/// The certificate of an order, whose names are proven if they are not yet.
+async fn brought_to_its_end(order: &mut Order, responder: &Responder) -> String {
     let mut authorizations = order.authorizations();
     while let Some(authz) = authorizations.next().await {
         let mut authz = authz.unwrap();
+        if authz.status == AuthorizationStatus::Valid {
+            continue;
+        }
         assert_eq!(authz.status, AuthorizationStatus::Pending);
         let kind = match responder {
             Responder::Http01(_) => ChallengeType::Http01,
@@ -122,7 +183,5 @@ async fn certificate(world: &World, account: &Account, responder: &Responder, na
     }
     assert_eq!(order.poll_ready(&patient()).await.unwrap(), OrderStatus::Ready);
     order.finalize().await.unwrap();
-    let chain = order.poll_certificate(&patient()).await.unwrap();
-    assert_ne!(world.root, chain);
-    chain
+    order.poll_certificate(&patient()).await.unwrap()
 }

@@ -3,9 +3,15 @@
 //! The load goes on through all rounds, so that what one kill has left is still being taken up at the next.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use anyhow::{Context as _, Result, ensure};
 use cairn_test_env::load::{Load, Temper, Trouble};
 use cairn_test_env::split::Role;
+use cairn_test_env::{relying_party as party, wait};
+use cairn_x509::Certificate;
+use cairn_x509::ocsp::Status;
 use tokio::task::block_in_place;
 
 use crate::world::{ONE_HARM, WORKERS, World, rounds, times, two_of_each};
@@ -17,14 +23,20 @@ const MOST_REQUESTS: u64 = 200;
 /// So many certificates must be given while a process is away, before it is started again.
 const MEANWHILE: u64 = 5;
 
+/// From a front end for relying parties listening to its first answer: it must have read the storage's revocations. Far longer than that
+/// takes.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
 /// Each has processes of its own.
-const VICTIMS: [Role; 6] = [Role::Wfe, Role::Ra, Role::Va, Role::RemoteVa, Role::Ca, Role::Sa];
+const VICTIMS: [Role; 7] = [Role::Wfe, Role::Pki, Role::Ra, Role::Va, Role::RemoteVa, Role::Ca, Role::Sa];
 
 /// What a kill may cost at once. Of the orders that the victim had in its hands clients hear only later, from whoever takes them up.
 fn at_once(victim: Role) -> Trouble {
     match victim {
         // Clients lose their connections, and find another front end.
         Role::Wfe => Trouble { unanswered: WORKERS as u64, ..ONE_HARM },
+        // None of them asks there.
+        Role::Pki => Trouble::NONE,
         _ => ONE_HARM,
     }
 }
@@ -61,7 +73,27 @@ async fn kill_and_start(world: &mut World, load: &mut Load, victim: Role) -> Tro
     let before = world.site.trouble();
     block_in_place(|| world.split.of_role(victim).nth(which).unwrap().kill()).unwrap();
     load.certificates(MEANWHILE).await.unwrap();
+    if victim == Role::Pki {
+        block_in_place(|| answers(world, world.split.relying_parties()[1 - which])).unwrap();
+    }
     block_in_place(|| world.split.of_role(victim).nth(which).unwrap().start()).unwrap();
     load.certificates(MEANWHILE).await.unwrap();
+    if victim == Role::Pki {
+        block_in_place(|| answers(world, world.split.relying_parties()[which])).unwrap();
+    }
     world.met_at_once(at_once(victim), before)
+}
+
+/// A front end for relying parties says of the certificate that was given last that it is good, and has its issuer.
+fn answers(world: &World, front: SocketAddr) -> Result<()> {
+    let given = world.site.told.certificates()?.pop().context("nobody has a certificate")?;
+    let leaf = Certificate::from_der(&given.leaf)?;
+    let url =
+        leaf.description()?.issuer_urls.pop().context("the certificate does not say where its issuer is")?;
+    let (_, path) = party::place(&url)?;
+    let issuer = Certificate::from_der(&party::get(front, &path, "")?.body)?;
+    let status =
+        wait::until("an OCSP answer", ANSWER_LIMIT, || Ok(party::status(front, &issuer, &leaf).ok()))?;
+    ensure!(status == Status::Good, "the newest certificate is {status:?}");
+    Ok(())
 }
