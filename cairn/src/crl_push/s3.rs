@@ -3,6 +3,7 @@
 //! An object carries the number of its CRL, and is only replaced in the state in which it was seen (`If-Match`, `If-None-Match`): of
 //! several certificate authorities none puts an older list over a newer one, whoever comes last.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use super::{Pieces, parts};
 /// What an object is, to browsers and caches (RFC 2585 §4.2).
 const PKIX_CRL: &str = "application/pkix-crl";
 /// Under which name of its metadata an object carries the number of the CRL: `x-amz-meta-crl-number`.
-const NUMBER: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("crl-number"));
+const NUMBER: Attribute = Attribute::Metadata(Cow::Borrowed("crl-number"));
 /// The longest that caches may be told to keep a CRL, as `pki.crl.max_age`.
 const LONGEST_AGE: Period = Period::from_days(5);
 
@@ -187,7 +188,7 @@ impl Bucket {
         let target = config.target()?;
         let secret = read_password_file(&config.secret_key_file).context("secret_key_file")?;
         let dialer = Dialer::new(&target, config.roots().context("root_certificate")?)?;
-        // Not from the environment, and with a key: who has none is told to ask the network for one.
+        // Nothing is taken from the environment. Without a key the builder would ask the network for one.
         let store = AmazonS3Builder::new()
             .with_endpoint(target.as_str().trim_end_matches('/'))
             .with_virtual_hosted_style_request(!config.path_style)
