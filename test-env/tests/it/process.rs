@@ -35,6 +35,8 @@ fn assert_dev_refused(data_dir: &Path, words: &[&str]) {
         free,
         "--management",
         free,
+        "--pki",
+        free,
         "--dns",
         free,
         "--dns-management",
