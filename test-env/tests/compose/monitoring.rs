@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use cairn_test_env::acme::{Connection, Endpoint};
 use cairn_test_env::load::Temper;
-use cairn_test_env::wait;
+use cairn_test_env::{relying_party as party, wait};
 use http::Request;
 use http_body_util::Full;
 use serde_json::Value;
@@ -21,8 +21,8 @@ const WATCHED_LIMIT: Duration = Duration::from_secs(240);
 
 const CLIENTS: usize = 2;
 
-/// What nobody has who keeps everything in one PostgreSQL.
-const ELSEWHERE: [&str; 2] = ["cairn_sa_sqlite_", "cairn_sa_postgres_replica_"];
+/// What nobody has who keeps everything in one PostgreSQL, and puts CRLs nowhere else.
+const ELSEWHERE: [&str; 3] = ["cairn_sa_sqlite_", "cairn_sa_postgres_replica_", "cairn_crl_pushes_"];
 
 /// What is counted from the first time on that it goes wrong.
 const OF_WHAT_GOES_WRONG: [&str; 7] = [
@@ -56,6 +56,8 @@ pub(crate) fn watches_every_service_and_fills_the_dashboard(
     let (wrong, mut blank): (Vec<_>, Vec<_>) =
         here.into_iter().partition(|expression| is_one_of(&OF_WHAT_GOES_WRONG, expression));
     let filled = wait::until("the dashboard to be filled", WATCHED_LIMIT, || {
+        // Relying parties look, too: whether there is something under the URL is all the same here.
+        party::get(project.pki(), "/issuers/none.cer", "")?;
         let asked: Result<Vec<_>> = blank.iter().map(|expression| prometheus.knows(expression)).collect();
         let mut known = asked?.into_iter();
         blank.retain(|_| !known.next().unwrap_or_default());
