@@ -91,7 +91,7 @@ impl Administration for Ra {
     }
 
     async fn block_key(&self, operator: &Operator, spki_sha256: [u8; 32]) -> Result<bool> {
-        let key: String = spki_sha256.iter().map(|octet| format!("{octet:02x}")).collect();
+        let key = crate::upkeep::hex(&spki_sha256);
         let deed = async {
             let blocked = self.deps.sa.block_key(spki_sha256, self.deps.clock.now()).await?;
             if blocked {
